@@ -1,0 +1,35 @@
+from offers.models.assignment import STATUS_LABELS, Assignment, AssignmentEvent, DoorEntry, Source
+from offers.models.campaign import Campaign
+from offers.models.catalogue import Audience, ConfigOffer, OfferRevision, RepeatPolicy
+from offers.models.field import FieldDefinition
+from offers.models.mass_assignment import AudienceMember, CodeReservation, MassAssignment, MassAssignmentChunk
+from offers.models.redemption import Redemption
+from offers.models.targeting import Targeting, TargetingVersion
+from offers.models.template import OfferTemplate
+from offers.models.voucher import VoucherBank, VoucherBatch, VoucherCode, VoucherSegment
+
+__all__ = [
+    "STATUS_LABELS",
+    "Assignment",
+    "AssignmentEvent",
+    "Audience",
+    "AudienceMember",
+    "Campaign",
+    "CodeReservation",
+    "ConfigOffer",
+    "DoorEntry",
+    "FieldDefinition",
+    "MassAssignment",
+    "MassAssignmentChunk",
+    "OfferRevision",
+    "OfferTemplate",
+    "Redemption",
+    "RepeatPolicy",
+    "Source",
+    "Targeting",
+    "TargetingVersion",
+    "VoucherBank",
+    "VoucherBatch",
+    "VoucherCode",
+    "VoucherSegment",
+]

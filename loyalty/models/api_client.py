@@ -1,0 +1,44 @@
+"""A machine with a key: hashed, scoped, shown once."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+from rest_framework_api_key.models import AbstractAPIKey, BaseAPIKeyManager
+
+
+class Scope(models.TextChoices):
+    CATALOGUE_READ = "catalogue:read", _("read the catalogue")
+    CATALOGUE_WRITE = "catalogue:write", _("change the catalogue")
+    VOUCHERS = "vouchers", _("upload and count voucher codes")
+    MEMBERS = "members", _("read and change members")
+    ASSIGN = "assign", _("assign offers")
+    ASSIGNMENTS_READ = "assignments:read", _("read assignments")
+    TARGETINGS = "targetings", _("count targetings and run mass assignments")
+    ACT_FOR_MEMBER = "act-for-member", _("act as a trusted server for any member")
+
+
+class ApiClientManager(BaseAPIKeyManager):
+    pass
+
+
+class ApiClient(AbstractAPIKey):
+    objects = ApiClientManager()
+
+    programme = models.ForeignKey(
+        "loyalty.Programme", on_delete=models.PROTECT, related_name="api_clients", verbose_name=_("programme")
+    )
+    scopes = ArrayField(
+        models.CharField(max_length=30, choices=Scope), verbose_name=_("scopes"), default=list, blank=True
+    )
+    allowed_addresses = ArrayField(
+        models.GenericIPAddressField(),
+        verbose_name=_("allowed addresses"),
+        default=list,
+        blank=True,
+        help_text=_("Empty: the key works from everywhere."),
+    )
+    last_used_at = models.DateTimeField(_("last used"), null=True, blank=True, editable=False)
+
+    class Meta(AbstractAPIKey.Meta):
+        verbose_name = _("API client")
+        verbose_name_plural = _("API clients")

@@ -1,0 +1,71 @@
+"""A member of the programme: the customer. Personal data stands here and nowhere else."""
+
+from django.contrib.postgres.indexes import GinIndex, OpClass
+from django.db import models
+from django.db.models.functions import Upper
+from django.utils.translation import gettext_lazy as _
+
+
+class Member(models.Model):
+    class Status(models.TextChoices):
+        ACTIVE = "active", _("active")
+        INACTIVE = "inactive", _("inactive")
+        ERASED = "erased", _("erased")
+
+    programme = models.ForeignKey(
+        "loyalty.Programme", on_delete=models.PROTECT, related_name="members", verbose_name=_("programme")
+    )
+    # May look like `us-east-1:192991f1-…` (S0-28): any text, never read as a UUID.
+    external_id = models.CharField(_("external id"), max_length=200, db_collation="C")
+    first_name = models.CharField(_("first name"), max_length=100, blank=True)
+    last_name = models.CharField(_("last name"), max_length=100, blank=True)
+    email = models.CharField(_("e-mail"), max_length=254, blank=True)
+    phone = models.CharField(_("phone"), max_length=40, blank=True)
+    # Normalised for exact search: lower case, E.164.
+    email_key = models.CharField(_("e-mail key"), max_length=254, blank=True, editable=False)
+    phone_key = models.CharField(_("phone key"), max_length=20, blank=True, editable=False)
+    birth_date = models.DateField(_("birth date"), null=True, blank=True)
+    gender = models.CharField(_("gender"), max_length=20, blank=True)
+    language = models.CharField(_("language"), max_length=8, blank=True)
+    timezone = models.CharField(_("time zone"), max_length=64, blank=True)
+    city = models.CharField(_("city"), max_length=100, blank=True)
+    country = models.CharField(_("country"), max_length=2, blank=True)
+    tier = models.CharField(_("tier"), max_length=40, blank=True)
+    status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.ACTIVE)
+    joined_at = models.DateTimeField(_("joined"), null=True, blank=True)
+    # Values by attribute definition; what is filtered often is promoted to a typed column above.
+    attributes = models.JSONField(_("attributes"), default=dict, blank=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("updated"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("member")
+        verbose_name_plural = _("members")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["programme", "external_id"], name="a_member_external_id_is_used_once_per_programme"
+            ),
+        ]
+        indexes = [
+            # Search on the desk: exact keys first, then fuzzy names.
+            models.Index(fields=["programme", "email_key"], name="member_by_email", condition=~models.Q(email_key="")),
+            models.Index(fields=["programme", "phone_key"], name="member_by_phone", condition=~models.Q(phone_key="")),
+            GinIndex(
+                OpClass(
+                    Upper(
+                        models.functions.Concat(
+                            "first_name", models.Value(" "), "last_name", output_field=models.TextField()
+                        )
+                    ),
+                    name="gin_trgm_ops",
+                ),
+                name="member_by_name_trigrams",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.external_id
+
+    @property
+    def name(self) -> str:
+        return f"{self.first_name} {self.last_name}".strip()

@@ -1,0 +1,62 @@
+"""A programme (brand): everything else belongs to exactly one (D-21)."""
+
+import zoneinfo
+
+from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+def known_zone(name: str) -> None:
+    """Refuse a time zone that the machine does not know."""
+    if name not in zoneinfo.available_timezones():
+        raise ValidationError(_("“%(name)s” is not a time zone. Use one such as Europe/Paris."), params={"name": name})
+
+
+def default_languages() -> list[str]:
+    return ["en"]
+
+
+class Programme(models.Model):
+    slug = models.SlugField(_("slug"), unique=True)
+    name = models.CharField(_("name"), max_length=200)
+    currency = models.CharField(
+        _("currency"),
+        max_length=3,
+        default="EUR",
+        validators=[RegexValidator(r"^[A-Z]{3}$", _("Use an ISO 4217 code such as EUR."))],
+    )
+    timezone = models.CharField(_("time zone"), max_length=64, default="UTC", validators=[known_zone])
+    languages = ArrayField(models.CharField(max_length=8), verbose_name=_("languages"), default=default_languages)
+    accent = models.CharField(
+        _("accent colour"),
+        max_length=7,
+        default="#2f6f4f",
+        validators=[RegexValidator(r"^#[0-9a-fA-F]{6}$", _("Use a colour such as #2f6f4f."))],
+    )
+    # The offers module can be off (S4-41); its two tables' display names are the programme's own (S4-03).
+    offers_enabled = models.BooleanField(_("offers module is on"), default=True)
+    offers_label = models.CharField(_("name of the offers table"), max_length=60, default="Offers")
+    assignments_label = models.CharField(_("name of the assignments table"), max_length=60, default="Assignments")
+    # The demo's dates all move by this many whole weeks, fixed at first load; null where no demo was loaded.
+    demo_shift_weeks = models.IntegerField(_("demo dates moved by (weeks)"), null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("updated"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("programme")
+        verbose_name_plural = _("programmes")
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def zone(self) -> zoneinfo.ZoneInfo:
+        return zoneinfo.ZoneInfo(self.timezone)
+
+    @property
+    def default_language(self) -> str:
+        return self.languages[0] if self.languages else "en"
