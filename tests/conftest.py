@@ -1,0 +1,47 @@
+"""What every test has: real servers of its own, a fresh database, an empty Valkey."""
+
+import pytest
+from django.test import TransactionTestCase
+
+from tests import instance
+
+_session: instance.Session | None = None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    global _session
+    if config.option.collectonly:
+        return
+    if not hasattr(config, "workerinput"):
+        _session = instance.Session()
+    instance.use_own_valkey()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _session is not None:
+        _session.close()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_test_environment, django_db_blocker):
+    """Copy the migrated template instead of migrating: 0.1 s instead of many, and with its rows."""
+    with django_db_blocker.unblock():
+        instance.create_template()
+        instance.copy_template()
+    yield
+    with django_db_blocker.unblock():
+        instance.drop_database()
+
+
+@pytest.fixture(autouse=True)
+def _empty_valkey():
+    instance.flush_valkey()
+
+
+def _copy_again(self: TransactionTestCase) -> None:
+    # Django would truncate every table: slower, refused by the append-only tables' triggers, and it loses
+    # the rows that migrations wrote (roles, for one).
+    instance.copy_template()
+
+
+TransactionTestCase._fixture_teardown = _copy_again
