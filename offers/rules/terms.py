@@ -1,0 +1,139 @@
+"""Terms: an object keyed by rule kind, one rule of each (DESIGN 4)."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+from zoneinfo import ZoneInfo
+
+from django.utils.functional import Promise, lazy
+from django.utils.translation import gettext as _
+from pydantic import ValidationError
+
+from offers.rules import problem, redemption_limit
+from offers.rules.acceptance import Acceptance
+from offers.rules.benefit import Benefit
+from offers.rules.problem import InvalidTerms, Problem
+from offers.rules.redemption_limit import RedemptionLimit
+from offers.rules.rule import KINDS, Rule
+from offers.rules.validity import Validity
+
+UTC = ZoneInfo("UTC")
+
+
+class Terms(Mapping[str, Rule]):
+    """Valid rules by their kind, in form order."""
+
+    def __init__(self, rules: Mapping[str, Rule]) -> None:
+        self._rules = {kind: rules[kind] for kind in KINDS if kind in rules}
+
+    def __getitem__(self, kind: str) -> Rule:
+        return self._rules[kind]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rules)
+
+    def __len__(self) -> int:
+        return len(self._rules)
+
+    def __repr__(self) -> str:
+        return f"Terms({self.data()!r})"
+
+    def data(self) -> dict[str, Any]:
+        """Return the canonical JSON object, as it is stored."""
+        return {kind: rule.data() for kind, rule in self._rules.items()}
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What an assignment keeps in columns of its own, so that the member's list runs no rules."""
+
+    starts_at: datetime
+    ends_at: datetime | None
+    acceptance_required: bool
+    exposure_minor: int
+
+
+@dataclass(frozen=True)
+class Line:
+    """One rule, said to people; the text follows the language that is active when it is shown."""
+
+    rule: str
+    text: str | Promise
+
+
+def parse(terms: Mapping[str, Any], *, required: Iterable[str] = ()) -> Terms:
+    """Return the rules of the terms, checked.
+
+    Raises InvalidTerms with every problem: unknown rules, wrong values, `required` kinds that nobody gave.
+    """
+    if not isinstance(terms, Mapping):
+        text = _("%(value)s is not an object. Give an object keyed by rule.") % {"value": problem.shown_text(terms)}
+        raise InvalidTerms(
+            [
+                {
+                    "code": "not_an_object",
+                    "rule": "",
+                    "field": "",
+                    "message": text,
+                    "value": problem.shown(terms),
+                }
+            ]
+        )
+    rules: dict[str, Rule] = {}
+    problems: list[Problem] = [problem.missing(kind) for kind in missing(required, terms)]
+    for kind, value in terms.items():
+        if isinstance(value, Rule) and value.kind == kind:
+            rules[kind] = value
+        elif kind not in KINDS:
+            problems.append(problem.unknown(str(kind)))
+        else:
+            try:
+                rules[kind] = KINDS[kind].model_validate(value)
+            except ValidationError as error:
+                problems.extend(problem.translated(KINDS[kind], error, value))
+    if problems:
+        raise InvalidTerms(problems)
+    return Terms(rules)
+
+
+def effective(base: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
+    """Return base || override: a rule given at assignment replaces the offer's whole value (S0-08)."""
+    return {**base, **override}
+
+
+def missing(required: Iterable[str], given: Mapping[str, Any]) -> list[str]:
+    """Return the required kinds that are not given (S0-07), in form order."""
+    wanted = {kind for kind in required if kind not in given}
+    return [kind for kind in KINDS if kind in wanted] + sorted(wanted - KINDS.keys())
+
+
+def settle(terms: Mapping[str, Any], *, issued_at: datetime, zone: ZoneInfo) -> Settled:
+    """Return the columns for effective terms, issued at that moment in the programme's zone.
+
+    Without a validity the assignment starts when issued and never ends. The exposure is the worst case in
+    minor units: an amount, or a ceiling, times the redemption limit (once, where there is none); 0 where it is
+    not known. Raises InvalidTerms for terms that are not valid, or whose period the zone shows to be backwards.
+    """
+    rules = terms if isinstance(terms, Terms) else parse(terms)
+    validity = cast(Validity | None, rules.get(Validity.kind))
+    benefit = cast(Benefit | None, rules.get(Benefit.kind))
+    limit = cast(RedemptionLimit | None, rules.get(RedemptionLimit.kind))
+    acceptance = cast(Acceptance | None, rules.get(Acceptance.kind))
+    starts_at, ends_at = validity.period(issued_at=issued_at, zone=zone) if validity else (issued_at, None)
+    if ends_at is not None and ends_at <= starts_at:
+        text = _("it ends before it starts. Give a later end.")
+        raise InvalidTerms([problem.of_field(Validity.kind, "ends_at", "ends_before_start", text)])
+    return Settled(
+        starts_at=starts_at,
+        ends_at=ends_at,
+        acceptance_required=bool(acceptance and acceptance.required),
+        exposure_minor=benefit.worst_case(limit.limit if limit else redemption_limit.DEFAULT) if benefit else 0,
+    )
+
+
+def explain(terms: Mapping[str, Any], *, currency: str, zone: ZoneInfo = UTC) -> list[Line]:
+    """Return a sentence for each rule, in form order; lazy, so that it follows the reader's language."""
+    rules = terms if isinstance(terms, Terms) else parse(terms)
+    sentence = lazy(lambda rule: rule.sentence(currency=currency, zone=zone), str)
+    return [Line(rule=kind, text=sentence(rule)) for kind, rule in rules.items()]
