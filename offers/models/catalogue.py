@@ -112,6 +112,14 @@ class ConfigOffer(models.Model):
                 name="an_offer_for_everyone_needs_no_vouchers",
             ),
         ]
+        indexes = [
+            # The member's list: the few offers for everyone among all of the programme's.
+            models.Index(
+                fields=["programme"],
+                name="offer_for_everyone",
+                condition=models.Q(audience="everyone", state="published"),
+            ),
+        ]
         permissions = [("publish_configoffer", _("Can publish and archive offers"))]
 
     def __str__(self) -> str:
@@ -135,6 +143,9 @@ class OfferRevision(models.Model):
     web_page_url = models.CharField(_("web page URL"), max_length=500, blank=True)
     terms = models.JSONField(_("terms"), default=dict)
     texts = models.JSONField(_("texts"), default=dict)
+    # Of an offer for everyone, settled from the terms when published: the member's list runs no rules.
+    starts_at = models.DateTimeField(_("starts"), null=True)
+    ends_at = models.DateTimeField(_("ends"), null=True)
     published_at = models.DateTimeField(_("published"), db_default=Now())
     published_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
