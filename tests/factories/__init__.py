@@ -1,0 +1,41 @@
+"""What tests plant: `from tests.factories import MemberFactory`.
+
+Every factory hangs its objects on one programme: give `programme=` to put several into the same one. Published
+offers go through the catalogue's services and assignments through `assign`, as everything else does.
+"""
+
+from tests.factories.api_client import ApiClientFactory
+from tests.factories.assignment import give
+from tests.factories.campaign import CampaignFactory
+from tests.factories.catalogue import ConfigOfferFactory, DraftOfferFactory
+from tests.factories.member import AttributeDefinitionFactory, MemberFactory
+from tests.factories.product import CategoryFactory, DepartmentFactory, ProductFactory, ProductGroupFactory
+from tests.factories.programme import ProgrammeFactory
+from tests.factories.purchase import PurchaseFactory, PurchaseLineFactory
+from tests.factories.store import StoreFactory
+from tests.factories.targeting import TargetingFactory
+from tests.factories.template import OfferTemplateFactory
+from tests.factories.user import UserFactory
+from tests.factories.voucher import import_codes
+
+__all__ = [
+    "ApiClientFactory",
+    "AttributeDefinitionFactory",
+    "CampaignFactory",
+    "CategoryFactory",
+    "ConfigOfferFactory",
+    "DepartmentFactory",
+    "DraftOfferFactory",
+    "MemberFactory",
+    "OfferTemplateFactory",
+    "ProductFactory",
+    "ProductGroupFactory",
+    "ProgrammeFactory",
+    "PurchaseFactory",
+    "PurchaseLineFactory",
+    "StoreFactory",
+    "TargetingFactory",
+    "UserFactory",
+    "give",
+    "import_codes",
+]
