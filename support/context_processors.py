@@ -1,8 +1,30 @@
-"""What every staff page needs: the navigation that the role may see."""
+"""What every staff page needs: the navigation that the role may see, the programme, where to search."""
 
+from typing import Any
+
+from django.conf import settings
 from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils.functional import SimpleLazyObject
+
+from support import navigation as staff_navigation
 
 
-def navigation(request: HttpRequest) -> dict[str, object]:
-    """Return the navigation of the signed-in person."""
-    return {}
+def navigation(request: HttpRequest) -> dict[str, Any]:
+    """Return the shell's parts, lazily: the member's pages and fragments never ask for them."""
+    return {
+        "navigation": SimpleLazyObject(lambda: staff_navigation.groups(request)),
+        "programme": getattr(request, "programme", None),
+        "programmes": SimpleLazyObject(lambda: list(getattr(request, "programmes", ()))),
+        "search_url": SimpleLazyObject(_search_url),
+        "is_demo": settings.DEMO,
+    }
+
+
+def _search_url() -> str:
+    for name in ("support:search", "support:members"):
+        try:
+            return reverse(name)
+        except NoReverseMatch:
+            continue
+    return ""

@@ -1,0 +1,119 @@
+"""The navigation as data: sections of items, of which a role sees only its own (SCREENS, "One navigation").
+
+An item is shown when its address exists (a module may be switched off) and the person has one of its permissions.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+
+@dataclass(frozen=True)
+class Item:
+    """One line of the navigation. `permissions`: any one of them is enough; none means every member of staff."""
+
+    label: str | Promise
+    url_name: str
+    icon: str
+    permissions: tuple[str, ...] = ()
+    key: str = ""
+    """The letter that follows `g` on the keyboard."""
+
+
+@dataclass(frozen=True)
+class Section:
+    label: str | Promise
+    items: Sequence[Item]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An item as one person sees it on one page."""
+
+    label: str | Promise
+    url: str
+    icon: str
+    key: str
+    is_current: bool
+
+
+@dataclass(frozen=True)
+class Group:
+    label: str | Promise
+    entries: list[Entry] = field(default_factory=list)
+
+
+SECTIONS = (
+    Section(
+        "",
+        (
+            Item(_("Home"), "support:home", "home", key="h"),
+            Item(_("Members"), "support:members", "users", ("loyalty.view_member",), key="m"),
+        ),
+    ),
+    Section(
+        _("Offers"),
+        (
+            Item(_("Catalogue"), "offers:catalogue", "gift", ("offers.view_configoffer",), key="o"),
+            Item(_("Templates"), "offers:templates", "template", ("offers.view_offertemplate",), key="t"),
+            Item(_("Vouchers"), "offers:vouchers", "ticket", ("offers.view_voucherbank",), key="v"),
+        ),
+    ),
+    Section(
+        _("Sending"),
+        (
+            Item(_("Audiences"), "offers:targetings", "target-arrow", ("offers.view_targeting",), key="a"),
+            Item(_("Runs"), "offers:runs", "rocket", ("offers.view_massassignment",), key="r"),
+            Item(_("Campaigns"), "admin:offers_campaign_changelist", "speakerphone", ("offers.view_campaign",), key="c"),
+        ),
+    ),
+    Section(
+        _("Programme"),
+        (
+            Item(_("Products"), "admin:loyalty_product_changelist", "package", ("loyalty.view_product",)),
+            Item(
+                _("Attributes"),
+                "admin:loyalty_attributedefinition_changelist",
+                "tags",
+                ("loyalty.view_attributedefinition",),
+            ),
+            Item(_("API clients"), "admin:loyalty_apiclient_changelist", "api", ("loyalty.view_apiclient",)),
+            Item(_("Audit"), "admin:loyalty_auditentry_changelist", "clipboard-list", ("loyalty.view_auditentry",)),
+            Item(_("Settings"), "admin:index", "settings", ("loyalty.change_programme",), key="s"),
+        ),
+    ),
+)
+
+
+def groups(request: HttpRequest) -> list[Group]:
+    """Return the sections with at least one entry for this person, the current one marked."""
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated or not user.is_staff:
+        return []
+    shown: list[tuple[Section, list[tuple[Item, str]]]] = []
+    for section in SECTIONS:
+        items = []
+        for item in section.items:
+            if item.permissions and not any(user.has_perm(name) for name in item.permissions):
+                continue
+            try:
+                items.append((item, reverse(item.url_name)))
+            except NoReverseMatch:
+                continue
+        if items:
+            shown.append((section, items))
+    current = _current(request.path, [url for _section, items in shown for _item, url in items])
+    return [
+        Group(section.label, [Entry(item.label, url, item.icon, item.key, url == current) for item, url in items])
+        for section, items in shown
+    ]
+
+
+def _current(path: str, urls: Sequence[str]) -> str:
+    """Return the address that is the page, or the nearest one above it; `/` is only itself."""
+    above = [url for url in urls if path == url or (url != "/" and path.startswith(url))]
+    return max(above, key=len, default="")
