@@ -2,12 +2,37 @@
 
 from collections.abc import Callable
 
+from django.contrib import auth
 from django.http import HttpRequest, HttpResponse
+
+from loyalty.models import Programme
+
+SESSION_KEY = "programme"
 
 
 class CurrentProgrammeMiddleware:
+    """Set `request.programme` (or None) and `request.programmes`: those the person may choose from.
+
+    One query, and only for a signed-in person: the API and the member's pages have no session and pay nothing. A
+    choice that the person no longer has falls back to her first programme.
+    """
+
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        programmes = _programmes(request)
+        chosen = request.session.get(SESSION_KEY) if programmes else None
+        request.programmes = programmes  # type: ignore[attr-defined]
+        request.programme = next(  # type: ignore[attr-defined]
+            (programme for programme in programmes if programme.pk == chosen), next(iter(programmes), None)
+        )
         return self.get_response(request)
+
+
+def _programmes(request: HttpRequest) -> list[Programme]:
+    if not request.session.get(auth.SESSION_KEY) or not request.user.is_staff:  # type: ignore[union-attr]
+        return []
+    if request.user.is_superuser:  # type: ignore[union-attr]
+        return list(Programme.objects.all())
+    return list(request.user.programmes.all())  # type: ignore[union-attr]

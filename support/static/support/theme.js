@@ -16,6 +16,8 @@
   apply();
   system.addEventListener("change", apply);
   window.addEventListener("laurel:theme", apply);
+  const brand = document.querySelector('meta[name="laurel-brand"]')?.content;
+  if (brand) root.style.setProperty("--brand", brand);
   const nav = kept("laurel.nav");
   if (nav) root.dataset.nav = nav;
 })();
