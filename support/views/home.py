@@ -42,7 +42,7 @@ def figures(request: HttpRequest) -> HttpResponse:
     if request.programme is not None and request.user.has_perm("offers.view_massassignment"):
         programme = request.programme
         counted = cache.get_or_set(
-            f"home figures {programme.pk}",
+            f"home-figures-{programme.pk}",
             lambda: selectors.figures(programme=programme, now=clock.now()),
             FIGURES_SECONDS,
         )
