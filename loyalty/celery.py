@@ -8,4 +8,5 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loyalty.settings")
 
 app = Celery("loyalty")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks(["loyalty.tasks", "offers.tasks", "support.tasks"], related_name=None)
+# Tasks live one noun a file; Django's string wiring finds them.
+app.conf.imports = ("loyalty.tasks.outbox", "loyalty.tasks.idempotency", "offers.tasks.mass_assignment")

@@ -1,0 +1,204 @@
+"""The statements of `offers.services.assignment`: the only SQL that inserts assignments.
+
+One for any set of grants, one for a chunk of a frozen audience; both fill the same columns through `INSERT`.
+"""
+
+from offers.models import Source
+from offers.services import voucher_tape
+
+# The columns that every insert fills, in one place, so that the two statements cannot drift apart. `row` is a relation
+# with a column of each of these names.
+COLUMNS = (
+    "member_id, config_offer_id, revision_id, template_id, campaign_id, run_id, source, reference, holding_key, rank, "
+    "starts_at, ends_at, acceptance_required, exposure_minor, terms, fields, voucher_code_id, replaces_id, actor_id, "
+    "issued_at, synchronized_at, updated_at"
+)
+
+# A true race ends in DO NOTHING here; the outcome is read from what was returned, never from the pre-check.
+INSERT = f"""
+    INSERT INTO offers_assignment (id, {COLUMNS})
+    SELECT id, {COLUMNS} FROM {{rows}} AS row
+     ORDER BY member_id, config_offer_id
+    ON CONFLICT (member_id, config_offer_id, holding_key) DO NOTHING
+    RETURNING id, member_id, config_offer_id, voucher_code_id, synchronized_at
+"""
+
+ASSIGN = f"""
+WITH plan AS (
+    SELECT * FROM unnest(
+        %(plan)s::int[], %(config_offer_id)s::bigint[], %(revision_id)s::bigint[], %(template_id)s::bigint[],
+        %(bank_id)s::bigint[], %(terms)s::jsonb[], %(starts_at)s::timestamptz[], %(ends_at)s::timestamptz[],
+        %(acceptance_required)s::boolean[], %(exposure_minor)s::bigint[], %(synchronized_at)s::timestamptz[]
+    ) AS plan (plan, config_offer_id, revision_id, template_id, bank_id, terms, starts_at, ends_at,
+               acceptance_required, exposure_minor, synchronized_at)
+), wish AS (
+    SELECT * FROM unnest(
+        %(n)s::int[], %(of_plan)s::int[], %(member_id)s::bigint[], %(member_external_id)s::text[],
+        %(campaign_id)s::bigint[], %(holding_key)s::bigint[], %(rank)s::int[], %(reference)s::text[],
+        %(fields)s::jsonb[], %(replaces_id)s::uuid[]
+    ) AS wish (n, plan, by_id, by_external_id, campaign_id, holding_key, rank, reference, fields, replaces_id)
+), known AS (
+    -- Two joins, each on its own unique index: one with OR would read every member.
+    SELECT wish.*, coalesce(by_id.id, by_external_id.id) AS member_id,
+           coalesce(by_id.status, by_external_id.status) AS status
+      FROM wish
+      LEFT JOIN loyalty_member AS by_id
+        ON by_id.id = wish.by_id AND by_id.programme_id = %(programme_id)s
+      LEFT JOIN loyalty_member AS by_external_id
+        ON wish.by_id IS NULL
+       AND by_external_id.programme_id = %(programme_id)s
+       AND by_external_id.external_id = wish.by_external_id
+), ready AS MATERIALIZED (
+    -- The first of each holding within the set, if it is not held already; numbered for the draw.
+    SELECT first.*, row_number() OVER (PARTITION BY bank_id ORDER BY member_id, config_offer_id, n) - 1 AS draw
+      FROM (
+        SELECT known.n, known.member_id, known.campaign_id, known.holding_key, known.rank, known.reference,
+               known.fields, known.replaces_id, plan.config_offer_id, plan.revision_id, plan.template_id,
+               plan.bank_id, plan.terms, plan.starts_at, plan.ends_at, plan.acceptance_required,
+               plan.exposure_minor, plan.synchronized_at, uuidv7() AS id,
+               row_number() OVER (
+                   PARTITION BY known.member_id, plan.config_offer_id, coalesce(known.holding_key, -1000 - known.n)
+                   ORDER BY known.n
+               ) AS turn
+          FROM known
+          JOIN plan USING (plan)
+         WHERE known.status = 'active'
+           AND NOT EXISTS (
+                SELECT FROM offers_assignment AS held
+                 WHERE held.member_id = known.member_id
+                   AND held.config_offer_id = plan.config_offer_id
+                   AND held.holding_key = known.holding_key
+           )
+      ) AS first
+     WHERE turn = 1
+), need AS (
+    SELECT bank_id, count(*) AS n FROM ready WHERE bank_id IS NOT NULL GROUP BY bank_id
+), {voucher_tape.DRAW}, row AS (
+    SELECT ready.*, NULL::bigint AS run_id, %(source)s::smallint AS source, code.id AS voucher_code_id,
+           %(actor_id)s::bigint AS actor_id, %(now)s::timestamptz AS issued_at, %(now)s::timestamptz AS updated_at
+      FROM ready
+      LEFT JOIN drawn
+        ON drawn.bank_id = ready.bank_id AND ready.draw >= drawn.before AND ready.draw < drawn.before + drawn.taken
+      LEFT JOIN offers_vouchercode AS code
+        ON code.segment_id = drawn.segment_id AND code.position = drawn.first_position + ready.draw - drawn.before
+), inserted AS (
+    {INSERT.format(rows="(SELECT * FROM row WHERE bank_id IS NULL OR voucher_code_id IS NOT NULL)")}
+), told AS (
+    -- One event a set, offer and synchronization; at most a thousand ids each.
+    INSERT INTO loyalty_outboxevent
+           (programme_id, type, config_offer_id, assignment_ids, is_synchronized, size, data)
+    SELECT %(programme_id)s, 'assignment.created', config_offer_id, array_agg(id ORDER BY id),
+           synchronized_at IS NOT NULL, count(*), jsonb_build_object('source', %(source)s::int)
+      FROM (SELECT inserted.*, (row_number() OVER (PARTITION BY config_offer_id) - 1) / 1000 AS part FROM inserted)
+           AS numbered
+     GROUP BY config_offer_id, synchronized_at IS NOT NULL, part
+)
+SELECT known.n, known.member_id, inserted.id AS assignment_id,
+       CASE WHEN known.member_id IS NULL THEN 'unknown_member'
+            WHEN known.status <> 'active' THEN 'member_inactive'
+            WHEN inserted.id IS NOT NULL THEN 'assigned'
+            WHEN row.id IS NOT NULL AND row.bank_id IS NOT NULL AND row.voucher_code_id IS NULL THEN 'out_of_codes'
+            ELSE 'already_held' END AS code,
+       -- Drawn, and lost to a race: goes back in this transaction.
+       CASE WHEN inserted.id IS NULL THEN row.voucher_code_id END AS unused_code_id
+  FROM known
+  LEFT JOIN row ON row.n = known.n
+  LEFT JOIN inserted ON inserted.id = row.id
+ ORDER BY known.n
+"""
+
+CHUNK = f"""
+WITH wish AS MATERIALIZED (
+    SELECT audience.member_id, audience.ordinal, member.status
+      FROM offers_audiencemember AS audience
+      JOIN loyalty_member AS member
+        ON member.id = audience.member_id
+       AND member.id BETWEEN %(first_member_id)s AND %(last_member_id)s
+     WHERE audience.run_id = %(run_id)s
+       AND audience.member_id BETWEEN %(first_member_id)s AND %(last_member_id)s
+       AND audience.ordinal IS NOT NULL
+), bounds AS (SELECT min(ordinal) AS first, max(ordinal) AS last FROM wish), code AS MATERIALIZED (
+    -- The ordinal fixes the code: a chunk that is tried again gives each member the same one.
+    SELECT code.id, reservation.first_ordinal + (code.position - reservation.first_position) AS ordinal
+      FROM offers_codereservation AS reservation
+     CROSS JOIN bounds
+      JOIN offers_vouchercode AS code
+        ON code.segment_id = reservation.segment_id
+       AND code.position >= reservation.first_position + greatest(bounds.first - reservation.first_ordinal, 0)
+       AND code.position < reservation.first_position
+                           + least(bounds.last + 1 - reservation.first_ordinal, reservation.size)
+     WHERE reservation.run_id = %(run_id)s
+), row AS (
+    SELECT uuidv7() AS id, wish.member_id, %(config_offer_id)s::bigint AS config_offer_id,
+           %(revision_id)s::bigint AS revision_id, %(template_id)s::bigint AS template_id,
+           %(campaign_id)s::bigint AS campaign_id, %(run_id)s::bigint AS run_id,
+           {int(Source.MASS_ASSIGNMENT)} AS source,
+           NULL::text AS reference, %(holding_key)s::bigint AS holding_key, %(rank)s::int AS rank,
+           %(starts_at)s::timestamptz AS starts_at, %(ends_at)s::timestamptz AS ends_at,
+           %(acceptance_required)s::boolean AS acceptance_required, %(exposure_minor)s::bigint AS exposure_minor,
+           %(terms)s::jsonb AS terms, NULL::jsonb AS fields, code.id AS voucher_code_id, NULL::uuid AS replaces_id,
+           %(actor_id)s::bigint AS actor_id, %(now)s::timestamptz AS issued_at,
+           %(synchronized_at)s::timestamptz AS synchronized_at, %(now)s::timestamptz AS updated_at
+      FROM wish
+      LEFT JOIN code USING (ordinal)
+     WHERE wish.status = 'active'
+       AND (NOT %(require_vouchers)s OR code.id IS NOT NULL)
+       AND NOT EXISTS (
+            SELECT FROM offers_assignment AS held
+             WHERE held.member_id = wish.member_id
+               AND held.member_id BETWEEN %(first_member_id)s AND %(last_member_id)s
+               AND held.config_offer_id = %(config_offer_id)s
+               AND held.holding_key = %(holding_key)s::bigint
+       )
+), inserted AS (
+    {INSERT.format(rows="row")}
+), refused AS (
+    UPDATE offers_audiencemember AS audience
+       SET outcome = CASE WHEN wish.status <> 'active' THEN 'member_inactive'
+                          WHEN %(require_vouchers)s AND NOT EXISTS (SELECT FROM code WHERE code.ordinal = wish.ordinal)
+                          THEN 'out_of_codes'
+                          ELSE 'already_held' END
+      FROM wish
+     WHERE audience.run_id = %(run_id)s
+       AND audience.member_id = wish.member_id
+       AND wish.member_id NOT IN (SELECT member_id FROM inserted)
+    RETURNING audience.outcome
+), told AS (
+    INSERT INTO loyalty_outboxevent (programme_id, type, config_offer_id, run_id, chunk, assignment_ids,
+                                     is_synchronized, size, data)
+    SELECT %(programme_id)s, 'assignment.created', %(config_offer_id)s, %(run_id)s, %(chunk)s, '{{}}',
+           %(synchronized_at)s::timestamptz IS NOT NULL, count(*),
+           jsonb_build_object('source', {int(Source.MASS_ASSIGNMENT)})
+      FROM inserted
+    HAVING count(*) > 0
+)
+SELECT (SELECT count(*) FROM inserted) AS assigned,
+       (SELECT coalesce(jsonb_object_agg(outcome, n), '{{}}')
+          FROM (SELECT outcome, count(*) AS n FROM refused GROUP BY outcome) AS counted) AS refused
+"""
+
+# A policy of "one open at a time" is freed by expiry. It has to be a statement of its own: inside the INSERT's own
+# statement the freed row would still be in the unique index.
+FREE_EXPIRED = """
+    UPDATE offers_assignment AS held
+       SET holding_key = NULL, updated_at = %(now)s
+      FROM unnest(%(members)s::bigint[], %(offers)s::bigint[]) AS wish (member_id, config_offer_id)
+     WHERE held.member_id = wish.member_id
+       AND held.config_offer_id = wish.config_offer_id
+       AND held.holding_key = -1
+       AND held.ends_at <= %(now)s
+"""
+
+# The same for a chunk, read from its frozen audience.
+FREE_EXPIRED_OF_CHUNK = """
+    UPDATE offers_assignment AS held
+       SET holding_key = NULL, updated_at = %(now)s
+      FROM offers_audiencemember AS audience
+     WHERE audience.run_id = %(run_id)s
+       AND audience.member_id BETWEEN %(first_member_id)s AND %(last_member_id)s
+       AND audience.ordinal IS NOT NULL
+       AND held.member_id = audience.member_id
+       AND held.config_offer_id = %(config_offer_id)s
+       AND held.holding_key = -1
+       AND held.ends_at <= %(now)s
+"""

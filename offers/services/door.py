@@ -1,0 +1,159 @@
+"""Single grants from the desk, an API client or an inbound source, each with its own memory of references.
+
+The same reference at the same door instance answers as before, refusals included; `assign` never looks references up.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from loyalty.database import execute, in_transaction
+from loyalty.errors import Conflict
+from loyalty.models import Member, Programme, User
+from offers.models import Assignment, DoorEntry, Source
+from offers.selectors import voucher as voucher_selector
+from offers.services import assignment, terms
+from offers.services.assignment import Grant, Outcome
+from offers.services.terms import Reason
+
+
+class ModuleOff(Conflict):
+    """The programme's offers module is switched off: nothing can be assigned (S4-41)."""
+
+    code = "offers_module_off"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A door's answer: the outcome, and whether it was given before under the same reference."""
+
+    outcome: Outcome
+    is_replayed: bool
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a grant would do, without doing it."""
+
+    code: str
+    reasons: list[Reason]
+    effective: Mapping[str, Any]
+    starts_at: datetime | None
+    ends_at: datetime | None
+    acceptance_required: bool
+    exposure_minor: int
+    codes_left: int | None
+
+
+def require_module(programme: Programme) -> None:
+    """Refuse where the programme has the offers module switched off (S4-41)."""
+    if not programme.offers_enabled:
+        raise ModuleOff(f"The offers module of “{programme.name}” is switched off. An administrator can switch it on.")
+
+
+def grant(
+    *,
+    programme: Programme,
+    door: Source,
+    instance: str,
+    grant: Grant,
+    actor: User | None,
+    now: datetime,
+    context: Mapping[str, Any] | None = None,
+) -> Answer:
+    """Assign one offer through a door and remember the answer under (door, instance, `grant.reference`).
+
+    `context` is what the door knows besides (reason, ticket, note). Raises ModuleOff; every other refusal is the
+    outcome. Deadlocks are retried here. (S0-11, DESIGN 4)
+    """
+    require_module(programme)
+    if not grant.reference:
+        raise ValueError("A grant through a door carries a reference.")
+
+    def work() -> Answer:
+        # The advisory lock makes the second of two equal references wait for the first one's answer.
+        execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
+            [f"door:{programme.pk}:{int(door)}:{instance}:{grant.reference}"],
+        )
+        before = DoorEntry.objects.filter(
+            programme=programme, door=door, instance=instance, reference=grant.reference
+        ).first()
+        if before:
+            return Answer(_read(before), is_replayed=True)
+        outcome = assignment.assign(programme=programme, grants=[grant], source=door, actor=actor, now=now)[0]
+        DoorEntry.objects.create(
+            programme=programme,
+            door=door,
+            instance=instance,
+            reference=grant.reference,
+            member_id=outcome.member_id,
+            assignment_id=outcome.assignment_id,
+            actor=actor,
+            answer=outcome.as_dict() | {"template": grant.template_id},
+            context=dict(context or {}),
+            created_at=now,
+        )
+        return Answer(outcome, is_replayed=False)
+
+    return in_transaction(work)
+
+
+def _read(entry: DoorEntry) -> Outcome:
+    answer = entry.answer
+    reasons = [
+        Reason(
+            code=reason["code"],
+            rule=reason.get("rule", ""),
+            field=reason.get("field", ""),
+            message=reason.get("message", ""),
+            parameters=reason.get("parameters", {}),
+        )
+        for reason in answer.get("reasons", [])
+    ]
+    found = answer.get("assignment")
+    return Outcome(answer["outcome"], UUID(found) if found else None, entry.member_id, reasons)
+
+
+def preview(*, programme: Programme, grant: Grant, now: datetime) -> Preview:
+    """Tell what `grant` would answer now, and with which terms and worst-case cost; writes nothing."""
+    require_module(programme)
+    template = assignment.load_templates(programme=programme, ids={grant.template_id}).get(grant.template_id)
+    if template is None:
+        reason = Reason("unknown_template", message="There is no such template.")
+        return Preview("offer_closed", [reason], {}, None, None, False, 0, None)
+    prepared = terms.prepare(template=template, given=grant.terms, now=now)
+    code, reasons, left = prepared.refusal or "assigned", list(prepared.reasons), None
+    offer = template.config_offer
+    if offer.require_vouchers:
+        left = voucher_selector.codes_left(bank=offer.voucher_bank, now=now)
+    if not prepared.refusal:
+        key = {"pk": grant.member_id} if grant.member_id else {"external_id": grant.member_external_id}
+        member = Member.objects.filter(programme=programme, **key).first()
+        held_under = terms.holding_key(policy=offer.repeat_policy, campaign_id=grant.campaign_id)
+        if member is None:
+            code = "unknown_member"
+        elif member.status != Member.Status.ACTIVE:
+            code = "member_inactive"
+        elif held_under is not None and _is_held(member, offer.pk, held_under, now):
+            code = "already_held"
+        elif left == 0:
+            code = "out_of_codes"
+    return Preview(
+        code,
+        reasons,
+        prepared.effective,
+        prepared.starts_at,
+        prepared.ends_at,
+        prepared.acceptance_required,
+        prepared.exposure_minor,
+        left,
+    )
+
+
+def _is_held(member: Member, offer_id: int, held_under: int, now: datetime) -> bool:
+    held = Assignment.objects.filter(member=member, config_offer_id=offer_id, holding_key=held_under)
+    # "One open at a time" is freed by expiry when the next one is assigned.
+    return (held.exclude(ends_at__lte=now) if held_under == -1 else held).exists()

@@ -1,0 +1,103 @@
+"""The tape: drawing, reserving and giving back codes of a bank without rewriting code rows (DESIGN 4).
+
+A segment's codes have dense positions; `cursor` is the next one. Whoever draws locks the bank's open segments first,
+in the order of their ids, and looks only then.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from loyalty.database import execute, rows
+
+# The tail of a WITH list behind `need` (bank_id, n): draws what is there, earliest expiry first, and gives
+# drawn (segment_id, bank_id, first_position, taken, before). Lock the banks in a statement before.
+DRAW = """
+open AS (
+    SELECT segment.id, segment.bank_id, segment.size - segment.cursor AS available, need.n,
+           sum(segment.size - segment.cursor) OVER (
+               PARTITION BY segment.bank_id ORDER BY segment.expires_at NULLS LAST, segment.id
+           ) - (segment.size - segment.cursor) AS before
+      FROM need
+      JOIN offers_vouchersegment AS segment USING (bank_id)
+     WHERE segment.cursor < segment.size
+       AND (segment.expires_at IS NULL OR segment.expires_at > %(now)s)
+), drawn AS (
+    UPDATE offers_vouchersegment AS segment
+       SET cursor = segment.cursor + least(open.available, open.n - open.before)
+      FROM open
+     WHERE segment.id = open.id
+       AND open.before < open.n
+    RETURNING segment.id AS segment_id, segment.bank_id, old.cursor AS first_position,
+              new.cursor - old.cursor AS taken, open.before
+)"""
+
+
+def lock(*, bank_ids: Sequence[int], now: datetime) -> None:
+    """Lock the banks' open segments, in order, so that what follows sees the last word on them."""
+    execute(
+        """
+        SELECT id FROM offers_vouchersegment
+         WHERE bank_id = ANY(%s) AND cursor < size AND (expires_at IS NULL OR expires_at > %s)
+         ORDER BY id
+           FOR NO KEY UPDATE
+        """,
+        [list(bank_ids), now],
+    )
+
+
+def codes_left(*, bank_id: int, now: datetime) -> int:
+    """Return how many codes can still be drawn: a subtraction per segment (S4-22)."""
+    return rows(
+        """
+        SELECT coalesce(sum(size - cursor), 0)::bigint AS n FROM offers_vouchersegment
+         WHERE bank_id = %s AND (expires_at IS NULL OR expires_at > %s)
+        """,
+        [bank_id, now],
+    )[0]["n"]
+
+
+def reserve(*, run_id: int, bank_id: int, count: int, now: datetime) -> int:
+    """Reserve `count` codes for a run, all or nothing, and return how many are missing (0: reserved). (S4-28)
+
+    Ordinals 0 … count-1 of the run's frozen audience map to the reserved ranges in order.
+    """
+    lock(bank_ids=[bank_id], now=now)
+    left = codes_left(bank_id=bank_id, now=now)
+    if left < count:
+        return count - left
+    execute(
+        f"""
+        WITH need AS (SELECT %(bank_id)s::bigint AS bank_id, %(count)s::bigint AS n), {DRAW}
+        INSERT INTO offers_codereservation (run_id, segment_id, first_position, first_ordinal, size)
+        SELECT %(run_id)s, segment_id, first_position, before, taken FROM drawn WHERE taken > 0
+        """,
+        {"run_id": run_id, "bank_id": bank_id, "count": count, "now": now},
+    )
+    return 0
+
+
+def give_back(*, code_ids: Sequence[int]) -> int:
+    """Put drawn codes that nobody got, and nobody saw, back as new segments; return how many. (D-10)"""
+    return execute(
+        """
+        WITH back AS (
+            SELECT code.id, code.bank_id, segment.batch_id, segment.expires_at, code.segment_id,
+                   row_number() OVER (PARTITION BY code.segment_id ORDER BY code.position) - 1 AS position
+              FROM offers_vouchercode AS code
+              JOIN offers_vouchersegment AS segment ON segment.id = code.segment_id
+             WHERE code.id = ANY(%s)
+        ), numbered AS (
+            SELECT segment_id AS old_id, nextval(pg_get_serial_sequence('offers_vouchersegment', 'id')) AS id,
+                   bank_id, batch_id, expires_at, count(*) AS size
+              FROM back GROUP BY segment_id, bank_id, batch_id, expires_at
+        ), made AS (
+            INSERT INTO offers_vouchersegment (id, bank_id, batch_id, expires_at, cursor, size)
+            SELECT id, bank_id, batch_id, expires_at, 0, size FROM numbered
+        )
+        UPDATE offers_vouchercode AS code
+           SET segment_id = numbered.id, position = back.position
+          FROM back JOIN numbered ON numbered.old_id = back.segment_id
+         WHERE code.id = back.id
+        """,
+        [list(code_ids)],
+    )

@@ -1,0 +1,55 @@
+"""Mass assignments in Celery workers (C-04). Messages carry the run's id, may come twice, late or never."""
+
+import time
+
+import structlog
+from celery import shared_task
+from django.conf import settings
+from django.db.models import Q
+from kombu.exceptions import OperationalError as BrokerError
+from redis.exceptions import RedisError
+
+from loyalty import clock
+from offers.models import MassAssignment
+from offers.services import execution
+
+log = structlog.get_logger(__name__)
+# A worker turns to the next message after so long, so that several runs share the workers.
+TURN_SECONDS = 20
+
+
+def ring(run_id: int, *, messages: int = 1) -> None:
+    """Tell the workers that a run waits. A broker that is away is logged: the sweeper rings again."""
+    try:
+        for _ in range(messages):
+            work.apply_async([run_id], retry=False)
+    except (BrokerError, RedisError, OSError) as error:
+        log.warning("mass_assignment.not_rung", run=run_id, error=str(error))
+
+
+@shared_task(name="offers.tasks.mass_assignment.work", ignore_result=True)
+def work(run_id: int) -> None:
+    """Plan the run if it waits for that, then do chunks until there is none left or the turn is over."""
+    turn_ends = time.monotonic() + TURN_SECONDS
+    if execution.plan(run_id=run_id, now=clock.now()):
+        # The planner is one worker; the others come for the chunks.
+        ring(run_id, messages=settings.MASS_ASSIGNMENT_MESSAGES - 1)
+    while execution.do_next_chunk(run_id=run_id, now=clock.now()):
+        if time.monotonic() > turn_ends:
+            ring(run_id)
+            return
+    execution.finish(run_id=run_id, now=clock.now())
+
+
+@shared_task(name="offers.tasks.mass_assignment.sweep", ignore_result=True)
+def sweep() -> None:
+    """Ring again for every run that should be going on and has nobody at it."""
+    now = clock.now()
+    waiting = MassAssignment.objects.filter(state=MassAssignment.State.SCHEDULED).filter(
+        Q(leased_until__isnull=True) | Q(leased_until__lt=now)
+    )
+    running = MassAssignment.objects.filter(state=MassAssignment.State.RUNNING).exclude(
+        chunks__done_at__isnull=True, chunks__leased_until__gte=now
+    )
+    for run_id in waiting.values_list("pk", flat=True).union(running.values_list("pk", flat=True)):
+        ring(run_id)
