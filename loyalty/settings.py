@@ -15,7 +15,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 environ.Env.read_env(BASE_DIR / ".env")
 
-servers = embedded.addresses(BASE_DIR)
+SERVERS = embedded.addresses(BASE_DIR)
 
 DEBUG = env.bool("DEBUG", False)
 # Demo mode prints and shows the demo logins; it is on only where the demo was loaded by `./run`.
@@ -94,7 +94,7 @@ FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 INSTALLED_APPS.append("django.forms")
 
 # --- PostgreSQL -----------------------------------------------------------------------------------
-DATABASES = {"default": env.db_url("DATABASE_URL", default=servers.database_url)}
+DATABASES = {"default": env.db_url("DATABASE_URL", default=SERVERS.database_url)}
 DATABASES["default"].update(
     {
         "ENGINE": "django.db.backends.postgresql",
@@ -107,10 +107,13 @@ DATABASES["default"].update(
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Valkey / Redis -------------------------------------------------------------------------------
-# Given one REDIS_URL, Celery's queues take it and the cache takes the next database of the same server.
-REDIS_URL = env.str("REDIS_URL", servers.redis_url)
-CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", env.str("REDIS_URL", servers.celery_url))
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+# Given one REDIS_URL, Celery's queues and the cache share it, apart by the cache's key prefix; better is a
+# database of its own for the cache (CACHE_URL), so that emptying the cache never empties a queue.
+REDIS_URL = env.str("CACHE_URL", env.str("REDIS_URL", SERVERS.redis_url))
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", env.str("REDIS_URL", SERVERS.celery_url))
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL, "KEY_PREFIX": "laurel"}
+}
 
 # --- Celery: messages carry ids, may come twice, late or never; sweepers repair (DESIGN 1) ----------
 CELERY_TASK_IGNORE_RESULT = True
