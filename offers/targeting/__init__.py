@@ -1,0 +1,29 @@
+"""Targeting: a criteria tree, read and checked, becomes one SQL predicate over members, and a sentence.
+
+Pure: without models, settings or the clock. What may be spoken of is handed in as a catalogue.
+"""
+
+from offers.targeting.catalogue import Attribute, Catalogue, Column, Dimension, Field
+from offers.targeting.criteria import Comparison, Criteria, Group, Purchases, Window
+from offers.targeting.expression import Predicate, predicate
+from offers.targeting.problem import InvalidCriteria
+from offers.targeting.reading import parse
+from offers.targeting.wording import sentence
+
+__all__ = [
+    "Attribute",
+    "Catalogue",
+    "Column",
+    "Comparison",
+    "Criteria",
+    "Dimension",
+    "Field",
+    "Group",
+    "InvalidCriteria",
+    "Predicate",
+    "Purchases",
+    "Window",
+    "parse",
+    "predicate",
+    "sentence",
+]

@@ -3,7 +3,7 @@ import factory
 from offers.models import Targeting, TargetingVersion
 from tests.factories.programme import ProgrammeFactory
 
-EVERYONE = {"op": "and", "items": []}
+EVERYONE = {"op": "and", "items": [], "all_members": True}
 
 
 class TargetingFactory(factory.django.DjangoModelFactory[Targeting]):

@@ -1,0 +1,68 @@
+"""What criteria may speak of: the members' fields and the purchases' dimensions. Handed in, never looked up.
+
+`offers/selectors/targeting.py` makes the catalogue of a programme. Column and attribute names come from here only.
+"""
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from django.utils.functional import Promise
+
+FieldType = Literal["text", "choice", "number", "boolean", "date", "moment", "list"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A typed column of the member's table."""
+
+    name: str
+
+    def __post_init__(self) -> None:
+        # The one place where a name enters SQL text.
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", self.name):
+            raise ValueError(f"{self.name!r} is not a column")
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """A key of the member's attributes. Always a parameter, so any text may be one."""
+
+    name: str
+
+
+# Compared by identity: comparing or hashing lazy labels would translate them before Django is ready.
+@dataclass(frozen=True, eq=False)
+class Field:
+    """One thing known of a member. A choice takes the values of `choices` only; pairs of value and label."""
+
+    key: str
+    label: str | Promise
+    type: FieldType
+    source: Column | Attribute
+    choices: tuple[tuple[str, str | Promise], ...] = ()
+    group: str | Promise = ""
+
+
+def no_names(ids: Collection[str]) -> Mapping[str, str]:
+    """Know no id at all."""
+    return {}
+
+
+@dataclass(frozen=True, eq=False)
+class Dimension:
+    """A way to narrow purchases. `names` returns the names of those of the external ids that exist."""
+
+    key: str
+    label: str | Promise
+    names: Callable[[Collection[str]], Mapping[str, str]] = no_names
+
+
+@dataclass(frozen=True, eq=False)
+class Catalogue:
+    """The fields by key, in the order of the builder, the dimensions of purchases, and the currency of amounts."""
+
+    fields: Mapping[str, Field]
+    dimensions: Mapping[str, Dimension] = field(default_factory=dict)
+    currency: str = "EUR"

@@ -1,0 +1,128 @@
+"""A criteria tree that was read and checked: groups, comparisons, purchase aggregates."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal
+
+from offers.targeting.catalogue import Catalogue, Field
+
+# A bound, a text, a yes or no, a number of days; a pair for `between`; several for `in`; None where none is taken.
+Value = str | bool | int | float | date | tuple["Scalar", ...] | None
+Scalar = str | int | float | date
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A member's field against a value."""
+
+    field: Field
+    operator: str
+    value: Value
+
+    def data(self) -> dict[str, Any]:
+        """Return the canonical JSON."""
+        return {"field": self.field.key, "is": self.operator} | _value(self.value)
+
+
+@dataclass(frozen=True)
+class Window:
+    """Which purchases count: all that is given must hold; within one list, any. Days are the zone's."""
+
+    # Pairs of dimension and external ids, in the catalogue's order.
+    dimensions: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    last_days: int | None = None
+    first_day: date | None = None
+    last_day: date | None = None
+
+    def data(self) -> dict[str, Any]:
+        """Return the canonical JSON."""
+        found: dict[str, Any] = {key: list(ids) for key, ids in self.dimensions}
+        if self.last_days is not None:
+            found["last_days"] = self.last_days
+        if self.first_day is not None:
+            found["from"] = self.first_day.isoformat()
+        if self.last_day is not None:
+            found["to"] = self.last_day.isoformat()
+        return found
+
+
+@dataclass(frozen=True)
+class Purchases:
+    """An aggregate over the member's purchases against a value."""
+
+    measure: str
+    where: Window
+    operator: str
+    value: Value
+
+    def data(self) -> dict[str, Any]:
+        """Return the canonical JSON."""
+        where = self.where.data()
+        return (
+            {"purchases": self.measure}
+            | ({"where": where} if where else {})
+            | {"is": self.operator}
+            | _value(self.value)
+        )
+
+
+@dataclass(frozen=True)
+class Group:
+    """Several conditions under `and` or `or`; `negated` means the members for whom that is not so."""
+
+    op: Literal["and", "or"]
+    items: tuple["Node", ...]
+    negated: bool = False
+
+    def data(self) -> dict[str, Any]:
+        """Return the canonical JSON."""
+        found: dict[str, Any] = {"op": self.op, "items": [item.data() for item in self.items]}
+        return ({"not": True} if self.negated else {}) | found
+
+
+Leaf = Comparison | Purchases
+Node = Group | Leaf
+
+
+@dataclass(frozen=True)
+class Criteria:
+    """A checked tree and the catalogue that it was read with. Without any condition it means all members."""
+
+    root: Node
+    catalogue: Catalogue
+
+    @property
+    def is_everyone(self) -> bool:
+        """Say whether these are all members of the programme."""
+        return isinstance(self.root, Group) and not self.root.items
+
+    def data(self) -> dict[str, Any]:
+        """Return the canonical JSON, as it is stored."""
+        return self.root.data() | ({"all_members": True} if self.is_everyone else {})
+
+    def walk(self) -> Iterator[tuple[str, Node]]:
+        """Yield every node with its path, parents first: counting, explaining and drawing all use this order."""
+        yield from _walk("", self.root)
+
+
+def child(path: str, place: int) -> str:
+    """Return the path of a group's item."""
+    return f"{path}{'.' if path else ''}items[{place}]"
+
+
+def _walk(path: str, node: Node) -> Iterator[tuple[str, Node]]:
+    yield path, node
+    if isinstance(node, Group):
+        for place, item in enumerate(node.items):
+            yield from _walk(child(path, place), item)
+
+
+def _value(value: Value) -> dict[str, Any]:
+    if value is None:
+        return {}
+    return {"value": [_plain(one) for one in value] if isinstance(value, tuple) else _plain(value)}
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, date) else value

@@ -1,0 +1,119 @@
+"""From criteria to one boolean SQL expression over `loyalty_member AS member`.
+
+Values are parameters, always; names come from the catalogue. Every leaf is true or false of every member: a missing
+value fails a comparison and satisfies its complement (`operators.COMPLEMENTS`). Negation is pushed down to the
+leaves, so that purchase aggregates stay semi-joins and anti-joins that PostgreSQL can plan.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from offers.targeting import aggregate, compiler, operators
+from offers.targeting.catalogue import Attribute, Field
+from offers.targeting.compiler import SYMBOLS, Compiler
+from offers.targeting.criteria import Comparison, Criteria, Group, Node
+
+
+@dataclass(frozen=True)
+class Predicate:
+    """A boolean expression over the alias `member`, with named parameters that begin with `targeting_`."""
+
+    sql: str
+    params: dict[str, Any]
+
+
+def predicate(criteria: Criteria, *, programme_id: int, now: datetime, zone: ZoneInfo, within: str = "") -> Predicate:
+    """Return the expression that is true of the members of the programme who satisfy the criteria.
+
+    Erased members are nobody's audience; inactive ones are matched, and left out by name when a run is planned
+    (`member_inactive`). Relative days are calendar days of the zone. `within` names a relation with a column `id`
+    (a CTE of the caller's own) that bounds whose purchases are aggregated; it is never a value from outside.
+    """
+    state = Compiler(programme_id=programme_id, now=now, zone=zone, within=within)
+    programme = state.parameter(programme_id, "bigint")
+    sql = f"member.programme_id = {programme} AND member.status <> 'erased'"
+    if not criteria.is_everyone:
+        sql += f" AND {_node(criteria.root, state, negated=False)}"
+    return Predicate(sql=f"({sql})", params=state.params)
+
+
+def _node(node: Node, state: Compiler, *, negated: bool) -> str:
+    if isinstance(node, Group):
+        negated ^= node.negated
+        is_and = (node.op == "and") != negated
+        parts = [_node(item, state, negated=negated) for item in node.items]
+        return f"({(' AND ' if is_and else ' OR ').join(parts)})"
+    if not isinstance(node, Comparison):
+        return aggregate.purchases(node, state, negated=negated)
+    operator = operators.COMPLEMENTS.get(node.operator, node.operator)
+    positive = _comparison(node.field, operator, node.value, state)
+    return f"({positive}) IS NOT TRUE" if negated ^ (operator != node.operator) else f"({positive})"
+
+
+def _comparison(known: Field, operator: str, value: Any, state: Compiler) -> str:
+    if isinstance(known.source, Attribute):
+        return _attribute(known, known.source.name, operator, value, state)
+    column = f"member.{known.source.name}"
+    if known.type == "moment":
+        return " AND ".join(compiler.moments(column, operator, value, state))
+    if known.type == "date":
+        return " AND ".join(compiler.dates(column, operator, value, state, cast="date"))
+    if operator == "exists":
+        return f"{column} <> ''" if known.type in ("text", "choice") else f"{column} IS NOT NULL"
+    cast = {"number": "numeric", "boolean": "boolean"}.get(known.type, "text")
+    if operator == "in":
+        values = [str(one) for one in value] if cast == "numeric" else list(value)
+        return f"{column} = ANY({state.parameter(values, f'{cast}[]')})"
+    if operator in ("contains", "starts_with"):
+        return f"{column} ILIKE {state.parameter(_pattern(operator, value), 'text')}"
+    if operator == "between":
+        low, high = (state.parameter(str(one), cast) for one in value)
+        return f"{column} BETWEEN {low} AND {high}"
+    plain = str(value) if cast == "numeric" else value
+    return f"{column} {SYMBOLS[operator]} {state.parameter(plain, cast)}"
+
+
+def _attribute(known: Field, name: str, operator: str, value: Any, state: Compiler) -> str:
+    """Compare a key of the attributes; a value that is not of the declared type satisfies no comparison.
+
+    Nothing is cast: numbers compare as jsonb once known to be numbers, dates as ISO text once known to look like one.
+    """
+    raw = f"(member.attributes -> {state.parameter(name, 'text')})"
+    if operator == "exists":
+        return f"{raw} <> ALL(ARRAY['null', '\"\"', '[]']::jsonb[])"
+    if known.type == "list":
+        return _list_attribute(raw, name, operator, value, state)
+    if known.type == "date":
+        text = f'(member.attributes ->> {state.parameter(name, "text")}) COLLATE "C"'
+        return " AND ".join(
+            [
+                *compiler.dates(text, operator, value, state, cast="text"),
+                f"{text} ~ '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}$'",
+            ]
+        )
+    if operator == "equals":
+        return f"member.attributes @> {state.constant({name: value})}"
+    if operator == "in":
+        return f"{raw} = ANY(ARRAY[{', '.join(state.constant(one) for one in value)}])"
+    if operator in ("contains", "starts_with"):
+        text = f"(member.attributes ->> {state.parameter(name, 'text')})"
+        pattern = state.parameter(_pattern(operator, value), "text")
+        return f"{text} ILIKE {pattern} AND jsonb_typeof({raw}) = 'string'"
+    if operator == "between":
+        low, high = (state.constant(one) for one in value)
+        return f"{raw} BETWEEN {low} AND {high} AND jsonb_typeof({raw}) = 'number'"
+    return f"{raw} {SYMBOLS[operator]} {state.constant(value)} AND jsonb_typeof({raw}) = 'number'"
+
+
+def _list_attribute(raw: str, name: str, operator: str, value: Any, state: Compiler) -> str:
+    if operator == "contains":
+        return f"member.attributes @> {state.constant({name: [value]})}"
+    return f"{raw} ?| {state.parameter(list(value), 'text[]')} AND jsonb_typeof({raw}) = 'array'"
+
+
+def _pattern(operator: str, value: str) -> str:
+    """Return the LIKE pattern that finds the text itself, whatever characters it has."""
+    escaped = value.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"{escaped}%" if operator == "starts_with" else f"%{escaped}%"
