@@ -12,6 +12,8 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from offers.models.address import web_address
+
 
 class Audience(models.TextChoices):
     PERSONALIZED = "personalized", _("personalized: only who was given it")
@@ -53,7 +55,7 @@ class ConfigOffer(models.Model):
     audience = models.CharField(_("audience"), max_length=12, choices=Audience, default=Audience.PERSONALIZED)
     name = models.CharField(_("name"), max_length=200)
     description = models.TextField(_("description"), blank=True)
-    image_url = models.URLField(_("image URL"), max_length=500, blank=True)
+    image_url = models.CharField(_("image URL"), max_length=500, blank=True, validators=[web_address])
     web_page_url = models.URLField(_("web page URL"), max_length=500, blank=True)
     to_synchronize = models.BooleanField(
         _("to synchronize"),

@@ -6,6 +6,7 @@ from loyalty import clock
 from loyalty.models import Member
 from offers.models import Assignment, ConfigOffer, OfferTemplate
 from offers.models.assignment import Source
+from offers.services import assignment
 
 
 def give(
@@ -20,18 +21,11 @@ def give(
 
     `grant` takes the fields of `Grant`: terms, campaign_id, reference, rank, fields, replaces_id.
     """
-    from offers.services import assignment
-
     template = offer if isinstance(offer, OfferTemplate) else offer.templates.get(is_default=True)
-    blank = {"terms": {}, "campaign_id": None, "reference": None, "rank": None, "fields": None, "replaces_id": None}
     with transaction.atomic():
         [outcome] = assignment.assign(
             programme=member.programme,
-            grants=[
-                assignment.Grant(
-                    member_external_id=None, member_id=member.pk, template_id=template.pk, **(blank | grant)
-                )
-            ],
+            grants=[assignment.Grant(template_id=template.pk, member_id=member.pk, **grant)],
             source=source,
             actor=None,
             now=now or clock.now(),

@@ -4,14 +4,13 @@ from datetime import datetime
 
 from loyalty import clock
 from offers.models import ConfigOffer, VoucherBatch
+from offers.services import voucher
 
 
 def import_codes(
     offer: ConfigOffer, codes: Iterable[str] | int, *, expires_at: datetime | None = None, now: datetime | None = None
 ) -> VoucherBatch:
     """Put codes into the offer's bank, the way a file does: `import_codes(offer, 100)` or a list of codes."""
-    from offers.services import voucher
-
     if isinstance(codes, int):
         begun = offer.voucher_bank.codes.count()
         codes = [f"CODE-{offer.pk}-{number:07}" for number in range(begun, begun + codes)]
