@@ -136,3 +136,7 @@ def _try_lock(file: TextIOWrapper) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+if __name__ == "__main__":
+    Session().close()
