@@ -58,8 +58,15 @@ THROWAWAY_SETTINGS = {
 }
 
 
+class _Process(subprocess.Popen[bytes]):
+    """A server, meant to outlive this process: no warning that it still runs."""
+
+    def __del__(self, *arguments: object) -> None:
+        pass
+
+
 # Children of this process, so that their end is noticed and no zombie stays.
-_children: dict[int, subprocess.Popen[bytes]] = {}
+_children: dict[int, _Process] = {}
 
 
 def start(instance: Instance, *, which: Sequence[str] = ALL) -> None:
@@ -275,9 +282,9 @@ def _is_alive(process: int) -> bool:
         return False
 
 
-def _spawn(command: list[str], *, owner: Owner, log: Path, cwd: Path) -> "subprocess.Popen[bytes]":
+def _spawn(command: list[str], *, owner: Owner, log: Path, cwd: Path) -> _Process:
     with server_home.open_log(log) as output:
-        process = subprocess.Popen(  # noqa: S603 (our own binaries and paths)
+        process = _Process(  # noqa: S603 (our own binaries and paths)
             command,
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+from typing import TextIO, cast
 
 import environ  # type: ignore[import-untyped]
 
@@ -159,7 +160,10 @@ class Supervisor:
 @contextlib.contextmanager
 def only_one(folder: Path) -> Iterator[None]:
     """Hold the supervisor's lock of a checkout, or raise ServerError saying who holds it."""
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except PermissionError as error:
+        raise ServerError(f"{folder} cannot be made by user {server_home.user_name(os.geteuid())}.") from error
     with _open_lock(folder) as file:
         if not _try_lock(file.fileno()):
             holder = _holder(folder)
@@ -186,27 +190,27 @@ def raise_stopped(number: int, frame: FrameType | None) -> None:
 
 def stop_everything(base: Path) -> None:
     """Stop the supervisor of a checkout if one runs, and its embedded servers; raise ServerError."""
-    folder = base / "var"
-    if folder.exists():
-        with _open_lock(folder) as file:
+    instance = embedded.addresses(base)
+    if instance.folder.exists():
+        with _open_lock(instance.folder) as file:
             if not _try_lock(file.fileno()):
-                process = _holder(folder)
+                process = _holder(instance.folder)
                 os.kill(process, signal.SIGTERM)
                 deadline = time.monotonic() + STOP_SECONDS + servers.STOP_SECONDS
                 while not _try_lock(file.fileno()):
                     if time.monotonic() > deadline:
                         raise ServerError(f"Process {process} does not stop. Try: kill -9 {process}")
                     time.sleep(0.1)
-    servers.stop(embedded.addresses(base))
+    servers.stop(instance)
 
 
-def _open_lock(folder: Path):  # type: ignore[no-untyped-def]
+def _open_lock(folder: Path) -> TextIO:
     path = folder / "up.lock"
     try:
-        return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+")
+        return cast(TextIO, os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+"))
     except PermissionError as error:
-        owner = server_home.user_name(path.stat().st_uid)
-        raise ServerError(f"{path} belongs to user {owner}. Run as that user, or as root.") from error
+        owner = server_home.user_name(folder.stat().st_uid)
+        raise ServerError(f"{folder} belongs to user {owner}. Run as that user, or as root.") from error
 
 
 def _try_lock(descriptor: int) -> bool:

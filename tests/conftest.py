@@ -1,5 +1,7 @@
 """What every test has: real servers of its own, a fresh database, an empty Valkey."""
 
+import socket
+
 import pytest
 from django.test import TransactionTestCase
 
@@ -36,6 +38,14 @@ def django_db_setup(django_test_environment, django_db_blocker):
 @pytest.fixture(autouse=True)
 def _empty_valkey():
     instance.flush_valkey()
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def _copy_again(self: TransactionTestCase) -> None:

@@ -77,6 +77,21 @@ def use_own_valkey() -> None:
     settings.REDIS_URL = settings.CACHES["default"]["LOCATION"] = cache
 
 
+def process_environment() -> dict[str, str]:
+    """Return the environment for another process (a worker to kill, say) on this worker's own databases."""
+    if "postgres" in embedded.needed():
+        database = INSTANCE.database_url.replace("/laurel?", f"/{database_name()}?")
+    else:
+        database = urlunsplit(urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{database_name()}"))
+    return os.environ | {
+        "DATABASE_URL": database,
+        "REDIS_URL": settings.CELERY_BROKER_URL,
+        "CACHE_URL": settings.REDIS_URL,
+        "LAUREL_INSTANCE": "test",
+        "LAUREL_DEMO": "0",
+    }
+
+
 def flush_valkey() -> None:
     """Empty this worker's Valkey databases."""
     for url in (settings.REDIS_URL, settings.CELERY_BROKER_URL.replace("redis+socket", "unix")):

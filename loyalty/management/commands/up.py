@@ -45,7 +45,7 @@ class Command(BaseCommand):
         self.began_at = time.monotonic()
         supervisor.handle_signals(supervisor.raise_stopped)
         try:
-            with supervisor.only_one(settings.BASE_DIR / "var"):
+            with supervisor.only_one(settings.SERVERS.folder):
                 self._run(port=options["port"], concurrency=options["concurrency"])
         except ServerError as error:
             raise CommandError(str(error)) from error
@@ -55,7 +55,7 @@ class Command(BaseCommand):
 
     def _run(self, *, port: int, concurrency: int) -> None:
         instance, which = settings.SERVERS, embedded.needed()
-        self._wait_for_port(port)
+        wait_for_port(port)
         kept = Supervisor(
             children=self._children(port=port, concurrency=concurrency, logs=instance.logs),
             say=self.stdout.write,
@@ -101,23 +101,6 @@ class Command(BaseCommand):
         }
         return [Child(name, command, logs / f"{name}.log") for name, command in commands.items()]
 
-    def _wait_for_port(self, port: int) -> None:
-        deadline = time.monotonic() + PORT_SECONDS
-        while True:
-            with socket.socket() as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind(("127.0.0.1", port))
-                    return
-                except PermissionError as error:
-                    raise ServerError(f"Port {port} is not for this user. Try: PORT=8000 ./run") from error
-                except OSError as error:
-                    if time.monotonic() > deadline:
-                        raise ServerError(
-                            f"Port {port} is in use by another program. Choose another: PORT={port + 1} ./run"
-                        ) from error
-            time.sleep(0.5)
-
     def _migrate(self) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_lock(%s)", [MIGRATE_LOCK])
@@ -156,6 +139,25 @@ class Command(BaseCommand):
         lines += ["", f"  Ready after {time.monotonic() - self.began_at:.0f} s."]
         self.stdout.write("\n".join(lines))
         self.stdout.flush()
+
+
+def wait_for_port(port: int) -> None:
+    """Return when the port is free, or raise ServerError naming the way out."""
+    deadline = time.monotonic() + PORT_SECONDS
+    while True:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+                return
+            except PermissionError as error:
+                raise ServerError(f"Port {port} is not for this user. Try: PORT=8000 ./run") from error
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise ServerError(
+                        f"Port {port} is in use by another program. Choose another: PORT={port + 1} ./run"
+                    ) from error
+        time.sleep(0.5)
 
 
 def _answers(url: str) -> bool:
