@@ -284,7 +284,7 @@ def _is_alive(process: int) -> bool:
 
 def _spawn(command: list[str], *, owner: Owner, log: Path, cwd: Path) -> _Process:
     with server_home.open_log(log) as output:
-        process = _Process(  # noqa: S603 (our own binaries and paths)
+        process = _Process(
             command,
             stdin=subprocess.DEVNULL,
             stdout=output,
