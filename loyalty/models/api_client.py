@@ -18,7 +18,9 @@ class Scope(models.TextChoices):
 
 
 class ApiClientManager(BaseAPIKeyManager):
-    pass
+    def get_usable_keys(self) -> models.QuerySet["ApiClient"]:
+        # Every door needs the programme of the key that knocks.
+        return super().get_usable_keys().select_related("programme")
 
 
 class ApiClient(AbstractAPIKey):
