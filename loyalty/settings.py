@@ -184,6 +184,7 @@ MEMBER_TOKEN_SECONDS = min(env.int("MEMBER_TOKEN_SECONDS", 900), 900)
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["loyalty.api.authentication.ApiClientAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["loyalty.api.permissions.DenyUnlessDeclared"],
+    "DEFAULT_THROTTLE_CLASSES": ["loyalty.api.throttling.CallerThrottle"],
     "DEFAULT_RENDERER_CLASSES": ["loyalty.api.renderers.OrjsonRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
@@ -193,6 +194,14 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "loyalty.api.problems.exception_handler",
     "UNAUTHENTICATED_USER": None,
     "PAGE_SIZE": 100,
+}
+# How many requests in how many seconds, by who asks.
+RATES = {
+    "client": (env.int("RATE_CLIENT", 12_000), 60),
+    "member": (env.int("RATE_MEMBER", 240), 60),
+    "stranger": (env.int("RATE_STRANGER", 60), 60),
+    "wrong_key": (env.int("RATE_WRONG_KEY", 20), 60),
+    "sign_in": (env.int("RATE_SIGN_IN", 30), 60),
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Laurel",

@@ -11,7 +11,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from loyalty.models import ApiClient, Member, Scope
-from loyalty.services import member_token
+from loyalty.services import member_token, rate_limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +34,16 @@ class ApiClientAuthentication(BaseAuthentication):
         scheme, _, key = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != self.keyword.lower():
             return None
-        if "\0" in key:
-            raise exceptions.AuthenticationFailed("This key is not known.")
+        address = request.META.get("REMOTE_ADDR", "")
         try:
-            client = ApiClient.objects.get_from_key(key.strip())
+            client = ApiClient.objects.get_from_key(key.strip().replace("\0", ""))
         except ApiClient.DoesNotExist:
+            taken = rate_limit.take(name="wrong_key", key=address)
+            if not taken.is_allowed:
+                raise exceptions.Throttled(wait=taken.seconds_left) from None
             raise exceptions.AuthenticationFailed("This key is not known.") from None
         if client.has_expired or client.revoked:
             raise exceptions.AuthenticationFailed("This key is no longer valid.")
-        address = request.META.get("REMOTE_ADDR", "")
         if client.allowed_addresses and address not in client.allowed_addresses:
             raise exceptions.AuthenticationFailed("This key may not be used from this address.")
         moment = timezone.now()

@@ -1,0 +1,30 @@
+"""How often one caller may ask, by who she is (A5). Counted in `loyalty/services/rate_limit.py`."""
+
+from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
+from rest_framework.views import APIView
+
+from loyalty.api.authentication import ActingMember
+from loyalty.models import ApiClient
+from loyalty.services import rate_limit
+
+
+class CallerThrottle(BaseThrottle):
+    """A member by herself, whatever token she sends; an API client by its key; a stranger by the address."""
+
+    seconds_left = 0.0
+
+    def allow_request(self, request: Request, view: APIView) -> bool:
+        caller = request.auth
+        if isinstance(caller, ActingMember) and caller.api_client is None:
+            taken = rate_limit.take(name="member", key=str(caller.member_id))
+        elif isinstance(caller, ActingMember | ApiClient):
+            client = caller.api_client if isinstance(caller, ActingMember) else caller
+            taken = rate_limit.take(name="client", key=str(client.pk))  # type: ignore[union-attr]
+        else:
+            taken = rate_limit.take(name="stranger", key=request.META.get("REMOTE_ADDR", ""))
+        self.seconds_left = taken.seconds_left
+        return taken.is_allowed
+
+    def wait(self) -> float:
+        return self.seconds_left
