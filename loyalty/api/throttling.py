@@ -1,12 +1,17 @@
 """How often one caller may ask, by who she is (A5). Counted in `loyalty/services/rate_limit.py`."""
 
+from typing import TYPE_CHECKING
+
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
-from rest_framework.views import APIView
 
 from loyalty.api.authentication import ActingMember
 from loyalty.models import ApiClient
 from loyalty.services import rate_limit
+
+if TYPE_CHECKING:
+    # These classes are named in the settings that rest_framework.views reads while it is being imported.
+    from rest_framework.views import APIView
 
 
 class CallerThrottle(BaseThrottle):
@@ -14,7 +19,7 @@ class CallerThrottle(BaseThrottle):
 
     seconds_left = 0.0
 
-    def allow_request(self, request: Request, view: APIView) -> bool:
+    def allow_request(self, request: Request, view: "APIView") -> bool:
         caller = request.auth
         if isinstance(caller, ActingMember) and caller.api_client is None:
             taken = rate_limit.take(name="member", key=str(caller.member_id))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import orjson
 from django.db import connection
@@ -25,7 +26,9 @@ MOST = 500
 # reader prefers, best first; what the programme does not write in is passed over.
 _WHO = """
 who AS (
-  SELECT member.id AS member_id, programme.id AS programme_id, programme.currency, programme.timezone,
+  SELECT member.id AS member_id, programme.id AS programme_id, programme.currency,
+    programme.timezone AS programme_timezone,
+    COALESCE(NULLIF(member.timezone, ''), programme.timezone) AS timezone,
     COALESCE(
       (SELECT wanted.code FROM unnest(%(languages)s::text[]) WITH ORDINALITY AS wanted (code, place)
        WHERE wanted.code = ANY (programme.languages) ORDER BY wanted.place LIMIT 1),
@@ -116,7 +119,7 @@ LIMIT {MOST}
 
 _DETAIL_OF_HERS = f"""
 WITH {_WHO}
-SELECT who.currency, who.timezone, who.language, who.member_id, assignment.id, true AS is_personal, {_TEXTS},
+SELECT who.currency, who.timezone, who.programme_timezone, who.language, who.member_id, assignment.id, true AS is_personal, {_TEXTS},
   shown.texts -> who.language ->> 'how_to_use' AS how_to_use,
   given.terms || COALESCE(assignment.terms, '{{}}') AS terms,
   assignment.starts_at, assignment.ends_at, assignment.acceptance_required, assignment.accepted_at,
@@ -132,7 +135,7 @@ WHERE assignment.synchronized_at IS NOT NULL AND assignment.revoked_at IS NULL
 
 _DETAIL_OF_EVERYONES = f"""
 WITH {_WHO}
-SELECT who.currency, who.timezone, who.language, who.member_id, offer.public_id AS id, false AS is_personal, {_TEXTS},
+SELECT who.currency, who.timezone, who.programme_timezone, who.language, who.member_id, offer.public_id AS id, false AS is_personal, {_TEXTS},
   shown.texts -> who.language ->> 'how_to_use' AS how_to_use,
   shown.terms, shown.starts_at, shown.ends_at, false AS acceptance_required, NULL::timestamptz AS accepted_at,
   NULL::timestamptz AS closed_at,
@@ -181,8 +184,18 @@ class MemberOffer:
     has_code: bool
     is_bearer: bool
     currency: str
+    # The member's own zone, in which she sees moments; rules mean their dates in the programme's (D-09).
     timezone: str
+    programme_timezone: str
     language: str
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+    @property
+    def programme_zone(self) -> ZoneInfo:
+        return ZoneInfo(self.programme_timezone)
 
     @property
     def is_over(self) -> bool:
