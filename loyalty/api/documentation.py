@@ -60,7 +60,7 @@ class TrustedServerScheme(OpenApiAuthenticationExtension):
             "type": "apiKey",
             "in": "header",
             "name": "Authorization",
-            "description": "`Api-Key <key>` with the scope `act-for-member`, and the header `Laurel-Member: <external id>`.",
+            "description": "`Api-Key <key>` with the scope `act-for-member`, and `Laurel-Member: <external id>`.",
         }
 
 

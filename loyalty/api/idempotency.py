@@ -39,18 +39,14 @@ def idempotent(handler: Handler) -> Callable[..., HttpResponse]:
             raise InvalidInput(f"{HEADER} is 1 to 200 printable ASCII characters.", code="invalid_idempotency_key")
         client = request.auth.api_client if isinstance(request.auth, ActingMember) else request.auth
         digest = _digest(request)
-        return in_transaction(
-            lambda: _once(client, key, digest, lambda: _run(handler, view, request, *args, **kwargs))
-        )
+        return in_transaction(lambda: _once(client, key, digest, lambda: _run(handler, view, request, *args, **kwargs)))
 
     return answer
 
 
 def _once(client: ApiClient, key: str, digest: str, run: Callable[[], Response]) -> HttpResponse:
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [f"idempotency:{client.pk}:{key}"]
-        )
+        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [f"idempotency:{client.pk}:{key}"])
         if not cursor.fetchone()[0]:
             raise Conflict(
                 "The first request with this key is still at work. Ask again shortly.", code="idempotency_in_progress"
@@ -68,9 +64,7 @@ def _once(client: ApiClient, key: str, digest: str, run: Callable[[], Response])
         return response
     # As text within the JSON column: the column itself would reorder the members, and the answers would differ.
     body = OrjsonRenderer().render(response.data).decode()
-    IdempotencyKey.objects.create(
-        api_client=client, key=key, body_hash=digest, status=response.status_code, body=body
-    )
+    IdempotencyKey.objects.create(api_client=client, key=key, body_hash=digest, status=response.status_code, body=body)
     return _written(response.status_code, body, is_replayed=False)
 
 

@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from django.conf import settings
 
 from loyalty.errors import DomainError
-from loyalty.models import AuditEvent, Member, User
+from loyalty.models import Member, User
+from loyalty.services import audit
 
 ISSUER = "laurel"
 AUDIENCE = "laurel-member"
@@ -55,14 +56,7 @@ def mint(*, member: Member, now: datetime, actor: User | None = None) -> str:
     }
     if actor is not None:
         claims["act"] = {"sub": str(actor.pk)}
-        AuditEvent.objects.create(
-            programme_id=member.programme_id,
-            user=actor,
-            action="member.viewed_as",
-            object_type="member",
-            object_id=str(member.pk),
-            object_label=member.external_id,
-        )
+        audit.record(action="member.viewed_as", actor=actor, programme=member.programme, target=member)
     return jwt.encode(claims, settings.MEMBER_TOKEN_KEY, algorithm=ALGORITHM)
 
 

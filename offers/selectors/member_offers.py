@@ -119,7 +119,8 @@ LIMIT {MOST}
 
 _DETAIL_OF_HERS = f"""
 WITH {_WHO}
-SELECT who.currency, who.timezone, who.programme_timezone, who.language, who.member_id, assignment.id, true AS is_personal, {_TEXTS},
+SELECT who.currency, who.timezone, who.programme_timezone, who.language, who.member_id,
+  assignment.id, true AS is_personal, {_TEXTS},
   shown.texts -> who.language ->> 'how_to_use' AS how_to_use,
   given.terms || COALESCE(assignment.terms, '{{}}') AS terms,
   assignment.starts_at, assignment.ends_at, assignment.acceptance_required, assignment.accepted_at,
@@ -135,7 +136,8 @@ WHERE assignment.synchronized_at IS NOT NULL AND assignment.revoked_at IS NULL
 
 _DETAIL_OF_EVERYONES = f"""
 WITH {_WHO}
-SELECT who.currency, who.timezone, who.programme_timezone, who.language, who.member_id, offer.public_id AS id, false AS is_personal, {_TEXTS},
+SELECT who.currency, who.timezone, who.programme_timezone, who.language, who.member_id,
+  offer.public_id AS id, false AS is_personal, {_TEXTS},
   shown.texts -> who.language ->> 'how_to_use' AS how_to_use,
   shown.terms, shown.starts_at, shown.ends_at, false AS acceptance_required, NULL::timestamptz AS accepted_at,
   NULL::timestamptz AS closed_at,
@@ -205,7 +207,9 @@ class MemberOffer:
 def listed(
     *, member_id: int, programme_id: int, languages: Sequence[str] = (), now: datetime | None = None
 ) -> MemberOffers:
-    """Return what the member sees in her list: personal offers first, each part by rank (lower first, D-16), then by end.
+    """Return what the member sees in her list: hers first, then those for everyone.
+
+    Each part is by rank (lower first, D-16), then by end.
 
     One query, which reads the database's clock itself unless a `now` is given. It never carries a code (D-10).
     Raises NotFound where the member is not active in that programme, or its offers module is off.

@@ -19,16 +19,18 @@ class OfferProducts:
 
 
 def products(*, programme_id: int, terms: Mapping[str, Any], limit: int = 50) -> OfferProducts:
-    """Return how many products of the programme the terms name, directly, by group or by category, and the first ones."""
+    """Return how many products the terms name, directly, by group or by category, and the first ones by name."""
     rule = terms.get("products")
     if not rule:
         return OfferProducts(is_everything=True, count=0, items=[])
     named = Q(external_id__in=rule.get("products", ()))
     if groups := rule.get("groups"):
         # A subquery rather than a join: a product in two of the groups is still one.
-        named |= Q(pk__in=Product.groups.through.objects.filter(
-            productgroup__programme_id=programme_id, productgroup__external_id__in=groups
-        ).values("product_id"))
+        named |= Q(
+            pk__in=Product.groups.through.objects.filter(
+                productgroup__programme_id=programme_id, productgroup__external_id__in=groups
+            ).values("product_id")
+        )
     if categories := rule.get("categories"):
         found = _with_descendants(programme_id=programme_id, external_ids=categories)
         named |= Q(category__in=found) | Q(department__in=found)

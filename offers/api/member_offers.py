@@ -187,12 +187,12 @@ class AcceptMyOffer(MemberView):
         )
         if answer.is_accepted:
             return Response({"code": answer.code, "accepted_at": answer.accepted_at})
-        raise Conflict(REFUSALS[answer.code], code=answer.code)
+        # An offer for everyone has no record of its own, so there is nothing to accept.
+        code = answer.code if answer.code in REFUSALS else "not_required"
+        raise Conflict(REFUSALS[code], code=code)
 
 
 REFUSALS = {
-    # An offer for everyone has no record of its own: there is nothing to accept.
-    "not_found": "This offer counts without acceptance.",
     "not_required": "This offer counts without acceptance.",
     "waiting_for_till": "This offer is still being prepared. Try again in a few minutes.",
     "expired": "This offer is over.",
@@ -203,9 +203,7 @@ REFUSALS = {
 
 
 class MyOfferProducts(MemberView):
-    @extend_schema(
-        operation_id="list_my_offer_products", responses={200: OfferProductsSchema, 404: ProblemSchema}
-    )
+    @extend_schema(operation_id="list_my_offer_products", responses={200: OfferProductsSchema, 404: ProblemSchema})
     def get(self, request: Request, offer_id: UUID) -> Response:
         """List what the offer is for."""
         offer = member_offers.detail(
@@ -222,5 +220,3 @@ class MyOfferProducts(MemberView):
                 "products": ProductSchema(found.items, many=True).data,
             }
         )
-
-
