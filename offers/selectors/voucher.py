@@ -6,8 +6,15 @@ from datetime import datetime
 
 from django.db.models import F, Q, QuerySet, Sum
 
+from loyalty.errors import NotFound
 from loyalty.models import Programme
 from offers.models import VoucherBank, VoucherBatch, VoucherSegment
+
+
+class BankNotFound(NotFound):
+    """The programme has no such bank."""
+
+    code = "unknown_voucher_bank"
 
 
 @dataclass(frozen=True)
@@ -27,6 +34,17 @@ class Stock:
 def banks(*, programme: Programme) -> QuerySet[VoucherBank]:
     """Return the programme's banks with their offers."""
     return VoucherBank.objects.filter(programme=programme).select_related("config_offer", "programme")
+
+
+def find(*, programme: Programme, by: str = "offer_reference", key: str) -> VoucherBank:
+    """Return the bank of the offer with that reference, or with that id of its own. Raises BankNotFound."""
+    field = "config_offer__offer_reference" if by == "offer_reference" else "pk"
+    bank = None
+    if field != "pk" or (key.isascii() and key.isdigit() and len(key) < 19):
+        bank = banks(programme=programme).filter(**{field: key}).first()
+    if bank is None:
+        raise BankNotFound(f"There is no voucher bank with the {by} “{key}”.", **{by: key})
+    return bank
 
 
 def drawable(*, now: datetime) -> Q:

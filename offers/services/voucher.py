@@ -141,13 +141,13 @@ def _merge(cursor: Any, staging: str, batch: VoucherBatch) -> None:
         SELECT %(bank)s, %(segment)s, row_number() OVER (ORDER BY code) - 1, code, 1
           FROM (SELECT DISTINCT code FROM {staging} AS given WHERE NOT EXISTS ({held})) AS fresh
          ORDER BY code
-        """,  # noqa: S608 - the table's name is made of a number
+        """,
         {"bank": batch.bank_id, "segment": segment.pk},
     )
     imported = cursor.rowcount
     distinct = batch.lines
     if imported < distinct:
-        cursor.execute(f"SELECT count(DISTINCT code) FROM {staging}")  # noqa: S608
+        cursor.execute(f"SELECT count(DISTINCT code) FROM {staging}")
         [distinct] = cursor.fetchone()
     batch.imported = imported
     batch.duplicates_in_file = batch.lines - distinct

@@ -1,0 +1,43 @@
+"""What the machines' views of the catalogue share."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from loyalty.api.permissions import HasScope
+from loyalty.errors import InvalidInput
+from loyalty.models import Programme
+from offers.services import module
+
+
+class OffersView(APIView):
+    """A view for API clients; where the offers module is off, it says so and does nothing (S4-41)."""
+
+    permission_classes = [HasScope]
+    # The ways to name one thing in an address, the usual first; `?by=` chooses another.
+    keys: tuple[str, ...] = ()
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        module.require(programme=self.programme)
+
+    @property
+    def programme(self) -> Programme:
+        return self.request.auth.programme  # type: ignore[no-any-return]
+
+    @property
+    def by(self) -> str:
+        """Return which key the address carries."""
+        chosen = self.request.query_params.get("by") or self.keys[0]
+        if chosen not in self.keys:
+            message = f"`by` is one of: {', '.join(self.keys)}."
+            raise InvalidInput(message, problems=[{"field": "by", "code": "unknown_choice", "message": message}])
+        return chosen
+
+    def body(self) -> Mapping[str, Any]:
+        """Return the request's JSON object."""
+        if not isinstance(self.request.data, Mapping):
+            raise InvalidInput("Send a JSON object.", code="not_an_object")
+        return self.request.data

@@ -1,0 +1,81 @@
+"""`manage.py import_vouchers OFFER_REFERENCE FILE`: fill a bank from the command line (S4-17..21)."""
+
+from argparse import ArgumentParser
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from django.core.management import BaseCommand, CommandError
+from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from loyalty import clock
+from loyalty.errors import DomainError
+from loyalty.models import Programme
+from offers.management import programme as programmes
+from offers.selectors import catalogue
+from offers.selectors import voucher as selectors
+from offers.services import voucher
+
+
+class Command(BaseCommand):
+    help = "Import a .txt file of voucher codes, one a line, into an offer's bank."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        programmes.add_argument(parser)
+        parser.add_argument("offer_reference")
+        parser.add_argument("file", type=Path)
+        parser.add_argument(
+            "--expires",
+            help="When the codes expire: 2026-12-31 (the end of that day in the programme's zone) or a moment.",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        programme = programmes.chosen(options["programme"])
+        expires_at = _moment(options["expires"], programme) if options["expires"] else None
+        path: Path = options["file"]
+        try:
+            bank = voucher.make_bank(offer=catalogue.find(programme=programme, key=options["offer_reference"]))
+            with path.open("rb") as file:
+                batch = voucher.import_file(
+                    bank=bank,
+                    file=file,
+                    file_name=path.name,
+                    expires_at=expires_at,
+                    actor=None,
+                    now=clock.now(),
+                )
+        except OSError as error:
+            raise CommandError(f"{path}: {error.strerror}") from error
+        except DomainError as error:
+            # A problem of the whole file is the message itself; those of lines follow it.
+            lines = [str(problem["message"]) for problem in error.problems if problem["message"] != error.message]
+            if more := error.details.get("more"):
+                lines.append(ngettext("… and %(count)d more.", "… and %(count)d more.", more) % {"count": more})
+            raise CommandError("\n".join([error.message, *lines])) from error
+        left = selectors.codes_left(bank=bank, now=clock.now())
+        self.stdout.write(
+            _(
+                "%(imported)d of %(lines)d codes imported; %(file)d repeated in the file, "
+                "%(bank)d already in the bank. %(left)d left."
+            )
+            % {
+                "imported": batch.imported,
+                "lines": batch.lines,
+                "file": batch.duplicates_in_file,
+                "bank": batch.duplicates_in_bank,
+                "left": left,
+            }
+        )
+
+
+def _moment(text: str, programme: Programme) -> datetime:
+    try:
+        if day := parse_date(text):
+            return clock.end_of_day(day, programme.zone)
+        if moment := parse_datetime(text):
+            return moment if moment.tzinfo else moment.replace(tzinfo=programme.zone)
+    except ValueError:
+        pass
+    raise CommandError(f"“{text}” is not a moment. Write 2026-12-31 or 2026-12-31T18:00:00+01:00.")

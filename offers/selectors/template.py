@@ -1,0 +1,53 @@
+"""Finding offer templates."""
+
+from django.db.models import Q, QuerySet
+
+from loyalty.errors import NotFound
+from loyalty.models import Programme
+from offers.models import Audience, ConfigOffer, OfferTemplate
+
+
+class TemplateNotFound(NotFound):
+    """The programme has no such template."""
+
+    code = "unknown_template"
+
+
+def templates(
+    *, programme: Programme, text: str = "", rule: str = "", is_archived: bool | None = None
+) -> QuerySet[OfferTemplate]:
+    """Return the programme's templates with their offers, filtered; `rule` is a kind that they require."""
+    found = OfferTemplate.objects.filter(programme=programme).select_related(
+        "config_offer", "config_offer__current_revision"
+    )
+    if is_archived is not None:
+        found = found.filter(archived_at__isnull=not is_archived)
+    if rule:
+        found = found.filter(required_rules__contains=[rule])
+    for word in text.split():
+        found = found.filter(
+            Q(name__icontains=word)
+            | Q(external_id__icontains=word)
+            | Q(config_offer__name__icontains=word)
+            | Q(config_offer__offer_reference__icontains=word)
+        )
+    return found
+
+
+def find(*, programme: Programme, by: str = "external_id", key: str) -> OfferTemplate:
+    """Return the template with that external id, or id. Raises TemplateNotFound."""
+    template = None
+    if by != "id" or (key.isascii() and key.isdigit() and len(key) < 19):
+        template = templates(programme=programme).filter(**{by: key}).first()
+    if template is None:
+        raise TemplateNotFound(f"There is no template with the {by} “{key}”.", **{by: key})
+    return template
+
+
+def offers_to_choose(*, programme: Programme) -> QuerySet[ConfigOffer]:
+    """Return the offers that a new template may be linked with: personalized and in use (S0-34)."""
+    return (
+        ConfigOffer.objects.filter(programme=programme, audience=Audience.PERSONALIZED)
+        .exclude(state=ConfigOffer.State.ARCHIVED)
+        .order_by("name")
+    )
