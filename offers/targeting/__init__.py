@@ -3,6 +3,7 @@
 Pure: without models, settings or the clock. What may be spoken of is handed in as a catalogue.
 """
 
+from offers.targeting import operators
 from offers.targeting.catalogue import Attribute, Catalogue, Column, Dimension, Field
 from offers.targeting.criteria import Comparison, Criteria, Group, Purchases, Window
 from offers.targeting.expression import Predicate, predicate
@@ -23,6 +24,7 @@ __all__ = [
     "Predicate",
     "Purchases",
     "Window",
+    "operators",
     "parse",
     "predicate",
     "sentence",
