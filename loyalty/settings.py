@@ -29,7 +29,7 @@ INSTALLED_APPS = [
     "support.apps.SupportConfig",
     "offers.apps.OffersConfig",
     "loyalty.apps.LoyaltyConfig",
-    "django.contrib.admin",
+    "loyalty.apps.LaurelAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -166,6 +166,7 @@ LOGIN_REDIRECT_URL = "/"
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "username*", "password1*"]
 ACCOUNT_ADAPTER = "loyalty.accounts.StaffAccountAdapter"
+ACCOUNT_FORMS = {"login": "loyalty.accounts.SignInForm"}
 ACCOUNT_EMAIL_VERIFICATION = "none"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 # Roles whose members must have a second factor; the demo leaves it empty.
@@ -258,6 +259,9 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": ["'none'"],
     }
 }
+
+# Who besides the machine itself may read /metrics: the bearer of this token.
+METRICS_TOKEN = env.str("METRICS_TOKEN", "")
 
 # --- The engine's numbers ---------------------------------------------------------------------------------------
 MASS_ASSIGNMENT_CHUNK = env.int("MASS_ASSIGNMENT_CHUNK", 25_000)

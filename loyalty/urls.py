@@ -14,3 +14,8 @@ urlpatterns = [
     path("api/", include("loyalty.api.urls")),
     path("", include("support.urls")),
 ]
+
+handler400 = "loyalty.views.errors.bad_request"
+handler403 = "loyalty.views.errors.forbidden"
+handler404 = "loyalty.views.errors.not_found"
+handler500 = "loyalty.views.errors.failed"

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.functional import SimpleLazyObject
+from django.utils.module_loading import import_string
 
 from support import navigation as staff_navigation
 
@@ -18,6 +19,7 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
         "programmes": SimpleLazyObject(lambda: list(getattr(request, "programmes", ()))),
         "search_url": SimpleLazyObject(_search_url),
         "is_demo": settings.DEMO,
+        "demo_logins": SimpleLazyObject(_demo_logins),
     }
 
 
@@ -28,3 +30,14 @@ def _search_url() -> str:
         except NoReverseMatch:
             continue
     return ""
+
+
+def _demo_logins() -> list[dict[str, str]]:
+    """Return the demo's logins, in demo mode only; a production install does not even have the demo's code to ask."""
+    if not settings.DEMO:
+        return []
+    try:
+        logins = import_string("loyalty.services.demo.logins")
+    except ImportError:
+        return []
+    return list(logins())

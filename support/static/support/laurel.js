@@ -114,8 +114,6 @@
   // --- Colours, navigation ---------------------------------------------------------------------------------------------
   const setTheme = (choice) => {
     keep("laurel.theme", choice);
-    // Django's admin keeps its own name for the same choice.
-    keep("theme", choice === "system" ? "auto" : choice);
     dispatchEvent(new Event("laurel:theme"));
     redrawCharts();
     for (const button of all("[data-theme-set]")) button.setAttribute("aria-pressed", String(button.dataset.themeSet === choice));
@@ -129,6 +127,7 @@
 
   // --- Clicks -----------------------------------------------------------------------------------------------------------
   document.addEventListener("click", async (event) => {
+    for (const menu of all("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
     const at = (selector) => event.target.closest?.(selector);
     const copy = at("[data-copy]");
     if (copy) {
@@ -144,7 +143,11 @@
       return;
     }
     if (at("[data-toast-close]")) return void at(".toast-line").remove();
-    if (at("[data-theme-set]")) return void setTheme(at("[data-theme-set]").dataset.themeSet);
+    if (at("[data-theme-set]")) {
+      setTheme(at("[data-theme-set]").dataset.themeSet);
+      at("details.menu")?.removeAttribute("open");
+      return;
+    }
     if (at("[data-nav-fold]")) {
       const folded = root.dataset.nav === "rail";
       root.dataset.nav = folded ? "full" : "rail";
@@ -209,6 +212,12 @@
     if ((event.ctrlKey || event.metaKey) && event.key === "Enter") {
       const form = event.target.form;
       if (form?.matches("[data-submit-keys]")) { event.preventDefault(); form.requestSubmit(); }
+      return;
+    }
+    const menu = event.key === "Escape" && document.querySelector("details.menu[open]");
+    if (menu) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
       return;
     }
     if (event.key === "Escape" && drawer()?.classList.contains("open")) {

@@ -9,8 +9,6 @@
     const choice = kept("laurel.theme") || "system";
     const dark = choice === "dark" || (choice === "system" && system.matches);
     root.dataset.bsTheme = dark ? "dark" : "light";
-    // Django's admin reads data-theme.
-    root.dataset.theme = dark ? "dark" : "light";
     root.dataset.themeChoice = choice;
   };
   apply();

@@ -1,0 +1,38 @@
+"""Django's admin as one of Laurel's pages: the same sign-in, header and navigation.
+
+Outside the package `loyalty.admin`, because importing that registers models with this very site.
+"""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.http import HttpRequest, HttpResponse, HttpResponseForbidden, HttpResponseRedirect
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.utils.translation import gettext_lazy as _
+
+
+class LaurelAdminSite(admin.AdminSite):
+    site_title = "Laurel"
+    site_header = "Laurel"
+    index_title = _("Settings")
+    site_url = None
+    enable_nav_sidebar = False
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Sign in where everyone signs in: there a second factor and the rate limits hold."""
+        following = request.GET.get(REDIRECT_FIELD_NAME) or reverse("admin:index", current_app=self.name)
+        if request.user.is_authenticated and not self.has_permission(request):
+            # Signed in, but no member of staff: signing in again would go round in circles.
+            return HttpResponseForbidden(render(request, "403.html").content)
+        if self.has_permission(request):
+            return HttpResponseRedirect(reverse("admin:index", current_app=self.name))
+        return HttpResponseRedirect(f"{reverse('account_login')}?{urlencode({REDIRECT_FIELD_NAME: following})}")
+
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return redirect("account_logout")
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return redirect("account_change_password")

@@ -1,0 +1,54 @@
+"""Error pages that say what happened and what to do next; machines get problem details (RFC 9457)."""
+
+import sys
+
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.template import loader
+from django.utils.translation import gettext as _
+from redis.exceptions import ConnectionError as ValkeyAway
+
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return _answer(request, 400, "bad_request", _("The request could not be understood."))
+
+
+def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return _answer(request, 403, "forbidden", _("You may not do this."))
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return _answer(request, 404, "not_found", _("There is no such page."))
+
+
+def failed(request: HttpRequest) -> HttpResponse:
+    """Answer an unexpected error without asking the database anything: it may be what failed."""
+    away = isinstance(sys.exc_info()[1], OperationalError | InterfaceError | ValkeyAway)
+    status = 503 if away else 500
+    code = "unavailable" if away else "internal_error"
+    text = _("Laurel cannot reach its database just now.") if away else _("Something went wrong on our side.")
+    if _is_machine(request):
+        return _problem(status, code, text)
+    response = HttpResponse(loader.render_to_string(f"{status}.html"), status=status)
+    if away:
+        response.headers["Retry-After"] = "15"
+    return response
+
+
+def _answer(request: HttpRequest, status: int, code: str, text: str) -> HttpResponse:
+    if _is_machine(request):
+        return _problem(status, code, text)
+    return render(request, f"{status}.html", status=status)
+
+
+def _is_machine(request: HttpRequest) -> bool:
+    return request.path.startswith("/api/")
+
+
+def _problem(status: int, code: str, text: str) -> JsonResponse:
+    return JsonResponse(
+        {"type": "about:blank", "title": text, "status": status, "code": code},
+        status=status,
+        content_type="application/problem+json",
+    )

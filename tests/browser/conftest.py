@@ -1,0 +1,139 @@
+"""A real Chromium against a live server. What the browser complains of (the content security policy above all)
+fails the test that provoked it.
+
+Without a Chromium these tests are skipped loudly; `LAUREL_REQUIRE_BROWSER=1` makes that an error.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.conf import settings
+from django.contrib.auth.models import Group
+from django.test import Client
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+
+from loyalty.models import Programme, User
+
+# Playwright keeps an event loop in this thread, which Django takes for asynchronous code; nothing here awaits.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
+PASSWORD = "a quiet and long password"
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.django_db(transaction=True))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if not CHROMIUM:
+        missing = "NO BROWSER: install Chromium (apt install chromium) or set CHROMIUM to its path."
+        if os.environ.get("LAUREL_REQUIRE_BROWSER") == "1":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """Collect the browser's errors; a test that provokes one on purpose clears the list."""
+    return []
+
+
+@pytest.fixture
+def open_context(browser: Browser, live_server, complaints: list[str]) -> Iterator[Callable[..., BrowserContext]]:
+    """Return a maker of browser windows: `open_context(viewport=…, color_scheme="dark")`."""
+    contexts: list[BrowserContext] = []
+
+    def note(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            complaints.append(f"{message.text} ({message.location.get('url', '')})")
+
+    def make(**options) -> BrowserContext:
+        context = browser.new_context(
+            **{"base_url": live_server.url, "viewport": {"width": 1280, "height": 800}, "locale": "en-GB"} | options
+        )
+        context.set_default_timeout(15_000)
+        context.on("console", note)
+        context.on("weberror", lambda error: complaints.append(str(error.error)))
+        contexts.append(context)
+        return context
+
+    yield make
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def page(open_context) -> Page:
+    return open_context().new_page()
+
+
+@pytest.fixture
+def programme() -> Programme:
+    return Programme.objects.create(slug="laurel", name="Laurel Markets", currency="EUR", timezone="Europe/Paris")
+
+
+@pytest.fixture
+def person(programme: Programme) -> Callable[..., User]:
+    """Return a maker of staff: `person("marketer")`; `person("superuser")` may do everything."""
+
+    def make(role: str) -> User:
+        user = User.objects.create_user(
+            role.replace(" ", "-"),
+            email=f"{role.replace(' ', '.')}@example.com",
+            password=PASSWORD,
+            is_staff=True,
+            is_superuser=role == "superuser",
+        )
+        user.programmes.add(programme)
+        if role != "superuser":
+            user.groups.add(Group.objects.get(name=role))
+        return user
+
+    return make
+
+
+@pytest.fixture
+def sign_in(live_server) -> Callable[[Page, User], None]:
+    """Sign a person in without filling in the form each time."""
+
+    def sign(page: Page, user: User) -> None:
+        client = Client()
+        client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        cookie = client.cookies[settings.SESSION_COOKIE_NAME]
+        page.context.add_cookies(
+            [{"name": settings.SESSION_COOKIE_NAME, "value": cookie.value, "url": live_server.url}]
+        )
+
+    return sign
+
+
+@pytest.fixture
+def assert_accessible() -> Callable[[Page], None]:
+    """Fail on anything that axe calls serious or critical, naming the elements."""
+
+    def check(page: Page) -> None:
+        found = Axe().run(page).response["violations"]
+        serious = [
+            f"{violation['id']}: {violation['help']}: {[node['html'][:160] for node in violation['nodes'][:4]]}"
+            for violation in found
+            if violation["impact"] in {"serious", "critical"}
+        ]
+        assert serious == []
+
+    return check
