@@ -2,9 +2,18 @@
 
 from django.urls import path
 
-from offers.api import member_offers
+from offers.api import catalogue, member_offers, template, voucher
 
+# Keys from outside may hold slashes; an address with a verb stands before the one without.
 urlpatterns = [
+    path("config-offers", catalogue.ConfigOffers.as_view(), name="config-offers"),
+    path("config-offers/<path:key>/publish", catalogue.PublishConfigOffer.as_view(), name="publish-config-offer"),
+    path("config-offers/<path:key>/archive", catalogue.ArchiveConfigOffer.as_view(), name="archive-config-offer"),
+    path("config-offers/<path:key>", catalogue.OneConfigOffer.as_view(), name="config-offer"),
+    path("offer-templates", template.OfferTemplates.as_view(), name="offer-templates"),
+    path("offer-templates/<path:key>/archive", template.ArchiveOfferTemplate.as_view(), name="archive-offer-template"),
+    path("offer-templates/<path:key>", template.OneOfferTemplate.as_view(), name="offer-template"),
+    path("voucher-banks/<path:key>/codes", voucher.VoucherCodes.as_view(), name="voucher-codes"),
     path("me/offers", member_offers.MyOffers.as_view(), name="my-offers"),
     path("me/offers/<uuid:offer_id>", member_offers.MyOffer.as_view(), name="my-offer"),
     path("me/offers/<uuid:offer_id>/accept", member_offers.AcceptMyOffer.as_view(), name="accept-my-offer"),

@@ -36,13 +36,17 @@ class VoucherFileParser(BaseParser):
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
-        file = tempfile.SpooledTemporaryFile(max_size=settings.FILE_UPLOAD_MAX_MEMORY_SIZE)  # noqa: SIM115
         voucher_file.check_size(int(stream.META.get("CONTENT_LENGTH") or 0))  # type: ignore[attr-defined]
-        size = 0
-        while chunk := stream.read(CHUNK):
-            size += len(chunk)
-            voucher_file.check_size(size)
-            file.write(chunk)
+        file = tempfile.SpooledTemporaryFile(max_size=settings.FILE_UPLOAD_MAX_MEMORY_SIZE)  # noqa: SIM115
+        try:
+            size = 0
+            while chunk := stream.read(CHUNK):
+                size += len(chunk)
+                voucher_file.check_size(size)
+                file.write(chunk)
+        except BaseException:
+            file.close()
+            raise
         file.seek(0)
         return file
 

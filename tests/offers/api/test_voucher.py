@@ -1,0 +1,130 @@
+"""Voucher codes over the API (S4-17..22, S4-41)."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from offers.models import VoucherBatch, VoucherCode
+from tests.factories import ApiClientFactory, ConfigOfferFactory, DraftOfferFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def offer():
+    return ConfigOfferFactory(offer_reference="coffee", require_vouchers=True)
+
+
+@pytest.fixture
+def api(offer, client):
+    _client, key = ApiClientFactory(programme=offer.programme, scopes=["vouchers"])
+
+    def call(method, path, data=b"", *, content_type="text/plain", key=key):
+        return client.generic(
+            method,
+            f"/api/v1/voucher-banks/{path}",
+            data=data,
+            content_type=content_type,
+            headers={"Authorization": f"Api-Key {key}"},
+        )
+
+    return call
+
+
+def test_s4_21_an_upload_is_summed_up_and_may_be_repeated(api):
+    first = api("POST", "coffee/codes", b"A\nB\nB\n")
+    again = api("POST", "coffee/codes?file_name=codes.txt", b"A\nB\nB\n")
+
+    assert first.status_code == 201
+    assert {k: first.json()[k] for k in ("lines", "imported", "duplicates_in_file", "duplicates_in_bank", "left")} == {
+        "lines": 3,
+        "imported": 2,
+        "duplicates_in_file": 1,
+        "duplicates_in_bank": 0,
+        "left": 2,
+    }
+    assert (again.json()["imported"], again.json()["duplicates_in_bank"], again.json()["left"]) == (0, 2, 2)
+
+
+def test_s4_22_unassigned_codes_are_counted(api, offer):
+    api("POST", "coffee/codes?expires_at=2099-01-01T00:00:00Z", b"A\nB\n")
+
+    answer = {"offer_reference": "coffee", "left": 2, "drawn": 0, "expired": 0, "imported": 2}
+    assert api("GET", "coffee/codes").json() == answer
+    assert api("GET", f"{offer.voucher_bank.pk}/codes?by=id").json() == answer
+    assert VoucherBatch.objects.get().expires_at == datetime(2099, 1, 1, tzinfo=UTC)
+
+
+def test_s4_20_a_bad_file_is_refused_with_its_lines(api):
+    answer = api("POST", "coffee/codes", b"1\n2\n3\n4\n5\n6\n\n8\n" + b"x" * 101 + "\né".encode("latin-1"))
+
+    assert answer.status_code == 422
+    assert answer.json()["code"] == "invalid_voucher_file"
+    assert answer.json()["problem_count"] == 3
+    assert [(problem["line"], problem["code"]) for problem in answer.json()["problems"]] == [
+        (7, "blank"),
+        (9, "too_long"),
+        (10, "not_utf_8"),
+    ]
+    assert not VoucherCode.objects.exists()
+
+
+def test_s4_19_a_file_above_the_limit_is_413_and_at_the_limit_is_read(api):
+    whole = b"%099d\n" % 1 * 262_144
+
+    answer = api("POST", "coffee/codes", whole + b"\n")
+    assert (answer.status_code, answer.json()["code"], answer.json()["limit"]) == (
+        413,
+        "voucher_file_too_large",
+        26_214_400,
+    )
+    assert not VoucherCode.objects.exists()
+    assert api("POST", "coffee/codes", whole).json()["duplicates_in_file"] == 262_143
+
+
+def test_s4_17_an_offer_that_does_not_require_vouchers_takes_no_codes(api, offer):
+    DraftOfferFactory(programme=offer.programme, offer_reference="tea", name="Tea")
+
+    answer = api("POST", "tea/codes", b"A\n")
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "vouchers_not_required")
+    assert api("GET", "tea/codes").json()["code"] == "unknown_voucher_bank"
+
+
+def test_codes_may_be_imported_before_the_first_publication(api, offer):
+    DraftOfferFactory(programme=offer.programme, offer_reference="tea", require_vouchers=True)
+
+    assert api("POST", "tea/codes", b"A\n").json()["left"] == 1
+
+
+def test_what_is_not_a_text_file_is_refused(api):
+    assert api("POST", "coffee/codes", b"").json()["problems"][0]["code"] == "empty_file"
+    assert api("POST", "coffee/codes", b"A", content_type="application/json").status_code == 415
+    assert api("POST", "coffee/codes?file_name=codes.csv", b"A").json()["problems"][0]["code"] == "not_txt"
+    assert api("POST", "coffee/codes?expires_at=tomorrow", b"A").json()["problems"][0]["field"] == "expires_at"
+    assert api("POST", "coffee/codes?expires_at=2020-01-01T00:00:00Z", b"A").json()["problems"][0]["code"] == (
+        "in_the_past"
+    )
+
+
+def test_another_programmes_bank_is_not_there(api):
+    other = ConfigOfferFactory(offer_reference="secret", require_vouchers=True)
+
+    assert api("POST", "secret/codes", b"A\n").status_code == 404
+    assert api("GET", f"{other.voucher_bank.pk}/codes?by=id").status_code == 404
+    assert not VoucherCode.objects.exists()
+
+
+def test_s4_41_nothing_is_uploaded_where_the_module_is_off(api, offer):
+    offer.programme.offers_enabled = False
+    offer.programme.save()
+
+    answer = api("POST", "coffee/codes", b"A\n")
+    assert (answer.status_code, answer.json()["code"]) == (409, "offers_module_off")
+
+
+def test_a_key_without_the_scope_may_not(api, offer):
+    _client, key = ApiClientFactory(programme=offer.programme, scopes=["catalogue:read", "catalogue:write"])
+
+    assert api("POST", "coffee/codes", b"A\n", key=key).status_code == 403
+    assert api("GET", "coffee/codes", key=key).status_code == 403
