@@ -14,12 +14,26 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
 
+FIRST = ("loyalty", "offers", "support", "auth")
+HIDDEN = {"account", "mfa", "rest_framework_api_key"}
+
+
 class LaurelAdminSite(admin.AdminSite):
     site_title = "Laurel"
     site_header = "Laurel"
     index_title = _("Settings")
     site_url = None
     enable_nav_sidebar = False
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[dict[str, Any]]:
+        """List our own things first; sign-in's inner tables are managed on each person's own pages."""
+        apps = super().get_app_list(request, app_label)
+        if app_label:
+            return apps
+        return sorted(
+            (app for app in apps if app["app_label"] not in HIDDEN),
+            key=lambda app: FIRST.index(app["app_label"]) if app["app_label"] in FIRST else len(FIRST),
+        )
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Sign in where everyone signs in: there a second factor and the rate limits hold."""

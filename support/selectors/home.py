@@ -33,9 +33,13 @@ class Running:
     per_minute: int
 
     @property
+    def tone(self) -> str:
+        return "needs" if self.run.state == MassAssignment.State.PAUSED else ""
+
+    @property
     def minutes_left(self) -> int | None:
         """Return about how long it will take, or None while nothing was committed lately."""
-        if not self.per_minute or self.run.state != MassAssignment.State.RUNNING:
+        if not self.per_minute:
             return None
         return max(1, round((self.total - self.processed) / self.per_minute))
 
@@ -145,7 +149,8 @@ def running(*, programme: Programme, now: datetime) -> list[Running]:
     for run in runs:
         began = max(run.planned_at or now, now - timedelta(seconds=RATE_SECONDS))
         seconds = max((now - began).total_seconds(), 1)
-        found.append(Running(run, run.processed, run.total, round(run.lately * 60 / seconds)))
+        rate = round(run.lately * 60 / seconds) if run.state == state.RUNNING else 0
+        found.append(Running(run, run.processed, run.total, rate))
     return found
 
 

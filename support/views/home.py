@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from loyalty import clock
+from loyalty.models import Programme
 from support.selectors import home as selectors
 
 # Counting millions of rows is worth a minute's patience; the page says when they were counted.
@@ -23,6 +24,9 @@ def home(request: HttpRequest) -> HttpResponse:
         "desk": selectors.desk(programme=request.programme, user=request.user, now=now),
         "board": selectors.board(programme=request.programme, user=request.user, now=now),
     }
+    if context["board"]:
+        context["runs"] = selectors.running(programme=request.programme, now=now)
+        context["figures"] = cache.get(_key(request.programme))
     return render(request, "support/home.html", context)
 
 
@@ -42,8 +46,12 @@ def figures(request: HttpRequest) -> HttpResponse:
     if request.programme is not None and request.user.has_perm("offers.view_massassignment"):
         programme = request.programme
         counted = cache.get_or_set(
-            f"home-figures-{programme.pk}",
+            _key(programme),
             lambda: selectors.figures(programme=programme, now=clock.now()),
             FIGURES_SECONDS,
         )
     return render(request, "support/_home_figures.html", {"figures": counted})
+
+
+def _key(programme: Programme) -> str:
+    return f"home-figures-{programme.pk}"

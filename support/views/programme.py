@@ -19,6 +19,8 @@ def choose(request: HttpRequest) -> HttpResponse:
     request.session[middleware.SESSION_KEY] = chosen.pk
     toasts.say(request, _("You now work in %(programme)s.") % {"programme": chosen.name}, level="info")
     following = request.POST.get("next", "")
-    if not url_has_allowed_host_and_scheme(following, allowed_hosts={request.get_host()}, require_https=request.is_secure()):
+    if not url_has_allowed_host_and_scheme(
+        following, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    ):
         following = "/"
     return HttpResponseRedirect(following)

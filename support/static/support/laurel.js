@@ -280,6 +280,9 @@
     if (token) token.value = csrf();
   }, true);
 
+  // Django's admin names an empty span without giving it a role; a name without a role is not read.
+  addEventListener("load", () => setTimeout(() => { for (const tip of all(".help-tooltip[aria-label]")) tip.setAttribute("role", "img"); }));
+
   const start = () => {
     prepare(document.body);
     tellOnline();
