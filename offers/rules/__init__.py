@@ -14,6 +14,7 @@ _ordered = sorted(KINDS.items(), key=lambda item: item[1].order)
 KINDS.clear()
 KINDS.update(_ordered)
 
+from offers.rules import description  # noqa: E402
 from offers.rules.description import columns, fields, from_row, schema  # noqa: E402
 from offers.rules.field import Field  # noqa: E402
 from offers.rules.problem import InvalidTerms  # noqa: E402
@@ -28,6 +29,7 @@ __all__ = [
     "Settled",
     "Terms",
     "columns",
+    "description",
     "effective",
     "explain",
     "fields",

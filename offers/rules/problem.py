@@ -97,8 +97,12 @@ def unknown(kind: str) -> Problem:
 
 def translated(rule: type[Rule], error: ValidationError, value: Any) -> Iterator[Problem]:
     """Yield our problems for what pydantic found in one rule's value."""
-    for found in error.errors(include_url=False):
+    everything = error.errors(include_url=False)
+    for found in everything:
         context = found.get("ctx", {})
+        if found["type"] == "too_short" and any(len(one["loc"]) > len(found["loc"]) for one in everything):
+            # The entries that were given are named; that none is left is no problem of its own.
+            continue
         if found["type"] == "misfits":
             for field, code, text in context["misfits"]:
                 given = value.get(field) if isinstance(value, dict) else None

@@ -17,6 +17,9 @@ def test_an_empty_list_and_a_wrong_code_are_refused() -> None:
     assert problems.of({"channels": {"channels": []}}) == [
         ("channels", "channels", "empty_list", "Channels: the list is empty. Name at least one.")
     ]
+    assert [found[1:3] for found in problems.of({"channels": {"channels": ["In Store"]}})] == [
+        ("channels[0]", "not_a_code")
+    ]
     assert problems.of({"channels": {"channels": ["web", "In Store", "app\n"]}}) == [
         (
             "channels",
