@@ -1,0 +1,30 @@
+"""`./run bench [name …] [--members N] [--repeats N]`: one JSON object a line, progress on the error stream."""
+
+import argparse
+import os
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loyalty.settings")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="./run bench", description=__doc__)
+    parser.add_argument("names", nargs="*", default=["A", "D"], help="rows to measure (default: all)")
+    parser.add_argument("--members", type=int, default=1_000_000)
+    parser.add_argument("--repeats", type=int, default=5)
+    options = parser.parse_args()
+    django.setup()
+    from tests.benchmarks import a_mass_assignment, harness
+
+    rows = {"A": lambda: a_mass_assignment.run(n=options.members, repeats=options.repeats)}
+    unknown = sorted({name.upper() for name in options.names} - set(rows))
+    if unknown:
+        parser.error(f"There is no row {', '.join(unknown)}. There are: {', '.join(rows)}.")
+    harness.fresh_database()
+    for name in options.names:
+        rows[name.upper()]()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,261 @@
+"""Row A: a mass assignment with a code each, events and outcomes per member, by two workers.
+
+The limit is one session's binary COPY of *all* rows that the run writes (audience, assignments, outbox, chunks) into the
+same indexed tables. The ORM's way locks a free code, asks whether the member has the offer, and creates the rows, a
+member at a time; bulk_create + bulk_update is the better of the usual ways.
+"""
+
+import io
+import multiprocessing
+import os
+import sys
+import time
+from typing import Any
+
+import psycopg
+from django.db import connection, transaction
+
+from tests.benchmarks import harness, planting
+
+# What a run writes, in the order in which it is copied back.
+WRITTEN = ("offers_audiencemember", "offers_massassignmentchunk", "offers_assignment", "loyalty_outboxevent")
+WORKERS = 2
+
+
+def _worker(database: str, run_id: int, ready: Any, go: Any, peaks: Any) -> None:
+    """A worker that waits for the run to be planned, then does chunks until there are none: as a Celery process does."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loyalty.settings")
+    import resource
+
+    import django
+
+    django.setup()
+    from django.conf import settings
+
+    settings.DATABASES["default"]["NAME"] = connection.settings_dict["NAME"] = database
+    from loyalty import clock
+    from offers.services import execution
+
+    clock.now()
+    ready.release()
+    go.wait()
+    while execution.do_next_chunk(run_id=run_id, now=clock.now()):
+        pass
+    execution.finish(run_id=run_id, now=clock.now())
+    peaks.put(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+
+
+class Scene:
+    """A million members, their offer, its bank, and the ways to assign it."""
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+        self.programme = planting.programme()
+        planting.members(self.programme, count=n)
+        self.template = planting.offer(self.programme, "coffee", require_vouchers=True)
+        self.segment = planting.codes(self.template, count=n)
+        self.version = planting.everybody(self.programme)
+        self.saved: dict[str, bytes] = {}
+        self.phases: list[tuple[float, float]] = []
+        self.peaks: list[int] = []
+
+    def empty(self) -> None:
+        """Take every written row away, without a trace in the tables."""
+        harness.execute("TRUNCATE " + ", ".join([*WRITTEN, "offers_codereservation"]))
+        harness.execute("UPDATE offers_vouchersegment SET cursor = 0 WHERE id = %s", [self.segment.pk])
+        harness.execute("DELETE FROM offers_massassignment")
+        harness.execute("VACUUM ANALYZE offers_vouchersegment")
+        harness.settle()
+
+    def engine(self) -> float:
+        """Plan and execute with two workers; freezing and executing together are measured."""
+        from loyalty import clock
+        from offers.services import execution, mass_assignment
+
+        self.empty()
+        run = mass_assignment.create(
+            programme=self.programme, template=self.template, targeting_version=self.version, name="Bench",
+            campaign=None, terms={}, rank=None, actor=None, now=clock.now(),
+        )  # fmt: skip
+        mass_assignment.launch(run=run, actor=None, now=clock.now())
+        context = multiprocessing.get_context("spawn")
+        ready, go, peaks = context.Semaphore(0), context.Event(), context.Queue()
+        workers = [
+            context.Process(target=_worker, args=(harness.NAME, run.pk, ready, go, peaks)) for _ in range(WORKERS)
+        ]
+        for worker in workers:
+            worker.start()
+        for _ in workers:
+            if not ready.acquire(timeout=60):
+                raise SystemExit("A worker of the bench did not start.")
+        begun = time.perf_counter()
+        execution.plan(run_id=run.pk, now=clock.now())
+        planned = time.perf_counter()
+        go.set()
+        self.peaks += [peaks.get(timeout=600) for _ in workers]
+        ended = time.perf_counter()
+        for worker in workers:
+            worker.join()
+        self.phases.append((planned - begun, ended - planned))
+        self._check(run)
+        if not self.saved:
+            self._save(run.pk)
+        return ended - begun
+
+    def _check(self, run: Any) -> None:
+        run.refresh_from_db()
+        distinct = harness.value("SELECT count(DISTINCT voucher_code_id) FROM offers_assignment")
+        told = harness.value("SELECT sum(size) FROM loyalty_outboxevent")
+        if (run.state, distinct, told) != ("finished", self.n, self.n):
+            raise SystemExit(f"The run ended as {run.state} with {distinct} codes and {told} told, not {self.n}.")
+
+    def _save(self, run_id: int) -> None:
+        self.run_id = run_id
+        with connection.cursor() as cursor:
+            for table in WRITTEN:
+                buffer = io.BytesIO()
+                with cursor.copy(f"COPY {table} TO STDOUT (FORMAT binary)") as copy:
+                    for block in copy:
+                        buffer.write(block)
+                self.saved[table] = buffer.getvalue()
+
+    def limit(self) -> float:
+        """COPY the finished rows of a run back into the same tables, in one session and transaction."""
+        self.empty()
+        self._run_row()
+
+        def copy_all() -> None:
+            with transaction.atomic(), connection.cursor() as cursor:
+                for table in WRITTEN:
+                    with cursor.copy(f"COPY {table} FROM STDIN (FORMAT binary)") as copy:
+                        view = memoryview(self.saved[table])
+                        for start in range(0, len(view), 1 << 20):
+                            copy.write(view[start : start + (1 << 20)])
+
+        return harness.stopwatch(copy_all)
+
+    def _run_row(self) -> None:
+        """The chunks refer to their run: put it back under the same id."""
+        harness.execute(
+            """
+            INSERT INTO offers_massassignment (id, programme_id, name, config_offer_id, template_id, terms, state,
+                acceptance_required, exposure_minor, excluded, planning_attempts, created_at, updated_at)
+            VALUES (%s, %s, 'Copied', %s, %s, '{}', 'finished', false, 0, '{}', 0, now(), now())
+            """,
+            [self.run_id, self.programme.pk, self.template.config_offer_id, self.template.pk],
+        )
+
+    def orm(self, n: int) -> float:
+        """The usual way, a member at a time; returns seconds for `n` members."""
+        from loyalty import clock
+        from loyalty.models import Member, OutboxEvent
+        from offers.models import Assignment, VoucherCode
+
+        self.empty()
+        offer, now = self.template.config_offer, clock.now()
+        # Which codes are free has to be asked of the rows themselves: there is no cursor in this way.
+        members = list(Member.objects.filter(programme=self.programme).order_by("id")[:n])
+
+        def assign_all() -> None:
+            for member in members:
+                with transaction.atomic():
+                    if Assignment.objects.select_for_update().filter(member=member, config_offer=offer).exists():
+                        continue
+                    code = (
+                        VoucherCode.objects.select_for_update(skip_locked=True)
+                        .filter(bank=offer.voucher_bank, voided_at__isnull=True)
+                        .order_by("id")
+                        .first()
+                    )
+                    made = Assignment(
+                        member=member, config_offer=offer, revision_id=offer.current_revision_id,
+                        template=self.template, source=2, holding_key=1, voucher_code=code, issued_at=now,
+                        synchronized_at=now,
+                    )  # fmt: skip
+                    made.save(force_insert=True)
+                    code.voided_at = now  # the row's own mark that it is taken
+                    code.save(update_fields=["voided_at"])
+                    OutboxEvent.objects.create(
+                        programme=self.programme, type="assignment.created", assignment_ids=[made.pk], size=1
+                    )
+
+        seconds = harness.stopwatch(assign_all)
+        self._free_codes()
+        return seconds
+
+    def bulk(self, n: int) -> float:
+        """The better usual way: bulk_create and bulk_update in batches of a thousand."""
+        from django.db.models import QuerySet
+
+        from loyalty import clock
+        from loyalty.models import Member, OutboxEvent
+        from offers.models import Assignment, VoucherCode
+
+        self.empty()
+        offer, now = self.template.config_offer, clock.now()
+
+        def assign_all() -> None:
+            members = list(Member.objects.filter(programme=self.programme).order_by("id")[:n])
+            for start in range(0, n, 1000):
+                batch = members[start : start + 1000]
+                with transaction.atomic():
+                    codes = list(
+                        VoucherCode.objects.select_for_update(skip_locked=True)
+                        .filter(bank=offer.voucher_bank, voided_at__isnull=True)
+                        .order_by("id")[: len(batch)]
+                    )
+                    made = [
+                        Assignment(
+                            member=member, config_offer=offer, revision_id=offer.current_revision_id,
+                            template=self.template, source=2, holding_key=1, voucher_code=code, issued_at=now,
+                            synchronized_at=now,
+                        )
+                        for member, code in zip(batch, codes, strict=True)
+                    ]  # fmt: skip
+                    # Past the queryset's own refusal: this is what the product never does.
+                    QuerySet.bulk_create(Assignment.objects.all(), made)
+                    for code in codes:
+                        code.voided_at = now
+                    VoucherCode.objects.bulk_update(codes, ["voided_at"])
+                    OutboxEvent.objects.bulk_create(
+                        OutboxEvent(programme=self.programme, type="assignment.created", assignment_ids=[a.pk], size=1)
+                        for a in made
+                    )
+
+        seconds = harness.stopwatch(assign_all)
+        self._free_codes()
+        return seconds
+
+    def _free_codes(self) -> None:
+        harness.execute("UPDATE offers_vouchercode SET voided_at = NULL WHERE voided_at IS NOT NULL")
+        harness.execute("VACUUM ANALYZE offers_vouchercode")
+
+
+def run(*, n: int = 1_000_000, repeats: int = 5, orm_n: int = 2_000, bulk_n: int = 20_000) -> None:
+    """Measure and report; raises SystemExit when a run did not end exactly as it should."""
+    scene = Scene(n)
+    scene.engine()  # a warm-up that also keeps the rows for the limit
+    first = scene.phases.pop()
+    scene.peaks.clear()
+    seconds = harness.interleaved({"engine": scene.engine, "limit": scene.limit}, repeats=repeats)
+    orm = harness.median([scene.orm(orm_n) for _ in range(3)]) / orm_n
+    bulk = harness.median([scene.bulk(bulk_n) for _ in range(3)]) / bulk_n
+    engine, limit = harness.median(seconds["engine"]), harness.median(seconds["limit"])
+    harness.report(
+        "A",
+        n=n,
+        seconds=engine,
+        ratio_to_limit=engine / limit,
+        ratio_to_orm=orm / (engine / n),
+        ratio_to_bulk=round(bulk / (engine / n), 1),
+        freezing_seconds=round(harness.median([phase[0] for phase in scene.phases]), 3),
+        executing_seconds=round(harness.median([phase[1] for phase in scene.phases]), 3),
+        from_empty_seconds=round(sum(first), 3),
+        rows_per_second=int(n / engine),
+        slowest_to_fastest=round(max(seconds["engine"]) / min(seconds["engine"]), 2),
+        worker_peak_mib=max(scene.peaks) // 1024,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit("Use ./run bench A")

@@ -1,0 +1,88 @@
+"""Members, an offer and a bank by the million, planted by SQL."""
+
+from loyalty import clock
+from loyalty.models import Member, Programme
+from offers.models import (
+    ConfigOffer,
+    OfferRevision,
+    OfferTemplate,
+    Targeting,
+    TargetingVersion,
+    VoucherBank,
+    VoucherSegment,
+)
+from tests.benchmarks.harness import execute
+
+TERMS = {"validity": {"days": 30}, "benefit": {"type": "percent", "size": 20}, "redemption_limit": {"limit": 1}}
+
+
+def programme() -> Programme:
+    return Programme.objects.get_or_create(slug="bench", defaults={"name": "Bench"})[0]
+
+
+def members(programme: Programme, *, count: int) -> None:
+    """Plant active members M1 … M<count>."""
+    if Member.objects.filter(programme=programme).count() == count:
+        return
+    execute("TRUNCATE loyalty_member CASCADE")
+    execute(
+        """
+        INSERT INTO loyalty_member
+               (programme_id, external_id, first_name, last_name, email, phone, email_key, phone_key, gender, language,
+                timezone, city, country, tier, status, attributes, created_at, updated_at)
+        SELECT %s, 'M' || n, 'First ' || n, 'Last ' || n %% 9973, '', '', '', '', '', 'en', '', 'City ' || n %% 97, 'US',
+               (ARRAY['basic', 'silver', 'gold'])[1 + n %% 3], 'active',
+               jsonb_build_object('age', 18 + n %% 70, 'income', (ARRAY['low', 'middle', 'high'])[1 + n %% 3]), now(), now()
+          FROM generate_series(1, %s) AS n
+        """,
+        [programme.pk, count],
+    )
+    execute("VACUUM ANALYZE loyalty_member")
+
+
+def offer(programme: Programme, reference: str, *, require_vouchers: bool = False) -> OfferTemplate:
+    """Publish an offer and return its default template."""
+    made = ConfigOffer.objects.create(
+        programme=programme,
+        offer_reference=reference,
+        name=f"Offer {reference}",
+        description="Twenty percent off your favourite roast, once, in all our stores.",
+        image_url="https://images.example.com/coffee.webp",
+        require_vouchers=require_vouchers,
+        terms=TERMS,
+    )
+    revision = OfferRevision.objects.create(
+        config_offer=made, number=1, name=made.name, description=made.description, image_url=made.image_url,
+        terms=TERMS, published_at=clock.now(),
+    )  # fmt: skip
+    made.current_revision, made.state = revision, ConfigOffer.State.PUBLISHED
+    made.save()
+    if require_vouchers:
+        VoucherBank.objects.create(programme=programme, config_offer=made)
+    return OfferTemplate.objects.create(programme=programme, config_offer=made, name="Default", is_default=True)
+
+
+def codes(template: OfferTemplate, *, count: int) -> VoucherSegment:
+    """Fill the offer's bank with one segment of distinct codes."""
+    bank = template.config_offer.voucher_bank
+    segment = VoucherSegment.objects.create(bank=bank, size=count)
+    execute(
+        """
+        INSERT INTO offers_vouchercode (bank_id, segment_id, position, code, origin)
+        SELECT %s, %s, n, 'C' || lpad(to_hex(n * 2654435761 %% 4294967296), 8, '0') || lpad(n::text, 8, '0'), 1
+          FROM generate_series(0, %s - 1) AS n
+        """,
+        [bank.pk, segment.pk, count],
+    )
+    execute("VACUUM ANALYZE offers_vouchercode")
+    return segment
+
+
+def everybody(programme: Programme) -> TargetingVersion:
+    """A targeting that all members match, with a criterion as a real one has."""
+    targeting = Targeting.objects.create(programme=programme, name="Everybody")
+    criteria = {"op": "and", "items": [{"field": "member.country", "is": "equals", "value": "US"}]}
+    version = TargetingVersion.objects.create(targeting=targeting, number=1, criteria=criteria)
+    targeting.current_version = version
+    targeting.save()
+    return version
