@@ -113,28 +113,39 @@ def is_open_to_others(path: Path) -> bool:
 def secret(base: Path, name: str, *, kind: str = "random") -> str:
     """Return a secret kept under `var/`, made on first use with mode 0600."""
     path = base / "var" / "secrets" / name
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        value = secrets.token_urlsafe(48)
-        if kind == "ed25519":
-            from cryptography.hazmat.primitives.asymmetric import ed25519
-            from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+    try:
+        if not path.exists():
+            _keep(path, _new_secret(kind))
+        return path.read_text()
+    except OSError as error:
+        # A container, say: nothing can be written, and each one would make a secret of its own.
+        raise RuntimeError(f"Set {name.upper()}: no secret can be kept in {path.parent} ({error}).") from error
 
-            key = ed25519.Ed25519PrivateKey.generate()
-            value = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-        # Web, worker and beat may start at once on an empty folder: a whole file is linked into place
-        # and the first one wins, so that nobody ever signs with a secret that another process replaced.
-        draft = path.with_name(f"{name}.{secrets.token_hex(8)}")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(value)
-        try:
-            os.link(draft, path)
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
-    return path.read_text()
+
+def _keep(path: Path, value: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # Web, worker and beat may start at once on an empty folder: a whole file is linked into place
+    # and the first one wins, so that nobody ever signs with a secret that another process replaced.
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(value)
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+
+
+def _new_secret(kind: str) -> str:
+    if kind != "ed25519":
+        return secrets.token_urlsafe(48)
+    from cryptography.hazmat.primitives.asymmetric import ed25519
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    key = ed25519.Ed25519PrivateKey.generate()
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
 def _private_folder(folder: Path) -> Path:
