@@ -1,6 +1,6 @@
 from django.urls import path
 
-from support.views import home, programme
+from support.views import assignment, grant, home, member, programme, search
 
 app_name = "support"
 
@@ -9,4 +9,22 @@ urlpatterns = [
     path("home/runs", home.running, name="home_runs"),
     path("home/figures", home.figures, name="home_figures"),
     path("programme/choose", programme.choose, name="choose_programme"),
+    path("support/search", search.search, name="search"),
+    path("support/members", member.listing, name="members"),
+    path("support/members/export", member.export, name="members_export"),
+    path("support/members/<int:member_id>", member.detail, name="member"),
+    path("support/members/<int:member_id>/now", member.current, name="member_now"),
+    path("support/members/<int:member_id>/past", member.past, name="member_past"),
+    path("support/members/<int:member_id>/receipts", member.receipts, name="member_receipts"),
+    path("support/members/<int:member_id>/timeline", member.timeline, name="member_timeline"),
+    path("support/members/<int:member_id>/reveal", member.reveal, name="member_reveal"),
+    path("support/members/<int:member_id>/as-member", member.as_member, name="as_member"),
+    path("support/members/<int:member_id>/grant", grant.grant, name="grant"),
+    path("support/members/<int:member_id>/grant/choices", grant.choices, name="grant_choices"),
+    path("support/members/<int:member_id>/grant/preview", grant.preview, name="grant_preview"),
+    path("support/members/<int:member_id>/undo/<uuid:assignment_id>", assignment.undo, name="undo"),
+    path("support/receipts/<int:purchase_id>/lines", member.receipt_lines, name="receipt_lines"),
+    path("support/assignments/<uuid:assignment_id>", assignment.detail, name="assignment"),
+    path("support/assignments/<uuid:assignment_id>/code", assignment.show_code, name="show_code"),
+    path("support/assignments/<uuid:assignment_id>/revoke", assignment.revoke, name="revoke"),
 ]

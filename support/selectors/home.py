@@ -173,7 +173,7 @@ def desk(*, programme: Programme, user: User, now: datetime) -> Desk | None:
 
 def recent_members(*, programme: Programme, user: User) -> list[Member]:
     """Return the members this person looked at or granted to, the latest first."""
-    looked = AuditEvent.objects.filter(user=user, object_type="member").order_by("-at").values_list("object_id", "at")
+    looked = AuditEvent.objects.filter(user=user, object_type="loyalty.member").order_by("-at").values_list("object_id", "at")
     granted = (
         DoorEntry.objects.filter(actor=user, member__isnull=False)
         .order_by("-created_at")
@@ -204,8 +204,7 @@ def figures(*, programme: Programme, now: datetime) -> Figures:
                 SELECT id FROM offers_configoffer WHERE programme_id = %(programme)s
             ), given AS (
                 SELECT
-                    CASE WHEN issued_at >= %(first)s
-                    THEN date_trunc('week', issued_at AT TIME ZONE %(zone)s) END AS week,
+                    CASE WHEN issued_at >= %(first)s THEN date_trunc('week', issued_at AT TIME ZONE %(zone)s) END AS week,
                     count(*) AS issued,
                     count(accepted_at) AS accepted,
                     count(used_up_at) AS used,

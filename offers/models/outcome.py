@@ -1,0 +1,37 @@
+"""What can become of a grant, in words: agents, members, tills and logs all show the same (DESIGN 1.6)."""
+
+from django.utils.translation import gettext_lazy as _
+
+# By outcome code: a short label, and what it means with what to do next.
+OUTCOME_LABELS = {
+    "assigned": _("assigned"),
+    "already_held": _("already holds it"),
+    "ineligible": _("not eligible"),
+    "unknown_member": _("unknown member"),
+    "member_inactive": _("member is not active"),
+    "offer_closed": _("offer is closed"),
+    "missing_rule": _("a rule is missing"),
+    "invalid_value": _("a value is not valid"),
+    "cap_reached": _("the limit is reached"),
+    "budget_reached": _("the budget is used up"),
+    "out_of_codes": _("no codes left"),
+    "held_out": _("held out"),
+}
+OUTCOME_SENTENCES = {
+    "assigned": _("The member has the offer."),
+    "already_held": _(
+        "The member already holds this offer, and may not hold it again. Look at it under “Now” or “Before”."
+    ),
+    "ineligible": _("The member does not meet what the offer asks for."),
+    "unknown_member": _("There is no such member in this programme."),
+    "member_inactive": _("The member is not active, so nothing can be given to her."),
+    "offer_closed": _("This offer cannot be given now."),
+    "missing_rule": _("The template asks for a value that was not given."),
+    "invalid_value": _("A value is not acceptable."),
+    "cap_reached": _("As many as allowed were given already."),
+    "budget_reached": _("The budget of this offer is used up."),
+    "out_of_codes": _(
+        "The offer's bank has no voucher code left. Ask a marketer to import codes, or choose another offer."
+    ),
+    "held_out": _("The member is in the group that was held out, to measure what offers do."),
+}

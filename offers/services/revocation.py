@@ -1,0 +1,82 @@
+"""Taking an assignment back from its member.
+
+The row stays, with its code: a code that nobody saw goes back into its bank only where the bank's own service does
+it; until then it is simply used by nobody (D-10).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from loyalty.database import in_transaction
+from loyalty.errors import NotFound
+from loyalty.models import ApiClient, Programme, User
+from loyalty.services import outbox
+from offers.models import Assignment, AssignmentEvent, Source
+
+
+@dataclass(frozen=True)
+class Revocation:
+    """What came of it: `revoked`, or why not: `already_revoked`, `used_up`, `closed`."""
+
+    code: str
+    revoked_at: datetime | None = None
+
+    @property
+    def is_revoked(self) -> bool:
+        return self.code in {"revoked", "already_revoked"}
+
+
+def revoke(
+    *,
+    programme: Programme,
+    assignment_id: UUID,
+    reason: str,
+    now: datetime,
+    source: Source | None = None,
+    actor: User | None = None,
+    api_client: ApiClient | None = None,
+) -> Revocation:
+    """Take the assignment back: her list no longer shows it, no till takes it, and she may be given the offer again.
+
+    Again is the same answer and changes nothing; one that is used up or closed is refused. The event keeps reason and
+    holding, so that what was stays known. Raises NotFound, also for another programme's. (D-01, B-02)
+    """
+
+    def work() -> Revocation:
+        held = (
+            Assignment.objects.select_for_update(of=("self",))
+            .filter(pk=assignment_id, member__programme=programme)
+            .first()
+        )
+        if held is None:
+            raise NotFound("There is no such assignment here.")
+        if held.revoked_at:
+            return Revocation("already_revoked", held.revoked_at)
+        if held.used_up_at or held.closed_at:
+            return Revocation("used_up" if held.used_up_at else "closed")
+        Assignment.objects.filter(pk=held.pk).update(revoked_at=now, holding_key=None, updated_at=now)
+        AssignmentEvent.objects.create(
+            assignment=held,
+            at=now,
+            verb="revoked",
+            source=source,
+            actor=actor,
+            api_client=api_client,
+            data={
+                "reason": reason,
+                "revoked_at": [None, now.isoformat()],
+                "holding_key": [held.holding_key, None],
+            },
+        )
+        outbox.write(
+            programme=programme,
+            type="assignment.revoked",
+            config_offer_id=held.config_offer_id,
+            assignment_ids=[held.pk],
+            is_synchronized=held.is_synchronized,
+            data={"reason": reason},
+        )
+        return Revocation("revoked", now)
+
+    return in_transaction(work)

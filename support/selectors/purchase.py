@@ -1,0 +1,36 @@
+"""A member's receipts, newest first, and the lines of one."""
+
+from collections.abc import Sequence
+
+from loyalty.errors import NotFound
+from loyalty.models import Member, Programme, Purchase, PurchaseLine
+
+PAGE = 10
+
+
+def receipts(*, member: Member, page: int = 1) -> tuple[list[Purchase], bool]:
+    """Return a page of the member's receipts with their stores, and whether there is more; one query."""
+    first = PAGE * (page - 1)
+    found = list(
+        Purchase.objects.filter(member=member)
+        .select_related("store")
+        .order_by("-purchased_at", "-pk")[first : first + PAGE + 1]
+    )
+    return found[:PAGE], len(found) > PAGE
+
+
+def get(*, programme: Programme, purchase_id: int) -> Purchase:
+    """Return the programme's receipt. Raises NotFound, also for another programme's."""
+    found = Purchase.objects.filter(programme=programme, pk=purchase_id).select_related("store", "member").first()
+    if found is None:
+        raise NotFound("There is no such receipt here.")
+    return found
+
+
+def lines(*, purchase: Purchase) -> Sequence[PurchaseLine]:
+    """Return the receipt's lines with their products, dearest first; one query."""
+    return list(
+        PurchaseLine.objects.filter(purchase=purchase)
+        .select_related("product__category")
+        .order_by("-amount_minor", "pk")
+    )

@@ -1,0 +1,124 @@
+"""Words of the support desk: time left, masked contact data, what a door's entry or an event says."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import template
+from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from loyalty import contact
+from offers.models import AssignmentEvent, DoorEntry
+from offers.models.outcome import OUTCOME_LABELS, OUTCOME_SENTENCES
+from support.models.reason import GrantReason
+from support.selectors.assignment import Holding
+
+register = template.Library()
+
+VERBS = {
+    "accepted": gettext_lazy("accepted"),
+    "seen": gettext_lazy("seen by the member"),
+    "exposed": gettext_lazy("code shown"),
+    "revoked": gettext_lazy("revoked"),
+    "synchronized": gettext_lazy("confirmed by the till"),
+    "used_up": gettext_lazy("used up"),
+    "closed": gettext_lazy("closed"),
+    "reissued": gettext_lazy("reissued"),
+    "extended": gettext_lazy("extended"),
+}
+
+
+@register.filter
+def masked_email(value: str) -> str:
+    return contact.masked_email(value)
+
+
+@register.filter
+def masked_phone(value: str) -> str:
+    return contact.masked_phone(value)
+
+
+@register.simple_tag
+def remaining(until: datetime | None, now: datetime) -> str:
+    """Say how long something still lasts: `3 days left`; without an end it is "no end"."""
+    if until is None:
+        return _("no end")
+    left = until - now
+    if left <= timedelta(0):
+        return _("over")
+    if left >= timedelta(days=2):
+        return ngettext("%(n)d day left", "%(n)d days left", left.days) % {"n": left.days}
+    hours = int(left.total_seconds() // 3600)
+    if hours >= 1:
+        return ngettext("%(n)d hour left", "%(n)d hours left", hours) % {"n": hours}
+    minutes = max(1, int(left.total_seconds() // 60))
+    return ngettext("%(n)d minute left", "%(n)d minutes left", minutes) % {"n": minutes}
+
+
+@register.simple_tag
+def since(moment: datetime, now: datetime) -> str:
+    """Say for how long something has been so: `for 3 minutes`."""
+    gone = max(now - moment, timedelta(0))
+    if gone >= timedelta(days=2):
+        return ngettext("for %(n)d day", "for %(n)d days", gone.days) % {"n": gone.days}
+    hours = int(gone.total_seconds() // 3600)
+    if hours >= 1:
+        return ngettext("for %(n)d hour", "for %(n)d hours", hours) % {"n": hours}
+    minutes = max(1, int(gone.total_seconds() // 60))
+    return ngettext("for %(n)d minute", "for %(n)d minutes", minutes) % {"n": minutes}
+
+
+@register.filter
+def verb(event: AssignmentEvent) -> str:
+    """Say what an event did to its assignment."""
+    known = VERBS.get(event.verb)
+    return str(known) if known else event.verb.replace("_", " ")
+
+
+@register.filter
+def outcome_label(code: str) -> str:
+    return str(OUTCOME_LABELS.get(code, code.replace("_", " ")))
+
+
+@register.filter
+def outcome_sentence(code: str) -> str:
+    return str(OUTCOME_SENTENCES.get(code, ""))
+
+
+@register.filter
+def reason_label(code: str) -> str:
+    """Say an agent's reason in words; a code of older times stays as it is."""
+    return str(dict(GrantReason.choices).get(code, code))
+
+
+@register.filter
+def outcome_of(entry: DoorEntry) -> str:
+    return str(entry.answer.get("outcome", ""))
+
+
+@register.filter
+def messages_of(entry: DoorEntry) -> list[str]:
+    """Return the sentences of a refusal's reasons, or the outcome's own where it has none."""
+    said = [str(reason.get("message", "")) for reason in entry.answer.get("reasons", [])]
+    return [text for text in said if text] or [outcome_sentence(outcome_of(entry))]
+
+
+@register.simple_tag
+def source_line(holding: Holding) -> str:
+    """Say which door made an assignment, and who or which run stood behind it (S0-11)."""
+    held = holding.assignment
+    if held.run:
+        return _("by the run “%(run)s”") % {"run": held.run.name}
+    if held.actor:
+        return _("by %(person)s, %(door)s") % {"person": held.actor, "door": held.get_source_display()}
+    return _("by %(door)s") % {"door": held.get_source_display()}
+
+
+@register.simple_tag
+def address(name: str, *arguments: Any) -> str:
+    """Return a page's address, or nothing where the page does not exist: a link may lead to a part that is off."""
+    try:
+        return reverse(name, args=arguments)
+    except NoReverseMatch:
+        return ""

@@ -1,0 +1,192 @@
+"""Granting: a panel over the member's page, and the same as a page of its own (SCREENS, "Granting")."""
+
+import json
+import uuid
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django_htmx.http import HttpResponseClientRedirect, retarget
+
+from loyalty import clock, toasts
+from loyalty.errors import Conflict
+from loyalty.models import Member
+from offers.models import OfferTemplate
+from offers.models.outcome import OUTCOME_SENTENCES
+from support.forms.grant import rules_form, why_form
+from support.selectors import assignment as assignments
+from support.selectors import grant as selectors
+from support.selectors import member as members
+from support.services import grant as service
+from support.views.access import needs
+
+PERMISSIONS = ("loyalty.view_member", "offers.view_offertemplate", "offers.grant_assignment")
+REFERENCES = "grant_references"
+# References of forms that were opened and never sent; older ones are forgotten.
+MOST_REFERENCES = 20
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs(*PERMISSIONS)
+def grant(request: HttpRequest, member_id: int) -> HttpResponse:
+    """Show the choice of offers, or the form of the chosen one; take the form when it is sent."""
+    member = members.get(programme=request.programme, member_id=member_id)
+    template = _chosen(request)
+    if template is None:
+        context = {"member": member, "templates": selectors.choices(programme=request.programme), "text": ""}
+        return _shown(request, context)
+    if request.method != "POST":
+        forms = {"rules": rules_form(template), "why": why_form(reference=_reference(request, member, template))}
+        return _shown(request, _context(member, template, forms))
+    forms = {"rules": rules_form(template, request.POST), "why": why_form(request.POST)}
+    # Each of them, so that all problems are shown at once.
+    valid = [form.is_valid() for form in forms.values()]
+    if not all(valid):
+        return _shown(request, _context(member, template, forms), status=422)
+    return _granted(request, member, template, forms)
+
+
+@require_safe
+@needs(*PERMISSIONS)
+def choices(request: HttpRequest, member_id: int) -> HttpResponse:
+    """Return the offers whose names hold what was typed."""
+    member = members.get(programme=request.programme, member_id=member_id)
+    text = request.GET.get("text", "")[:100]
+    found = selectors.choices(programme=request.programme, text=text)
+    return render(request, "support/_grant_choices.html", {"member": member, "templates": found, "text": text})
+
+
+@require_POST
+@needs(*PERMISSIONS)
+def preview(request: HttpRequest, member_id: int) -> HttpResponse:
+    """Return what the form as it stands would do; writes nothing."""
+    member = members.get(programme=request.programme, member_id=member_id)
+    template = _chosen(request)
+    if template is None:
+        return HttpResponse(status=204)
+    forms = {"rules": rules_form(template, request.POST)}
+    return render(request, "support/_grant_preview.html", _context(member, template, forms))
+
+
+def _granted(request: HttpRequest, member: Member, template: OfferTemplate, forms: dict[str, Any]) -> HttpResponse:
+    name = _name(template)
+    try:
+        answer = service.grant(
+            member=member,
+            template=template,
+            terms=forms["rules"].terms,
+            reference=forms["why"].cleaned_data["reference"],
+            why=forms["why"].why(),
+            actor=request.user,
+            now=clock.now(),
+        )
+    except Conflict as error:
+        return _shown(
+            request, _context(member, template, forms) | {"refusal": _refusal(error.code, [error.message])}, 409
+        )
+    _forget(request, member, template)
+    outcome = answer.outcome
+    if not outcome.is_assigned:
+        said = [reason.message for reason in outcome.reasons if reason.message]
+        # The refusal was this reference's answer; the next attempt is another grant.
+        forms["why"].data = forms["why"].data.copy()
+        forms["why"].data["reference"] = str(_reference(request, member, template))
+        context = _context(member, template, forms) | {"refusal": _refusal(outcome.code, said)}
+        return _shown(request, context, status=409)
+    undo = reverse("support:undo", args=[member.pk, outcome.assignment_id])
+    text = _("Granted %(offer)s to %(member)s.") % {"offer": name, "member": member}
+    if answer.is_replayed:
+        text = _("%(offer)s was granted already: this form was sent twice. It counts once.") % {"offer": name}
+    if _is_own_page(request):
+        toasts.say(request, text, undo=undo)
+        page = reverse("support:member", args=[member.pk])
+        return HttpResponseClientRedirect(page) if request.htmx else HttpResponseRedirect(page)
+    # The panel closes and the page's own part renews itself.
+    done = retarget(HttpResponse(""), "#panel")
+    done.headers["HX-Trigger"] = json.dumps({"laurel:granted": str(outcome.assignment_id)})
+    return toasts.trigger(done, text, undo=undo)
+
+
+def _shown(request: HttpRequest, context: dict[str, Any], status: int = 200) -> HttpResponse:
+    # Inside the open panel, or the page, only the body is exchanged.
+    if request.htmx and request.htmx.target == "grant-body":
+        page = "support/_grant_body.html"
+    else:
+        page = "support/_grant_panel.html" if request.htmx else "support/grant.html"
+    return render(request, page, context, status=status)
+
+
+def _is_own_page(request: HttpRequest) -> bool:
+    """Say whether the form stands on its own page rather than in the panel over the member's."""
+    return not request.htmx or (request.htmx.current_url_abs_path or "").partition("?")[0] == request.path
+
+
+def _chosen(request: HttpRequest) -> OfferTemplate | None:
+    text = request.POST.get("template", "") or request.GET.get("template", "")
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        return None
+    return selectors.get(programme=request.programme, template_id=int(text))
+
+
+def _context(member: Member, template: OfferTemplate, forms: dict[str, Any]) -> dict[str, Any]:
+    """Return what the form's page shows, the preview of it as it stands included."""
+    rules = forms["rules"]
+    offer, programme = template.config_offer, template.config_offer.programme
+    # A new form is looked at through the values it begins with.
+    given = rules.terms if rules.is_bound and rules.is_valid() else _initial(template)
+    is_shown = not rules.is_bound or rules.is_valid()
+    try:
+        seen = service.preview(member=member, template=template, terms=given, now=clock.now()) if is_shown else None
+        refusal = None
+        if seen and seen.code != "assigned":
+            refusal = _refusal(seen.code, [reason.message for reason in seen.reasons if reason.message])
+    except Conflict as error:
+        seen, refusal = None, _refusal(error.code, [error.message])
+    terms = []
+    if seen and seen.code not in {"missing_rule", "invalid_value"}:
+        terms = assignments.explained(
+            base=offer.current_revision.terms, given=given, currency=programme.currency, zone=programme.zone
+        )
+    return {
+        "member": member,
+        "template": template,
+        "name": _name(template),
+        "revision": offer.current_revision,
+        "preview": seen,
+        "terms": terms,
+        "refusal": refusal,
+        "has_problems": not is_shown,
+        **forms,
+    }
+
+
+def _initial(template: OfferTemplate) -> dict[str, Any]:
+    own = template.config_offer.current_revision.terms
+    return {kind: own[kind] for kind in template.required_rules if kind in own}
+
+
+def _refusal(code: str, said: list[str]) -> dict[str, Any]:
+    return {"code": code, "sentences": said or [OUTCOME_SENTENCES.get(code, _("It cannot be granted now."))]}
+
+
+def _name(template: OfferTemplate) -> str:
+    return template.config_offer.current_revision.name
+
+
+def _reference(request: HttpRequest, member: Member, template: OfferTemplate) -> uuid.UUID:
+    """Return the reference of this person's open form for the member and template: the same one in every tab."""
+    key = f"{member.pk} {template.pk}"
+    known = request.session.get(REFERENCES, {})
+    if key not in known:
+        known = dict(list(known.items())[-MOST_REFERENCES + 1 :]) | {key: str(uuid.uuid4())}
+        request.session[REFERENCES] = known
+    return uuid.UUID(known[key])
+
+
+def _forget(request: HttpRequest, member: Member, template: OfferTemplate) -> None:
+    """Let the next form be another grant; one that is still open in a tab keeps its reference."""
+    known = request.session.get(REFERENCES, {})
+    request.session[REFERENCES] = {key: value for key, value in known.items() if key != f"{member.pk} {template.pk}"}

@@ -1,0 +1,223 @@
+"""The list of members and one member's page."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from defusedcsv import csv
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST, require_safe
+
+from loyalty import clock, contact, toasts
+from loyalty.errors import DomainError
+from loyalty.listing import Column, Listing
+from loyalty.models import Member
+from loyalty.services import audit, member_token
+from support.filters.member import MemberFilter
+from support.selectors import assignment as assignments
+from support.selectors import member as members
+from support.selectors import purchase as purchases
+from support.selectors import timeline as timelines
+from support.services import member as member_service
+from support.views.access import needs
+
+COLUMNS = (
+    Column("name", _("Name"), sort="last_name"),
+    Column("external_id", _("External id"), sort="external_id"),
+    Column("email", _("E-mail")),
+    Column("phone", _("Phone")),
+    Column("tier", _("Tier"), sort="tier"),
+    Column("city", _("City"), sort="city"),
+    Column("status", _("Status"), sort="status"),
+    Column("joined", _("Joined"), sort="joined_at", end=True),
+)
+EXPORTED = (
+    "external_id",
+    "first_name",
+    "last_name",
+    "email",
+    "phone",
+    "tier",
+    "city",
+    "country",
+    "status",
+    "joined_at",
+)
+EXPORT_PART = 2000
+
+
+class _Echo:
+    """A file whose `write` hands the line back, so that a CSV streams."""
+
+    def write(self, value: str) -> str:
+        return value
+
+
+@require_safe
+@needs("loyalty.view_member")
+def listing(request: HttpRequest) -> HttpResponse:
+    """Show the programme's members, filtered and sorted by what stands in the address."""
+    found = _filtered(request)
+    shown = Listing(request, found.qs, columns=COLUMNS, default_sort="external_id", filters=found.form)
+    return render(request, "support/members.html", {"listing": shown})
+
+
+@require_safe
+@needs("loyalty.view_member")
+def export(request: HttpRequest) -> StreamingHttpResponse:
+    """Stream what the list's filters keep as CSV; contact data stays masked, and the export is audited."""
+    found = _filtered(request).qs.order_by("external_id")
+    audit.record(
+        action="member.exported",
+        actor=request.user,
+        programme=request.programme,
+        data={"filters": {key: value for key, value in request.GET.items() if key != "q"}},
+    )
+    answer = StreamingHttpResponse(_rows(found), content_type="text/csv; charset=utf-8")
+    answer.headers["Content-Disposition"] = 'attachment; filename="members.csv"'
+    return answer
+
+
+@require_safe
+@needs("loyalty.view_member")
+def detail(request: HttpRequest, member_id: int) -> HttpResponse:
+    """Show a member: who she is, what she holds and held, what she bought, what happened. Each look is noted."""
+    member = members.get(programme=request.programme, member_id=member_id)
+    now = clock.now()
+    member_service.record_opening(member=member, actor=request.user)
+    receipts, has_more_receipts = purchases.receipts(member=member)
+    entries, has_older = timelines.timeline(member=member)
+    over, has_more_past = assignments.past(member=member, now=now)
+    context = {
+        "member": member,
+        "now": now,
+        "attributes": members.attributes(member=member),
+        "current": assignments.current(member=member, now=now),
+        "past": over,
+        "has_more_past": has_more_past,
+        "receipts": receipts,
+        "has_more_receipts": has_more_receipts,
+        "entries": entries,
+        "has_older": has_older,
+        "kinds": timelines.KINDS,
+        "chosen": list(timelines.KINDS),
+        "page": 1,
+    }
+    return render(request, "support/member.html", context)
+
+
+@require_safe
+@needs("loyalty.view_member")
+def current(request: HttpRequest, member_id: int) -> HttpResponse:
+    """Return what she holds now: the part that a grant changes."""
+    member = members.get(programme=request.programme, member_id=member_id)
+    now = clock.now()
+    context = {"member": member, "now": now, "current": assignments.current(member=member, now=now)}
+    return render(request, "support/_member_now.html", context)
+
+
+@require_safe
+@needs("loyalty.view_member")
+def past(request: HttpRequest, member_id: int) -> HttpResponse:
+    """Return a further page of what she held before."""
+    member = members.get(programme=request.programme, member_id=member_id)
+    now, page = clock.now(), _page(request)
+    over, has_more = assignments.past(member=member, now=now, page=page)
+    context = {"member": member, "now": now, "past": over, "has_more_past": has_more, "page": page}
+    return render(request, "support/_member_past.html", context)
+
+
+@require_safe
+@needs("loyalty.view_member", "loyalty.view_purchase")
+def receipts(request: HttpRequest, member_id: int) -> HttpResponse:
+    """Return a further page of her receipts."""
+    member = members.get(programme=request.programme, member_id=member_id)
+    page = _page(request)
+    found, has_more = purchases.receipts(member=member, page=page)
+    context = {"member": member, "receipts": found, "has_more_receipts": has_more, "page": page}
+    return render(request, "support/_member_receipts.html", context)
+
+
+@require_safe
+@needs("loyalty.view_member", "loyalty.view_purchase")
+def receipt_lines(request: HttpRequest, purchase_id: int) -> HttpResponse:
+    """Return the lines of one receipt."""
+    purchase = purchases.get(programme=request.programme, purchase_id=purchase_id)
+    context = {"purchase": purchase, "lines": purchases.lines(purchase=purchase)}
+    return render(request, "support/_receipt_lines.html", context)
+
+
+@require_safe
+@needs("loyalty.view_member")
+def timeline(request: HttpRequest, member_id: int) -> HttpResponse:
+    """Return a page of what happened, of the chosen kinds."""
+    member = members.get(programme=request.programme, member_id=member_id)
+    chosen = [kind for kind in request.GET.getlist("kind") if kind in timelines.KINDS] or list(timelines.KINDS)
+    page = _page(request)
+    entries, has_older = timelines.timeline(member=member, kinds=chosen, page=page)
+    context = {
+        "member": member,
+        "entries": entries,
+        "has_older": has_older,
+        "kinds": timelines.KINDS,
+        "chosen": chosen,
+        "page": page,
+    }
+    return render(request, "support/_member_timeline.html", context)
+
+
+@require_POST
+@needs("loyalty.view_member")
+def reveal(request: HttpRequest, member_id: int) -> HttpResponse:
+    """Show a masked e-mail address or phone number, after noting who asked."""
+    member = members.get(programme=request.programme, member_id=member_id)
+    try:
+        value = member_service.reveal(member=member, field=request.POST.get("field", ""), actor=request.user)
+    except DomainError as error:
+        return HttpResponse(error.message, status=error.status, content_type="text/plain")
+    return render(request, "support/_revealed.html", {"value": value})
+
+
+@require_POST
+@needs("loyalty.view_member", "offers.view_assignment")
+def as_member(request: HttpRequest, member_id: int) -> HttpResponse:
+    """Open the member's own pages as she sees them: a real token of hers, which names this person (audited)."""
+    member = members.get(programme=request.programme, member_id=member_id)
+    try:
+        token = member_token.mint(member=member, now=clock.now(), actor=request.user)
+    except DomainError as error:
+        toasts.say(request, error.message, level="error")
+        return HttpResponseRedirect(reverse("support:member", args=[member.pk]))
+    return HttpResponseRedirect(f"/rewards/offers?token={token}")
+
+
+def _filtered(request: HttpRequest) -> MemberFilter:
+    return MemberFilter(request.GET, queryset=Member.objects.filter(programme=request.programme), request=request)
+
+
+def _page(request: HttpRequest) -> int:
+    text = request.GET.get("page", "1")
+    # A bound: the merged timeline reads all pages before the one that is asked for.
+    return min(max(int(text), 1), 200) if text.isascii() and text.isdigit() and len(text) < 6 else 1
+
+
+def _rows(found: Any) -> Iterator[str]:
+    writer = csv.writer(_Echo())
+    yield writer.writerow(EXPORTED)
+    for member in found.iterator(chunk_size=EXPORT_PART):
+        yield writer.writerow(
+            [
+                member.external_id,
+                member.first_name,
+                member.last_name,
+                contact.masked_email(member.email),
+                contact.masked_phone(member.phone),
+                member.tier,
+                member.city,
+                member.country,
+                member.status,
+                member.joined_at.isoformat() if member.joined_at else "",
+            ]
+        )
