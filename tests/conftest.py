@@ -2,10 +2,15 @@
 
 import socket
 
+import hypothesis
 import pytest
 from django.test import TransactionTestCase
 
 from tests import instance
+
+# A loaded machine is no bug: examples have no deadline.
+hypothesis.settings.register_profile("laurel", deadline=None)
+hypothesis.settings.load_profile("laurel")
 
 _session: instance.Session | None = None
 

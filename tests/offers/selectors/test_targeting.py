@@ -52,10 +52,13 @@ def refusals(programme, tree: dict[str, Any]) -> list[dict[str, Any]]:
     return []
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tree=strategies.trees)
 @example(tree=bought("less", 1))
 @example(tree={"op": "and", "not": True, "items": [bought("less", 2), bought("greater_or_equal", 1)]})
+@example(tree={"field": "member.city", "is": "contains", "value": "a_b"})
+@example(tree={"field": "member.city", "is": "contains", "value": "100%"})
+@example(tree={"field": "member.city", "is": "starts_with", "value": "a\\b"})
 @example(tree={"field": "attribute.children", "is": "less", "value": 2})
 def test_random_criteria_find_exactly_whom_plain_python_finds(planted, tree: dict[str, Any]) -> None:
     programme, people = planted
