@@ -24,10 +24,12 @@ def is_retryable(error: BaseException | None) -> bool:
 def in_transaction(work: Callable[[], Result], *, attempts: int = 5) -> Result:
     """Run `work` in a transaction of its own and try it again when the database asks for it.
 
-    Inside an open transaction it simply runs: only the outermost door may retry, because a deadlock undoes all.
+    Inside an open transaction it runs in a savepoint, once: only the outermost door may retry, because a deadlock
+    undoes all.
     """
     if connection.in_atomic_block:
-        return work()
+        with transaction.atomic():
+            return work()
     for attempt in range(1, attempts + 1):
         try:
             with transaction.atomic():

@@ -1,0 +1,91 @@
+"""Doors remember their references, refusals included."""
+
+import pytest
+
+from loyalty import clock
+from offers.models import Assignment, DoorEntry, Source
+from offers.services import door
+from offers.services.assignment import Grant
+from tests.factories import ConfigOfferFactory, MemberFactory, OfferTemplateFactory, ProgrammeFactory, import_codes
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def programme():
+    return ProgrammeFactory()
+
+
+def ask(programme, template, member, reference="r-1", instance="till", **grant):
+    return door.grant(
+        programme=programme,
+        door=Source.API,
+        instance=instance,
+        grant=Grant(template_id=template.pk, member_external_id=member.external_id, reference=reference, **grant),
+        actor=None,
+        now=clock.now(),
+    )
+
+
+def test_the_same_reference_answers_as_before_and_gives_nothing_twice(programme):
+    """DESIGN 4: replayed is the door's word."""
+    template = ConfigOfferFactory(programme=programme).templates.get()
+    member = MemberFactory(programme=programme)
+    first, again = ask(programme, template, member), ask(programme, template, member)
+    assert (first.is_replayed, again.is_replayed) == (False, True)
+    assert first.outcome.assignment_id == again.outcome.assignment_id
+    assert Assignment.objects.count() == 1
+
+
+def test_a_refusal_is_replayed_too_with_its_reasons(programme):
+    """Also after its cause is gone: the same question has the same answer."""
+    template = OfferTemplateFactory(config_offer=ConfigOfferFactory(programme=programme), required_rules=["benefit"])
+    member = MemberFactory(programme=programme)
+    first = ask(programme, template, member)
+    again = ask(programme, template, member, terms={"benefit": {"type": "percent", "size": 5}})
+    assert (again.outcome.code, again.is_replayed) == ("missing_rule", True)
+    assert [r.as_dict() for r in again.outcome.reasons] == [r.as_dict() for r in first.outcome.reasons]
+
+
+def test_another_door_instance_has_references_of_its_own(programme):
+    """Two clients may both say r-1."""
+    template = ConfigOfferFactory(programme=programme).templates.get()
+    member = MemberFactory(programme=programme)
+    ask(programme, template, member, instance="client 1")
+    assert ask(programme, template, member, instance="client 2").is_replayed is False
+    assert Assignment.objects.count() == 2
+
+
+def test_a_programme_with_the_module_off_assigns_nothing(programme):
+    """S4-41: the action answers clearly."""
+    template = ConfigOfferFactory(programme=programme).templates.get()
+    member = MemberFactory(programme=programme)
+    programme.offers_enabled = False
+    programme.save()
+    with pytest.raises(door.ModuleOff) as refusal:
+        ask(programme, template, member)
+    assert refusal.value.code == "offers_module_off"
+    assert not DoorEntry.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [({}, "assigned"), ({"terms": {"benefit": {"type": "percent", "size": 900}}}, "invalid_value")],
+)
+def test_a_preview_says_what_the_grant_would_and_writes_nothing(programme, given, expected):
+    template = ConfigOfferFactory(programme=programme, require_vouchers=True).templates.get()
+    import_codes(template.config_offer, 2)
+    member = MemberFactory(programme=programme)
+    grant = Grant(template_id=template.pk, member_id=member.pk, **given)
+    preview = door.preview(programme=programme, grant=grant, now=clock.now())
+    assert (preview.code, preview.codes_left) == (expected, 2)
+    assert not Assignment.objects.exists()
+    assert template.config_offer.voucher_bank.segments.get().cursor == 0
+
+
+def test_a_preview_tells_that_it_is_held_already(programme):
+    offer = ConfigOfferFactory(programme=programme, repeat_policy="once_ever")
+    member = MemberFactory(programme=programme)
+    ask(programme, offer.templates.get(), member)
+    grant = Grant(template_id=offer.templates.get().pk, member_id=member.pk)
+    assert door.preview(programme=programme, grant=grant, now=clock.now()).code == "already_held"
