@@ -18,8 +18,8 @@ environ.Env.read_env(BASE_DIR / ".env")
 SERVERS = embedded.addresses(BASE_DIR)
 
 DEBUG = env.bool("DEBUG", False)
-# Demo mode prints and shows the demo logins; it is on only where the demo was loaded by `./run`.
-DEMO = env.bool("LAUREL_DEMO", False)
+# Demo mode loads the demo at the first start and shows its logins: by itself on the embedded PostgreSQL only.
+DEMO = env.bool("LAUREL_DEMO", "postgres" in embedded.needed() and not SERVERS.is_throwaway)
 SECRET_KEY = env.str("SECRET_KEY", "") or embedded.secret(BASE_DIR, "secret_key")
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])

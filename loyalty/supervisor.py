@@ -52,8 +52,7 @@ class Child:
         parent = os.getpid()
 
         def before() -> None:
-            # A supervisor killed with SIGKILL cannot tell its children; the kernel does.
-            _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+            end_with_parent()
             if os.getppid() != parent:
                 os._exit(1)
 
@@ -175,6 +174,11 @@ def only_one(folder: Path) -> Iterator[None]:
         file.write(str(os.getpid()))
         file.flush()
         yield
+
+
+def end_with_parent() -> None:
+    """Ask the kernel for SIGTERM when this process's parent ends: killed with SIGKILL it cannot tell anybody."""
+    _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def handle_signals(handler: Callable[[int, FrameType | None], None]) -> None:

@@ -1,5 +1,6 @@
 """`manage.py up`: the whole product on one machine, in the foreground."""
 
+import multiprocessing
 import os
 import socket
 import sys
@@ -18,6 +19,7 @@ from django.db import connection
 
 from loyalty import embedded, server_home, servers, supervisor
 from loyalty.server_home import ServerError
+from loyalty.services import demo
 from loyalty.supervisor import Child, Stopped, Supervisor
 
 # Any number that nothing else on this database uses: whoever holds it migrates, the others wait.
@@ -66,11 +68,8 @@ class Command(BaseCommand):
             if which:
                 self._step("Servers", lambda: servers.start(instance, which=which))
             self._step("Database", self._migrate)
-            if self._is_demo(which):
-                # Told to the children too, who show the logins on the sign-in page.
-                os.environ["LAUREL_DEMO"] = "1"
-                settings.DEMO = True
-                call_command("demo")
+            if settings.DEMO and "demo" in get_commands():
+                self._load_demo()
             kept.start()
             self._wait_for_web(port, kept)
             self._banner(port, instance.logs)
@@ -107,10 +106,27 @@ class Command(BaseCommand):
             call_command("migrate", interactive=False, verbosity=0)
             cursor.execute("SELECT pg_advisory_unlock(%s)", [MIGRATE_LOCK])
 
-    def _is_demo(self, which: list[str]) -> bool:
-        """Say whether to load the demo: as told by LAUREL_DEMO, else on the embedded PostgreSQL only."""
-        wanted = settings.DEMO if "LAUREL_DEMO" in os.environ else "postgres" in which
-        return wanted and "demo" in get_commands()
+    def _load_demo(self) -> None:
+        """Load the demo if it is not there yet, in a process of its own: it needs memory that is given back."""
+
+        def load() -> None:
+            supervisor.end_with_parent()
+            try:
+                call_command("demo", if_missing=True)
+            except (CommandError, Stopped) as error:
+                # Laurel is of use without it; the next start goes on where this one stopped.
+                self.stderr.write(f"The demo was not loaded. {error}")
+
+        # A connection is not for two processes.
+        connection.close()
+        loading = multiprocessing.get_context("fork").Process(target=load)
+        loading.start()
+        try:
+            loading.join()
+        except Stopped:
+            loading.terminate()
+            loading.join()
+            raise
 
     def _wait_for_web(self, port: int, kept: Supervisor) -> None:
         deadline = time.monotonic() + WEB_SECONDS
@@ -136,6 +152,9 @@ class Command(BaseCommand):
             f"  Laurel is running: {self.style.SUCCESS(f'http://127.0.0.1:{port}')}",
             f"  Logs are in {logs}; Ctrl-C stops everything.",
         ]
+        if logins := demo.logins():
+            lines += ["", "  Demo logins (also on the sign-in page):"]
+            lines += [f"    {login.username:<14}{login.password:<26}{login.label}" for login in logins]
         lines += ["", f"  Ready after {time.monotonic() - self.began_at:.0f} s."]
         self.stdout.write("\n".join(lines))
         self.stdout.flush()
