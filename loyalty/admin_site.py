@@ -13,7 +13,6 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
-
 FIRST = ("loyalty", "offers", "support", "auth")
 HIDDEN = {"account", "mfa", "rest_framework_api_key"}
 

@@ -204,7 +204,8 @@ def figures(*, programme: Programme, now: datetime) -> Figures:
                 SELECT id FROM offers_configoffer WHERE programme_id = %(programme)s
             ), given AS (
                 SELECT
-                    CASE WHEN issued_at >= %(first)s THEN date_trunc('week', issued_at AT TIME ZONE %(zone)s) END AS week,
+                    CASE WHEN issued_at >= %(first)s
+                    THEN date_trunc('week', issued_at AT TIME ZONE %(zone)s) END AS week,
                     count(*) AS issued,
                     count(accepted_at) AS accepted,
                     count(used_up_at) AS used,

@@ -148,7 +148,7 @@ def copy(value: str, label: str = "") -> dict[str, Any]:
 
 @register.simple_tag
 def chart(name: str, labels: list[str], series: list[dict[str, Any]], kind: str = "line", alt: str = "") -> SafeString:
-    """Draw a chart: series are {label, values}; `alt` says in words what it shows. Load chart.umd.min.js on the page."""
+    """Draw a chart: series are {label, values}; `alt` says in words what it shows. The page loads Chart.js."""
     data = json_script({"labels": labels, "series": series, "kind": kind}, f"chart-{name}")
     canvas = format_html(
         '<div class="chart"><canvas data-chart="chart-{}" role="img" aria-label="{}"></canvas></div>', name, alt
@@ -167,7 +167,7 @@ def field(bound: BoundField, unit: str = "") -> SafeString:
 def control(bound: BoundField) -> SafeString:
     """Draw a field's widget alone, in the design system's look."""
     widget = bound.field.widget
-    if isinstance(widget, widgets.CheckboxInput) or isinstance(widget, widgets.RadioSelect | widgets.CheckboxSelectMultiple):
+    if isinstance(widget, widgets.CheckboxInput | widgets.RadioSelect | widgets.CheckboxSelectMultiple):
         css = "form-check-input"
     elif isinstance(widget, widgets.Select):
         css = "form-select"

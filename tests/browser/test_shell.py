@@ -31,8 +31,16 @@ def test_a_wrong_password_says_what_to_do_and_keeps_the_name(page, person, asser
     assert_accessible(page)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("role", ["marketer", "support agent", "administrator", "integration"])
+@pytest.mark.parametrize(
+    ("role", "scheme"),
+    [
+        ("marketer", "light"),
+        ("support agent", "light"),
+        ("integration", "light"),
+        ("superuser", "light"),
+        ("superuser", "dark"),
+    ],
+)
 def test_home_is_accessible_for_every_role_in_both_colours(
     open_context, person, sign_in, assert_accessible, role, scheme
 ):
@@ -101,18 +109,14 @@ def test_the_colours_chosen_stay_on_the_next_page(page, person, sign_in):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("address", ["", "auth/group/", "loyalty/user/", "loyalty/programme/add/", "auth/group/add/"])
-def test_the_admin_wears_the_same_look_and_is_accessible(
-    open_context, person, sign_in, assert_accessible, address, scheme
-):
+def test_the_admin_wears_the_same_look_and_is_accessible(open_context, person, sign_in, assert_accessible, scheme):
     page = open_context(color_scheme=scheme).new_page()
     sign_in(page, person("superuser"))
-    answer = page.goto(f"/admin/{address}")
-    if answer.status == 404:
-        pytest.skip(f"/admin/{address} is not registered here")
-    page.wait_for_load_state("networkidle")
-    expect(page.get_by_role("navigation", name="Main")).to_be_visible()
-    assert_accessible(page)
+    for address in ("", "auth/group/", "auth/group/add/", "django_celery_beat/periodictask/"):
+        page.goto(f"/admin/{address}")
+        page.wait_for_load_state("networkidle")
+        expect(page.get_by_role("navigation", name="Main")).to_be_visible()
+        assert_accessible(page)
 
 
 def test_the_admin_sends_strangers_to_the_one_sign_in_and_back(page, person):

@@ -1,4 +1,4 @@
-"""The design system's parts: what is vendored, the navigation, lists, numbers and moments for people (SCREENS, Rules)."""
+"""The design system's parts: vendored files, navigation, lists, numbers and moments for people (SCREENS, Rules)."""
 
 import hashlib
 import re

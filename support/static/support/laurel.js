@@ -63,6 +63,7 @@
     const source = document.getElementById(canvas.dataset.chart);
     if (!source) return;
     charts.get(canvas)?.destroy();
+    window.Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
     const token = (name) => {
       // light-dark() is resolved only on a real property, so ask an element rather than the variable.
       const probe = document.createElement("i");
@@ -100,7 +101,7 @@
         interaction: { mode: "index", intersect: false },
         locale: root.lang || undefined,
         plugins: {
-          legend: { align: "start", labels: { color: token("ink-soft"), boxWidth: 18, boxHeight: 2, font: { size: 12 } } },
+          legend: { align: "start", labels: { color: token("ink-soft"), usePointStyle: true, pointStyle: kind === "line" ? "line" : "rect", pointStyleWidth: 28, font: { size: 12.5 } } },
         },
         scales: {
           x: { stacked, grid: { display: false }, border: { color: token("line") }, ticks: { color: token("ink-soft"), maxRotation: 0, autoSkipPadding: 16 } },
