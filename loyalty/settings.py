@@ -180,6 +180,8 @@ MEMBER_TOKEN_KEY = env.str("MEMBER_TOKEN_KEY", "", multiline=True) or embedded.s
     BASE_DIR, "member_token_key", kind="ed25519"
 )
 MEMBER_TOKEN_SECONDS = min(env.int("MEMBER_TOKEN_SECONDS", 900), 900)
+# How long a member stays signed in on the web after she came with a token.
+MEMBER_SESSION_SECONDS = env.int("MEMBER_SESSION_SECONDS", 12 * 3600)
 
 # --- API ------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {

@@ -12,6 +12,7 @@ urlpatterns = [
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("api/", include("loyalty.api.urls")),
+    path("rewards/", include("offers.member_urls")),
     path("", include("support.urls")),
 ]
 
