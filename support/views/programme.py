@@ -1,17 +1,16 @@
 """Choosing the programme to work in."""
 
-from django.contrib.admin.views.decorators import staff_member_required
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from loyalty import middleware, toasts
+from loyalty import middleware, staff, toasts
 
 
-@staff_member_required(login_url="account_login")
+@staff.required()
 @require_POST
-def choose(request: HttpRequest) -> HttpResponse:
+def choose(request: staff.StaffRequest) -> HttpResponse:
     """Work in another of one's own programmes from now on; others' do not exist for this person."""
     chosen = next((each for each in request.programmes if str(each.pk) == request.POST.get("programme")), None)
     if chosen is None:

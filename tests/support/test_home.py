@@ -1,16 +1,26 @@
 """Home: each role its own, one navigation (SCREENS; S0-20)."""
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import Group
 from django.urls import reverse
 
+from loyalty import clock
 from loyalty.models import Programme, User
+from offers.models import Assignment, DoorEntry, MassAssignment, MassAssignmentChunk
+from offers.models.assignment import Source
+from support.selectors import home as selectors
+from tests.factories.assignment import give
+from tests.factories.catalogue import ConfigOfferFactory
+from tests.factories.member import MemberFactory
 
 pytestmark = pytest.mark.django_db
 
 
 def staff(role: str | None, programme: Programme | None, **options) -> User:
-    user = User.objects.create_user(f"one {role}", password="correct horse battery", is_staff=True, **options)
+    name = options.pop("username", f"one {role}")
+    user = User.objects.create_user(name, password="correct horse battery", is_staff=True, **options)
     if role:
         user.groups.add(Group.objects.get(name=role))
     if programme:
@@ -27,6 +37,15 @@ def test_strangers_are_sent_to_sign_in(client):
     answer = client.get("/")
     assert answer.status_code == 302
     assert answer["Location"].startswith(reverse("account_login"))
+    assert client.get(reverse("support:home_runs"), headers={"HX-Request": "true"}).status_code == 401
+
+
+def test_a_person_who_is_no_staff_is_refused_and_not_sent_round_in_circles(client):
+    client.force_login(User.objects.create_user("someone"))
+    for address in ("/", "/admin/"):
+        answer = client.get(address, follow=True)
+        assert answer.status_code == 403
+        assert "You may not see this" in answer.text
 
 
 def test_a_person_without_a_programme_is_told_what_to_do(client):
@@ -47,7 +66,7 @@ def test_a_marketer_sees_runs_and_an_agent_her_desk(client, programme):
 
 def test_figures_are_for_those_who_may_see_runs(client, programme):
     client.force_login(staff("support agent", programme))
-    assert "Open assignments" not in client.get(reverse("support:home_figures")).text
+    assert client.get(reverse("support:home_figures")).status_code == 403
     client.force_login(staff("marketer", programme))
     assert "Open assignments" in client.get(reverse("support:home_figures")).text
     assert client.get(reverse("support:home_runs")).status_code == 200
@@ -65,3 +84,93 @@ def test_a_person_chooses_only_among_her_own_programmes(client, programme):
     assert client.get("/").wsgi_request.programme == second
     user.programmes.remove(second)
     assert client.get("/").wsgi_request.programme == programme
+
+
+def plant(programme: Programme):
+    offer = ConfigOfferFactory(programme=programme, name="Coffee", require_vouchers=True)
+    return offer, offer.templates.get()
+
+
+def test_progress_counts_committed_chunks_only_and_its_rate_is_the_last_minutes(programme):
+    offer, template = plant(programme)
+    now = clock.now()
+    run = MassAssignment.objects.create(
+        programme=programme,
+        name="Run",
+        config_offer=offer,
+        template=template,
+        state="running",
+        planned_at=now - timedelta(minutes=10),
+    )
+    for number, done_at in enumerate([now - timedelta(minutes=5), now - timedelta(seconds=30), None, None]):
+        MassAssignmentChunk.objects.create(
+            run=run,
+            number=number,
+            first_member_id=1,
+            last_member_id=2,
+            size=1000,
+            done_at=done_at,
+        )
+    [found] = selectors.running(programme=programme, now=now)
+    assert (found.processed, found.total, found.per_minute, found.minutes_left) == (2000, 4000, 1000, 2)
+    run.state = "paused"
+    run.save()
+    [paused] = selectors.running(programme=programme, now=now)
+    assert (paused.processed, paused.per_minute, paused.minutes_left) == (2000, 0, None)
+    other = Programme.objects.create(slug="other", name="Other")
+    assert selectors.running(programme=other, now=now) == []
+
+
+def test_the_board_names_banks_below_their_mark_and_ignores_expired_codes(programme):
+    offer, _template = plant(programme)
+    now = clock.now()
+    bank = offer.voucher_bank
+    bank.segments.create(size=700, cursor=150)
+    bank.segments.create(size=900, cursor=0, expires_at=now - timedelta(days=1))
+    bank.low_stock_at = 551
+    bank.save()
+    [low] = selectors.low_banks(programme=programme, now=now)
+    assert (low, low.left) == (bank, 550)
+    bank.low_stock_at = 550
+    bank.save()
+    assert selectors.low_banks(programme=programme, now=now) == []
+
+
+def test_figures_count_the_programmes_own_assignments_by_week(programme):
+    offer = ConfigOfferFactory(programme=programme)
+    elsewhere = ConfigOfferFactory(programme=Programme.objects.create(slug="other", name="Other"))
+    now = clock.now()
+    for _number in range(2):
+        give(MemberFactory(programme=programme), offer, now=now)
+    give(MemberFactory(programme=programme), offer, now=now - timedelta(weeks=2))
+    give(MemberFactory(programme=elsewhere.programme), elsewhere, now=now)
+    Assignment.objects.filter(pk=Assignment.objects.first().pk).update(accepted_at=now)
+    counted = selectors.figures(programme=programme, now=now)
+    assert (counted.open, counted.issued, counted.accepted, counted.used) == (3, 3, 1, 0)
+    assert len(counted.weeks) == 12
+    assert [week.issued for week in counted.weeks[-3:]] == [1, 0, 2]
+    assert counted.weeks[-1].accepted == 1
+
+
+def test_my_grants_today_are_mine_and_todays(programme):
+    agent, colleague = staff("support agent", programme), staff("support agent", programme, username="other")
+    assert selectors.desk(programme=programme, user=agent, now=clock.now()).granted_today == 0
+    member = MemberFactory(programme=programme)
+    assignment = give(member, ConfigOfferFactory(programme=programme))
+    Assignment.objects.filter(pk=assignment.pk).update(exposure_minor=500)
+    DoorEntry.objects.create(
+        programme=programme,
+        door=Source.SUPPORT,
+        instance="desk",
+        reference="1",
+        member=member,
+        assignment=assignment,
+        actor=agent,
+        answer={},
+    )
+    mine = selectors.desk(programme=programme, user=agent, now=clock.now())
+    assert (mine.granted_today, mine.granted_today_minor, mine.recent_members) == (1, 500, [member])
+    theirs = selectors.desk(programme=programme, user=colleague, now=clock.now())
+    assert (theirs.granted_today, theirs.recent_members) == (0, [])
+    tomorrow = selectors.desk(programme=programme, user=agent, now=clock.now() + timedelta(days=1, hours=1))
+    assert tomorrow.granted_today == 0
