@@ -72,7 +72,8 @@ def test_pure_packages_touch_no_database_and_no_settings(package):
 def test_one_place_inserts_assignments():
     """DESIGN 4: one statement text, and no create or bulk_create of assignments anywhere else."""
     pattern = re.compile(
-        r"INSERT INTO offers_assignment\b(?!event)|\bAssignment\.objects\.(bulk_create|create|get_or_create)|\bAssignment\("
+        r"INSERT INTO offers_assignment\b(?!event)|\bAssignment\.objects\.(bulk_create|create|get_or_create)"
+        r"|\bAssignment\("
     )
     found = {
         str(path.relative_to(ROOT))
