@@ -13,6 +13,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/", include("loyalty.api.urls")),
     path("rewards/", include("offers.member_urls")),
+    path("offers/", include("offers.urls")),
     path("", include("support.urls")),
 ]
 

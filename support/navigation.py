@@ -1,6 +1,6 @@
 """The navigation as data: sections of items, of which a role sees only its own (SCREENS, "One navigation").
 
-An item is shown when its address exists (a module may be switched off) and the person has one of its permissions.
+An item is shown when its address exists, its module is on, and the person has one of its permissions.
 """
 
 from collections.abc import Sequence
@@ -96,10 +96,15 @@ def groups(request: HttpRequest) -> list[Group]:
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated or not user.is_staff:
         return []
+    programme = getattr(request, "programme", None)
+    is_without_offers = programme is not None and not programme.offers_enabled
     shown: list[tuple[Section, list[tuple[Item, str]]]] = []
     for section in SECTIONS:
         items = []
         for item in section.items:
+            if is_without_offers and item.url_name.startswith(("offers:", "admin:offers_")):
+                # The module is off (S4-41).
+                continue
             if item.permissions and not any(user.has_perm(name) for name in item.permissions):
                 continue
             try:

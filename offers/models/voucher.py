@@ -61,6 +61,11 @@ class VoucherBatch(models.Model):
     def __str__(self) -> str:
         return self.file_name or f"#{self.pk}"
 
+    @property
+    def ignored(self) -> int:
+        """Return how many lines were there already (S4-20)."""
+        return self.duplicates_in_file + self.duplicates_in_bank
+
 
 class VoucherSegment(models.Model):
     bank = models.ForeignKey(VoucherBank, on_delete=models.PROTECT, related_name="segments", verbose_name=_("bank"))

@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 
 from loyalty.errors import NotFound
-from loyalty.models import Category, Product, ProductGroup, Programme
+from loyalty.models import AuditEvent, Category, Product, ProductGroup, Programme
 from offers.models import ConfigOffer, MassAssignment, OfferRevision, OfferTemplate
 
 # What a person may choose from in the form of the rule about products, by the field's name.
@@ -84,3 +84,9 @@ def product_names(*, programme: Programme, kind: str, ids: Iterable[str]) -> dic
     """Return the names of those ids that the programme knows."""
     rows = PRODUCT_MODELS[kind].objects.filter(programme=programme, external_id__in=list(ids))
     return dict(rows.values_list("external_id", "name"))
+
+
+def history(*, offer: ConfigOffer) -> QuerySet[AuditEvent]:
+    """Return who did what to the offer lately, the newest first."""
+    found = AuditEvent.objects.filter(object_type="offers.configoffer", object_id=str(offer.pk))
+    return found.select_related("user", "api_client").order_by("-id")[:20]

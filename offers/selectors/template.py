@@ -51,3 +51,8 @@ def offers_to_choose(*, programme: Programme) -> QuerySet[ConfigOffer]:
         .exclude(state=ConfigOffer.State.ARCHIVED)
         .order_by("name")
     )
+
+
+def uses(*, template: OfferTemplate) -> int:
+    """Return how many mass assignments were made with the template."""
+    return template.mass_assignments.count()

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import F, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
 
 from loyalty.errors import NotFound
 from loyalty.models import Programme
 from offers.models import VoucherBank, VoucherBatch, VoucherSegment
+
+_UNDRAWN = F("segments__size") - F("segments__cursor")
 
 
 class BankNotFound(NotFound):
@@ -60,14 +63,24 @@ def codes_left(*, bank: VoucherBank, now: datetime) -> int:
     )
 
 
+def with_codes_left(found: QuerySet[VoucherBank], *, now: datetime) -> QuerySet[VoucherBank]:
+    """Add what each bank has left, as `left`; none is null."""
+    return found.annotate(left=Sum(_UNDRAWN, filter=_drawable_segments(now)))
+
+
+def search(*, programme: Programme, text: str = "", is_low: bool = False, now: datetime) -> QuerySet[VoucherBank]:
+    """Return the programme's banks with what each has `left` (0 for none), filtered."""
+    found = banks(programme=programme).exclude(config_offer__state="archived")
+    found = found.annotate(left=Coalesce(Sum(_UNDRAWN, filter=_drawable_segments(now)), 0))
+    for word in text.split():
+        found = found.filter(Q(config_offer__name__icontains=word) | Q(config_offer__offer_reference__icontains=word))
+    return found.filter(left__lt=F("low_stock_at")) if is_low else found
+
+
 def codes_left_by_offer(*, offer_ids: Iterable[int], now: datetime) -> dict[int, int]:
     """Return the codes left of many offers in one query; an offer without a bank is missing."""
-    rows = (
-        VoucherBank.objects.filter(config_offer__in=list(offer_ids))
-        .annotate(left=Sum(F("segments__size") - F("segments__cursor"), filter=_drawable_segments(now)))
-        .values_list("config_offer_id", "left")
-    )
-    return {offer: left or 0 for offer, left in rows}
+    found = with_codes_left(VoucherBank.objects.filter(config_offer__in=list(offer_ids)), now=now)
+    return {offer: left or 0 for offer, left in found.values_list("config_offer_id", "left")}
 
 
 def stock(*, bank: VoucherBank, now: datetime) -> Stock:
@@ -86,7 +99,7 @@ def batches(*, bank: VoucherBank) -> QuerySet[VoucherBatch]:
     return (
         VoucherBatch.objects.filter(bank=bank)
         .select_related("imported_by")
-        .annotate(left=Sum(F("segments__size") - F("segments__cursor")))
+        .annotate(left=Sum(_UNDRAWN))
         .order_by("-id")
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from loyalty.errors import Conflict, InvalidInput
 from loyalty.models import ApiClient, Programme, User
@@ -21,27 +22,27 @@ Table = FieldDefinition.Table
 # What the source's two tables have from the start (S4-05..10): name, type, and first display name.
 DEFAULTS: dict[str, list[tuple[str, str, str]]] = {
     Table.OFFERS: [
-        ("id", ValueType.NUMBER, "Id"),
-        ("name", ValueType.TEXT, "Name"),
-        ("description", ValueType.TEXT, "Description"),
-        ("offer_reference", ValueType.TEXT, "Offer reference"),
-        ("to_synchronize", ValueType.BOOLEAN, "To synchronize"),
-        ("require_vouchers", ValueType.BOOLEAN, "Require vouchers"),
-        ("image_url", ValueType.TEXT, "Image URL"),
-        ("web_page_url", ValueType.TEXT, "Web page URL"),
-        ("update_moment", ValueType.DATE, "Updated"),
-        ("creation_moment", ValueType.DATE, "Created"),
+        ("id", ValueType.NUMBER, gettext_noop("Id")),
+        ("name", ValueType.TEXT, gettext_noop("Name")),
+        ("description", ValueType.TEXT, gettext_noop("Description")),
+        ("offer_reference", ValueType.TEXT, gettext_noop("Offer reference")),
+        ("to_synchronize", ValueType.BOOLEAN, gettext_noop("To synchronize")),
+        ("require_vouchers", ValueType.BOOLEAN, gettext_noop("Require vouchers")),
+        ("image_url", ValueType.TEXT, gettext_noop("Image URL")),
+        ("web_page_url", ValueType.TEXT, gettext_noop("Web page URL")),
+        ("update_moment", ValueType.DATE, gettext_noop("Updated")),
+        ("creation_moment", ValueType.DATE, gettext_noop("Created")),
     ],
     Table.ASSIGNMENTS: [
-        ("id", ValueType.TEXT, "Id"),
-        ("used_voucher_code", ValueType.TEXT, "Voucher code"),
-        ("synchronized", ValueType.BOOLEAN, "Synchronized"),
-        ("profile_reference", ValueType.TEXT, "Member"),
-        ("assignment_reference", ValueType.TEXT, "Assignment reference"),
-        ("offer_reference", ValueType.TEXT, "Offer reference"),
-        ("create_date", ValueType.DATE, "Assigned"),
-        ("update_moment", ValueType.DATE, "Updated"),
-        ("creation_moment", ValueType.DATE, "Created"),
+        ("id", ValueType.TEXT, gettext_noop("Id")),
+        ("used_voucher_code", ValueType.TEXT, gettext_noop("Voucher code")),
+        ("synchronized", ValueType.BOOLEAN, gettext_noop("Synchronized")),
+        ("profile_reference", ValueType.TEXT, gettext_noop("Member")),
+        ("assignment_reference", ValueType.TEXT, gettext_noop("Assignment reference")),
+        ("offer_reference", ValueType.TEXT, gettext_noop("Offer reference")),
+        ("create_date", ValueType.DATE, gettext_noop("Assigned")),
+        ("update_moment", ValueType.DATE, gettext_noop("Updated")),
+        ("creation_moment", ValueType.DATE, gettext_noop("Created")),
     ],
 }
 
@@ -84,11 +85,9 @@ def create(
     """Add an own field to one of the two tables (S4-11). Raises InvalidField with every problem."""
     field = FieldDefinition(programme=programme, table=table, name=name, type=type, label=label)
     problems = of_model(field, exclude={"programme"})
-    taken = {name for name, _type, _label in DEFAULTS.get(table, [])}
-    if name in taken or FieldDefinition.objects.filter(programme=programme, table=table, name=name).exists():
-        problems.append(
-            describe("name", "taken", _("There is a field “%(name)s” already. Choose another name.") % {"name": name})
-        )
+    defaults = {name for name, _type, _label in DEFAULTS.get(table, [])}
+    if name in defaults or FieldDefinition.objects.filter(programme=programme, table=table, name=name).exists():
+        problems.append(describe("name", "taken", taken(name)))
     if problems:
         raise InvalidField(_("The field was not saved."), problems=problems)
     field.save()
@@ -130,6 +129,11 @@ def delete(*, field: FieldDefinition, actor: User | None) -> None:
         )
     audit.record(action="field.deleted", actor=actor, programme=field.programme, target=field)
     field.delete()
+
+
+def taken(name: str) -> str:
+    """Say that a field's name is used already."""
+    return _("There is a field “%(name)s” already. Choose another name.") % {"name": name}
 
 
 def check(

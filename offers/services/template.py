@@ -1,5 +1,6 @@
 """Offer templates: the shell for assignments, naming the rules that must be given (S0-05..09, S0-32, D-11)."""
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -126,6 +127,15 @@ def archive(
         target=template,
     )
     return template
+
+
+def check(*, template: OfferTemplate, values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what `create` or `update` would refuse, for a form that shows it beside each field. Writes nothing."""
+    try:
+        _apply(copy.copy(template), values)
+    except InvalidTemplate as error:
+        return error.problems
+    return []
 
 
 def _update(

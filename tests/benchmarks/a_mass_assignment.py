@@ -12,6 +12,7 @@ import sys
 import time
 from typing import Any
 
+import psycopg
 from django.db import connection, transaction
 
 from tests.benchmarks import harness, planting

@@ -1,0 +1,61 @@
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from loyalty.models import Programme, User
+from loyalty.services import audit
+
+
+@admin.register(User)
+class UserAdmin(BaseUserAdmin):
+    """People of all programmes: roles are groups, and programmes say where they hold."""
+
+    list_display = ["username", "email", "first_name", "last_name", "is_active", "is_staff", "last_login"]
+    list_filter = ["is_active", "is_staff", "groups", "programmes"]
+    filter_horizontal = ["groups", "user_permissions", "programmes"]
+    fieldsets = (
+        (None, {"fields": ("username", "password")}),
+        (_("Person"), {"fields": ("first_name", "last_name", "email")}),
+        (_("Role"), {"fields": ("is_active", "is_staff", "groups", "programmes")}),
+        (_("Single permissions"), {"classes": ("collapse",), "fields": ("is_superuser", "user_permissions")}),
+        (_("Dates"), {"fields": ("last_login", "date_joined")}),
+    )
+    readonly_fields = ["last_login", "date_joined"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        """Show colleagues only; a superuser's account, and its password, are a superuser's business."""
+        users = super().get_queryset(request)
+        if request.user.is_superuser:
+            return users
+        colleagues = User.programmes.through.objects.filter(programme__in=request.programmes)  # type: ignore[attr-defined]
+        return users.filter(is_superuser=False, pk__in=colleagues.values("user_id"))
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Let people in only where one works oneself."""
+        if db_field.name == "programmes" and not request.user.is_superuser:
+            chosen = [programme.pk for programme in request.programmes]  # type: ignore[attr-defined]
+            kwargs["queryset"] = Programme.objects.filter(pk__in=chosen)
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """Only a superuser makes superusers or hands out single permissions: no one raises herself."""
+        fixed = list(super().get_readonly_fields(request, obj))
+        return fixed if request.user.is_superuser else [*fixed, "is_superuser", "user_permissions"]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """The audit refers to people: they are made inactive instead."""
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        audit.record(
+            action="user.changed" if change else "user.created",
+            actor=request.user,  # type: ignore[arg-type]
+            programme=request.programme,  # type: ignore[attr-defined]
+            target=obj,
+            data={"fields": form.changed_data},
+        )

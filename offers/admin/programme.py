@@ -1,0 +1,79 @@
+"""The programme's settings (S4-03, S4-41). In this app, because a new programme gets the two tables' default fields."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.postgres.forms import SimpleArrayField
+from django.db import transaction
+from django.db.models import Model, QuerySet
+from django.forms import CharField, ModelForm
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from loyalty.models import Programme
+from loyalty.services import audit
+from offers.services import field
+
+
+class ProgrammeForm(ModelForm):  # type: ignore[type-arg]
+    languages = SimpleArrayField(
+        CharField(max_length=8), label=_("languages"), help_text=_("Codes with commas; the first is the default.")
+    )
+
+    class Meta:
+        model = Programme
+        fields = [
+            "name",
+            "slug",
+            "currency",
+            "timezone",
+            "languages",
+            "accent",
+            "offers_enabled",
+            "offers_label",
+            "assignments_label",
+        ]
+
+
+@admin.register(Programme)
+class ProgrammeAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    form = ProgrammeForm
+    list_display = ["name", "slug", "currency", "timezone", "offers_enabled"]
+    search_fields = ["name", "slug"]
+    prepopulated_fields = {"slug": ["name"]}
+    readonly_fields = ["demo_shift_weeks", "created_at", "updated_at"]
+    fieldsets = (
+        (None, {"fields": ("name", "slug", "currency", "timezone", "languages", "accent")}),
+        (_("Offers"), {"fields": ("offers_enabled", "offers_label", "assignments_label")}),
+        (_("Dates"), {"fields": ("demo_shift_weeks", "created_at", "updated_at")}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Programme]:
+        chosen = [programme.pk for programme in request.programmes]  # type: ignore[attr-defined]
+        return super().get_queryset(request).filter(pk__in=chosen)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """Amounts are stored in the currency's minor units: it never changes afterwards."""
+        return [*self.readonly_fields, *(["currency"] if obj else [])]
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Any = None) -> dict[str, Any]:
+        return {} if obj else dict(self.prepopulated_fields)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """A new brand is made by a superuser: the others work in those that they were given."""
+        return bool(request.user.is_superuser)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Programme, form: Any, change: bool) -> None:
+        with transaction.atomic():
+            super().save_model(request, obj, form, change)
+            field.make_defaults(programme=obj)
+            audit.record(
+                action="programme.changed" if change else "programme.created",
+                actor=request.user,  # type: ignore[arg-type]
+                programme=obj,
+                target=obj,
+                data={"fields": form.changed_data},
+            )

@@ -1,0 +1,30 @@
+"""The marketers' pages, below `/offers/`."""
+
+from django.urls import path, re_path
+
+from offers.views import catalogue, template, voucher
+
+app_name = "offers"
+
+urlpatterns = [
+    path("", catalogue.offers, name="catalogue"),
+    path("export.csv", catalogue.export, name="catalogue_export"),
+    path("new", catalogue.create, name="offer_new"),
+    path("preview", catalogue.preview, name="offer_preview"),
+    re_path(r"^suggestions/(?P<kind>products|groups|categories)$", catalogue.suggestions, name="suggestions"),
+    path("<int:pk>/", catalogue.offer, name="offer"),
+    path("<int:pk>/edit", catalogue.edit, name="offer_edit"),
+    path("<int:pk>/publish", catalogue.publish, name="offer_publish"),
+    path("<int:pk>/archive", catalogue.archive, name="offer_archive"),
+    path("<int:pk>/restore", catalogue.restore, name="offer_restore"),
+    path("templates/", template.templates, name="templates"),
+    path("templates/new", template.create, name="template_new"),
+    path("templates/form", template.preview, name="template_preview"),
+    path("templates/<int:pk>/", template.edit, name="template"),
+    path("templates/<int:pk>/archive", template.archive, name="template_archive"),
+    path("vouchers/", voucher.banks, name="vouchers"),
+    path("vouchers/<int:pk>/", voucher.bank, name="voucher_bank"),
+    path("vouchers/<int:pk>/import", voucher.import_codes, name="voucher_import"),
+    path("vouchers/<int:pk>/low-stock", voucher.low_stock, name="voucher_low_stock"),
+    path("vouchers/<int:pk>/count", voucher.count, name="voucher_count"),
+]

@@ -1,0 +1,125 @@
+"""Voucher banks: what is left, importing a file, what was imported (S4-17..22)."""
+
+from typing import Any, BinaryIO, cast
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_GET, require_POST
+
+from loyalty import clock, toasts
+from loyalty.errors import DomainError
+from loyalty.listing import Column, Listing
+from loyalty.models import Programme
+from offers.forms.voucher import BankFilter, LowStockForm, VoucherFileForm
+from offers.models import VoucherBank, VoucherBatch
+from offers.selectors import voucher as selectors
+from offers.services import voucher as service
+from offers.views.access import staff
+
+COLUMNS = (
+    Column("offer", gettext_lazy("Offer"), "config_offer__name"),
+    Column("state", gettext_lazy("State"), "config_offer__state"),
+    Column("left", gettext_lazy("Codes left"), "left", end=True),
+    Column("warn", gettext_lazy("Warned below"), "low_stock_at", end=True),
+)
+
+
+@staff("offers.view_voucherbank")
+@require_GET
+def banks(request: HttpRequest) -> HttpResponse:
+    """List the banks; those that need codes stand first."""
+    filters = BankFilter(request.GET)
+    filters.is_valid()
+    given = filters.cleaned_data
+    found = selectors.search(
+        programme=request.programme,  # type: ignore[attr-defined]
+        text=given.get("q", ""),
+        is_low=given.get("stock") == "low",
+        now=clock.now(),
+    )
+    listing = Listing(request, found, columns=COLUMNS, default_sort="left", filters=filters)
+    return render(request, "offers/vouchers.html", {"listing": listing})
+
+
+@staff("offers.view_voucherbank")
+@require_GET
+def bank(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show a bank: what is left, the import, what was imported."""
+    return _page(request, _found(request, pk))
+
+
+def _page(request: HttpRequest, found: VoucherBank, *, status: int = 200, **more: Any) -> HttpResponse:
+    context = {
+        "bank": found,
+        "offer": found.config_offer,
+        "stock": selectors.stock(bank=found, now=clock.now()),
+        "segments": selectors.segments(bank=found),
+        "batches": selectors.batches(bank=found),
+        "form": VoucherFileForm(programme=found.programme),
+        "low_stock_form": LowStockForm(initial={"low_stock_at": found.low_stock_at}),
+        **more,
+    }
+    return render(request, "offers/voucher_bank.html", context, status=status)
+
+
+@staff("offers.view_voucherbank", "offers.import_vouchers")
+@require_POST
+def import_codes(request: HttpRequest, pk: int) -> HttpResponse:
+    """Import a file; the answer is the page's part with the sum, or with every problem by its line."""
+    found = _found(request, pk)
+    form = VoucherFileForm(request.POST, request.FILES, programme=found.programme)
+    batch: VoucherBatch | None = None
+    refusal: dict[str, Any] | None = None
+    if form.is_valid():
+        file = form.cleaned_data["file"]
+        try:
+            batch = service.import_file(
+                bank=found,
+                file=cast(BinaryIO, file.file),
+                file_name=file.name,
+                expires_at=form.expires_at,
+                actor=request.user,  # type: ignore[arg-type]
+                now=clock.now(),
+            )
+        except DomainError as error:
+            lines = [problem for problem in error.problems if problem["message"] != error.message]
+            refusal = {"message": error.message, "problems": lines, "more": error.details.get("more", 0)}
+    else:
+        messages = [str(message) for errors in form.errors.values() for message in errors]
+        refusal = {"message": " ".join(messages), "problems": [], "more": 0}
+    context = {"batch": batch, "refusal": refusal, "form": form}
+    status = 422 if refusal else 200
+    if not request.headers.get("HX-Request"):
+        return _page(request, found, status=status, **context)
+    stock = selectors.stock(bank=found, now=clock.now())
+    parts = {**context, "bank": found, "stock": stock, "batches": selectors.batches(bank=found), "is_part": True}
+    return render(request, "offers/_voucher_result.html", parts, status=status)
+
+
+@staff("offers.view_voucherbank")
+@require_GET
+def count(request: HttpRequest, pk: int) -> HttpResponse:
+    """Count the unassigned codes anew (S4-22)."""
+    found = _found(request, pk)
+    stock = selectors.stock(bank=found, now=clock.now())
+    return render(request, "offers/_stock.html", {"bank": found, "stock": stock})
+
+
+@staff("offers.view_voucherbank", "offers.change_voucherbank")
+@require_POST
+def low_stock(request: HttpRequest, pk: int) -> HttpResponse:
+    """Set below how many codes the bank asks for more."""
+    found = _found(request, pk)
+    form = LowStockForm(request.POST)
+    if not form.is_valid():
+        return _page(request, found, status=422, low_stock_form=form)
+    service.set_low_stock(bank=found, low_stock_at=form.cleaned_data["low_stock_at"], actor=request.user)  # type: ignore[arg-type]
+    toasts.say(request, _("Saved."))
+    return redirect("offers:voucher_bank", pk)
+
+
+def _found(request: HttpRequest, pk: int) -> VoucherBank:
+    programme: Programme = request.programme  # type: ignore[attr-defined]
+    return get_object_or_404(selectors.banks(programme=programme), pk=pk)

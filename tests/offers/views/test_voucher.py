@@ -1,0 +1,136 @@
+"""The voucher banks' pages (S4-17..22)."""
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import reverse
+
+from offers.models import ConfigOffer, VoucherBatch, VoucherCode
+from tests.factories import ConfigOfferFactory, ProgrammeFactory, UserFactory, import_codes
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def offer():
+    return ConfigOfferFactory(name="Coffee", require_vouchers=True, programme=ProgrammeFactory(timezone="Europe/Paris"))
+
+
+@pytest.fixture
+def marketer(offer, client):
+    user = UserFactory(role="marketer", programmes=[offer.programme])
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+def send(client, offer, content, *, name="codes.txt", is_script=True, **more):
+    headers = {"HX-Request": "true"} if is_script else {}
+    return client.post(
+        reverse("offers:voucher_import", args=[offer.voucher_bank.pk]),
+        {"file": SimpleUploadedFile(name, content), **more},
+        headers=headers,
+    )
+
+
+def test_s4_21_an_import_is_summed_up_and_another_file_may_follow(marketer, offer):
+    response = send(marketer, offer, b"A\nB\nB\n")
+
+    text = response.content.decode()
+    assert response.status_code == 200
+    assert "2 codes imported." in text
+    assert "Ignored: 1 repeated in the file, 0 already in the bank." in text
+    assert "2 unassigned codes now. Another file may follow." in text
+    assert "codes.txt" in text
+    assert "0 codes imported." in send(marketer, offer, b"A\nB\n").content.decode()
+
+
+def test_s4_20_a_bad_file_lists_its_lines_and_keeps_nothing(marketer, offer):
+    response = send(marketer, offer, b"1\n2\n3\n4\n5\n6\n\n8\n" + b"x" * 101)
+
+    text = response.content.decode()
+    assert response.status_code == 422
+    assert "Line 7 is blank. Remove it and import the file again." in text
+    assert "Line 9 has 101 characters. A code has at most 100: shorten or remove it." in text
+    assert not VoucherCode.objects.exists()
+
+
+def test_without_a_script_the_whole_page_comes_back(marketer, offer):
+    assert "<h1>Codes of Coffee" in send(marketer, offer, b"A\n", is_script=False).content.decode()
+    refused = send(marketer, offer, b"\n", is_script=False)
+    assert refused.status_code == 422
+    assert "Line 1 is blank" in refused.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "said"),
+    [
+        (b"", "codes.txt", "The file is empty. Give one code a line."),
+        (b"A\n", "codes.csv", "is not a .txt file"),
+        (b"x" * 26_214_401, "codes.txt", "The file has more than 26,214,400 bytes (25 MB)"),
+    ],
+)
+def test_s4_18_and_19_what_is_no_file_of_codes_is_refused(marketer, offer, content, name, said):
+    response = send(marketer, offer, content, name=name)
+
+    assert response.status_code == 422
+    assert said in response.content.decode()
+    assert not VoucherCode.objects.exists()
+
+
+def test_codes_expire_after_the_chosen_day_in_the_programmes_zone(marketer, offer):
+    send(marketer, offer, b"A\n", expires="2099-07-31")
+
+    assert VoucherBatch.objects.get().expires_at.isoformat() == "2099-07-31T22:00:00+00:00"
+
+
+def test_no_file_is_said(marketer, offer):
+    address = reverse("offers:voucher_import", args=[offer.voucher_bank.pk])
+
+    assert "Choose a file." in marketer.post(address, headers={"HX-Request": "true"}).content.decode()
+
+
+def test_s4_17_where_no_vouchers_are_required_the_import_is_not_there(marketer, offer):
+    ConfigOffer.objects.update(require_vouchers=False)
+
+    text = marketer.get(reverse("offers:voucher_bank", args=[offer.voucher_bank.pk])).content.decode()
+
+    assert reverse("offers:voucher_import", args=[offer.voucher_bank.pk]) not in text
+    assert "does not require vouchers" in text
+    assert "does not require vouchers" in send(marketer, offer, b"A\n").content.decode()
+    offer_page = marketer.get(reverse("offers:offer", args=[offer.pk])).content.decode()
+    assert "Import unique voucher codes" not in offer_page
+
+
+def test_s4_22_unassigned_codes_are_counted(marketer, offer):
+    import_codes(offer, 1234)
+
+    text = marketer.get(reverse("offers:voucher_count", args=[offer.voucher_bank.pk])).content.decode()
+
+    assert "1,234" in text
+    assert "unassigned codes" in text
+
+
+def test_banks_that_run_low_are_found(marketer, offer):
+    other = ConfigOfferFactory(programme=offer.programme, name="Tea", require_vouchers=True)
+    import_codes(other, 3)
+    marketer.post(reverse("offers:voucher_low_stock", args=[other.voucher_bank.pk]), {"low_stock_at": 3})
+
+    def names(**query):
+        listing = marketer.get(reverse("offers:vouchers"), query).context["listing"]
+        return [(bank.config_offer.name, bank.left) for bank in listing.page.object_list]
+
+    assert names() == [("Coffee", 0), ("Tea", 3)]
+    assert names(stock="low") == [("Coffee", 0)]
+    assert names(q="tea") == [("Tea", 3)]
+
+
+def test_a_wrong_warning_level_is_refused(marketer, offer):
+    address = reverse("offers:voucher_low_stock", args=[offer.voucher_bank.pk])
+
+    assert marketer.post(address, {"low_stock_at": -1}).status_code == 422
+
+
+def test_another_programmes_bank_is_not_there(marketer):
+    other = ConfigOfferFactory(require_vouchers=True)
+
+    assert marketer.get(reverse("offers:voucher_bank", args=[other.voucher_bank.pk])).status_code == 404
+    assert send(marketer, other, b"A\n").status_code == 404
