@@ -1,4 +1,4 @@
-"""How a member gets to her pages: with a token from the app or shop she is signed in to; in the demo, by choosing one."""
+"""How a member gets to her pages: with a token from her app or shop; in the demo, by choosing who to be."""
 
 import re
 from typing import Any
