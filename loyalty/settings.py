@@ -216,6 +216,14 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    # Choices of one name in several shapes: each gets a name of its own in the schema.
+    "ENUM_NAME_OVERRIDES": {
+        "MemberStatus": "loyalty.models.member.Member.Status",
+        "MemberStatusGiven": "loyalty.api.member.STATUSES",
+        "OfferInListStatus": "offers.api.member_offers.STATUSES",
+        "OfferStatus": "offers.api.member_offers.ALL_STATUSES",
+        "AssignmentStatus": "offers.api.assignment.STATUSES",
+    },
 }
 
 # --- Languages, time --------------------------------------------------------------------------------------

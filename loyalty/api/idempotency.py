@@ -46,7 +46,9 @@ def idempotent(handler: Handler) -> Callable[..., HttpResponse]:
 
 def _once(client: ApiClient, key: str, digest: str, run: Callable[[], Response]) -> HttpResponse:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [f"idempotency:{client.pk}:{key}"])
+        cursor.execute(
+            "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [f"idempotency:{client.prefix}:{key}"]
+        )
         if not cursor.fetchone()[0]:
             raise Conflict(
                 "The first request with this key is still at work. Ask again shortly.", code="idempotency_in_progress"

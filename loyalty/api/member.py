@@ -18,6 +18,8 @@ from loyalty.errors import InvalidInput, NotFound
 from loyalty.models import Member, Scope
 from loyalty.services import member as service
 
+STATUSES = ["active", "inactive"]
+
 
 class MemberSerializer(serializers.ModelSerializer[Member]):
     class Meta:
@@ -57,7 +59,7 @@ class MemberValues(serializers.Serializer[Any]):
     city = serializers.CharField(required=False, max_length=100, allow_null=True)
     country = serializers.CharField(required=False, max_length=2, allow_null=True)
     tier = serializers.CharField(required=False, max_length=40, allow_null=True)
-    status = serializers.ChoiceField(["active", "inactive"], required=False)
+    status = serializers.ChoiceField(STATUSES, required=False)
     joined_at = serializers.DateTimeField(required=False, allow_null=True)
     attributes = serializers.DictField(required=False, help_text="By name, as they are defined; null takes one away.")
 

@@ -25,7 +25,7 @@ class CallerThrottle(BaseThrottle):
             taken = rate_limit.take(name="member", key=str(caller.member_id))
         elif isinstance(caller, ActingMember | ApiClient):
             client = caller.api_client if isinstance(caller, ActingMember) else caller
-            taken = rate_limit.take(name="client", key=str(client.pk))  # type: ignore[union-attr]
+            taken = rate_limit.take(name="client", key=client.prefix)  # type: ignore[union-attr]
         else:
             taken = rate_limit.take(name="stranger", key=request.META.get("REMOTE_ADDR", ""))
         self.seconds_left = taken.seconds_left

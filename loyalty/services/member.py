@@ -90,12 +90,18 @@ def _write(
         raise InvalidMembers(
             message,
             code="member_erased",
-            problems=[{"field": "external_id", "code": "member_erased", "message": message, "value": one} for one in erased],
+            problems=[
+                {"field": "external_id", "code": "member_erased", "message": message, "value": one} for one in erased
+            ],
         )
     changed = [member for member in found if _apply(member, cleaned[member.external_id], programme)]
     for member in changed:
         member.updated_at = now
-    names = [field.name for field in Member._meta.concrete_fields if field.name not in ("id", "programme", "external_id", "created_at")]
+    names = [
+        field.name
+        for field in Member._meta.concrete_fields
+        if field.name not in ("id", "programme", "external_id", "created_at")
+    ]
     # An upsert by key: one statement, where an UPDATE with a CASE for each field and row takes seconds.
     Member.objects.bulk_create(changed, update_conflicts=True, unique_fields=["id"], update_fields=names)
     audit.record(

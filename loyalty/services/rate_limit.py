@@ -40,7 +40,7 @@ def take(*, name: str, key: str) -> Taken:
     if time.monotonic() < _away_until:
         return Taken(is_allowed=True)
     try:
-        count, left = _script(settings.REDIS_URL)(keys=[f"rate:{name}:{key}"], args=[seconds * 1000])
+        count, left = _script(settings.REDIS_URL)(keys=[f"rate:{name}:{key}"], args=[int(seconds * 1000)])
     except redis.RedisError as error:
         _away_until = time.monotonic() + SECONDS_BETWEEN_TRIES
         log.warning("rate_limit.not_counted", rate=name, error=type(error).__name__)

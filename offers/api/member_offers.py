@@ -26,7 +26,7 @@ LANGUAGE = OpenApiParameter(
     "Accept-Language", str, OpenApiParameter.HEADER, description="Preferred over the member's own language."
 )
 STATUSES = ("usable", "upcoming", "waiting_for_acceptance")
-OVER = ("used_up", "expired", "closed")
+ALL_STATUSES = (*STATUSES, "used_up", "expired", "closed")
 
 
 class BenefitSchema(serializers.Serializer[Any]):
@@ -77,7 +77,7 @@ class MemberOfferDetailSchema(serializers.Serializer[Any]):
     language = serializers.CharField()
     terms = serializers.DictField(help_text="Rules by kind.")
     explanation = SentenceSchema(many=True)
-    status = serializers.ChoiceField(STATUSES + OVER)
+    status = serializers.ChoiceField(ALL_STATUSES)
     starts_at = serializers.DateTimeField(allow_null=True)
     ends_at = serializers.DateTimeField(allow_null=True)
     acceptance_required = serializers.BooleanField()

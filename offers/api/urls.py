@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from offers.api import catalogue, member_offers, template, voucher
+from offers.api import assignment, catalogue, member_offers, template, voucher
 
 # Keys from outside may hold slashes; an address with a verb stands before the one without.
 urlpatterns = [
@@ -14,6 +14,8 @@ urlpatterns = [
     path("offer-templates/<path:key>/archive", template.ArchiveOfferTemplate.as_view(), name="archive-offer-template"),
     path("offer-templates/<path:key>", template.OneOfferTemplate.as_view(), name="offer-template"),
     path("voucher-banks/<path:key>/codes", voucher.VoucherCodes.as_view(), name="voucher-codes"),
+    path("assignments", assignment.Assignments.as_view(), name="assignments"),
+    path("assignments/<uuid:assignment_id>", assignment.OneAssignment.as_view(), name="assignment"),
     path("me/offers", member_offers.MyOffers.as_view(), name="my-offers"),
     path("me/offers/<uuid:offer_id>", member_offers.MyOffer.as_view(), name="my-offer"),
     path("me/offers/<uuid:offer_id>/accept", member_offers.AcceptMyOffer.as_view(), name="accept-my-offer"),

@@ -1,0 +1,96 @@
+"""How often one may ask: counted atomically in Valkey, and open when Valkey is away (A5, R6)."""
+
+import threading
+from collections import Counter
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from loyalty.models import Scope
+from loyalty.services import member_token, rate_limit
+from tests.factories import ApiClientFactory, MemberFactory
+
+
+@pytest.fixture
+def rates(settings):
+    settings.RATES = {**settings.RATES}
+    return settings.RATES
+
+
+def get(path: str, authorization: str = ""):
+    return Client().get(f"/api/v1/{path}", headers={"Authorization": authorization} if authorization else {})
+
+
+@pytest.mark.django_db
+def test_a_member_is_slowed_down_whatever_token_she_sends_and_others_are_not(rates):
+    rates["member"] = (3, 60)
+    member, other = MemberFactory(), MemberFactory()
+    tokens = [f"Bearer {member_token.mint(member=member, now=timezone.now())}" for _ in range(4)]
+    answers = [get("me/offers", token) for token in tokens]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert answers[3].json()["code"] == "throttled"
+    assert 0 < int(answers[3]["Retry-After"]) <= 61
+    assert get("me/offers", f"Bearer {member_token.mint(member=other, now=timezone.now())}").status_code == 200
+
+
+@pytest.mark.django_db
+def test_a_window_ends(rates):
+    rates["member"] = (1, 0.2)
+    assert rate_limit.take(name="member", key="1").is_allowed
+    refused = rate_limit.take(name="member", key="1")
+    assert not refused.is_allowed
+    assert 0 < refused.seconds_left <= 0.2
+    threading.Event().wait(0.25)
+    assert rate_limit.take(name="member", key="1").is_allowed
+
+
+def test_a_thousand_at_once_get_exactly_the_limit(rates):
+    """A5: the limiter is one script in Valkey, so no burst slips through."""
+    rates["client"] = (100, 60)
+    allowed: list[bool] = []
+
+    def some():
+        allowed.extend(rate_limit.take(name="client", key="x").is_allowed for _ in range(50))
+
+    threads = [threading.Thread(target=some) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert Counter(allowed) == {True: 100, False: 900}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_wrong_keys_tried_in_parallel_are_cut_off(rates):
+    """A5: brute force on API keys."""
+    rates["wrong_key"] = (20, 60)
+    ApiClientFactory(scopes=[Scope.MEMBERS])
+    seen: list[int] = []
+
+    def some(number: int):
+        try:
+            seen.extend(get("members/x", f"Api-Key wrong{number}.{attempt}").status_code for attempt in range(20))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=some, args=(number,)) for number in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert Counter(seen) == {401: 20, 429: 180}
+
+
+@pytest.mark.django_db
+def test_without_valkey_nobody_is_turned_away_and_the_log_says_so(rates, settings, monkeypatch, caplog):
+    """R6: throttles fail open."""
+    rates["member"] = (0, 60)
+    settings.REDIS_URL = "unix:///nowhere/valkey.sock"
+    monkeypatch.setattr(rate_limit, "_away_until", 0.0)
+    token = f"Bearer {member_token.mint(member=MemberFactory(), now=timezone.now())}"
+    assert [get("me/offers", token).status_code for _ in range(3)] == [200, 200, 200]
+    # Asked once, then left alone for a while: an outage costs each request nothing.
+    assert sum("rate_limit.not_counted" in record.getMessage() for record in caplog.records) == 1
+    rate_limit._away_until = 0.0
