@@ -63,6 +63,7 @@ class Term:
 class Moment:
     label: str | Promise
     at: datetime | None
+    is_end: bool = False
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,7 @@ def _moments(assignment: Assignment) -> list[Moment]:
         Moment(_("Issued"), assignment.issued_at),
         Moment(_("Confirmed by the till"), assignment.synchronized_at),
         Moment(_("Usable from"), assignment.starts_at),
-        Moment(_("Usable until"), assignment.ends_at),
+        Moment(_("Usable until"), assignment.ends_at, is_end=True),
         Moment(_("Seen by the member"), assignment.seen_at),
         Moment(_("Accepted"), assignment.accepted_at),
         Moment(_("Code first shown"), assignment.exposed_at),

@@ -1,10 +1,13 @@
 """Words of the support desk: time left, masked contact data, what a door's entry or an event says."""
 
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 from django import template
 from django.urls import NoReverseMatch, reverse
+from django.utils import formats
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -13,6 +16,7 @@ from offers.models import AssignmentEvent, DoorEntry
 from offers.models.outcome import OUTCOME_LABELS, OUTCOME_SENTENCES
 from support.models.reason import GrantReason
 from support.selectors.assignment import Holding
+from support.templatetags.laurel import moment
 
 register = template.Library()
 
@@ -54,6 +58,19 @@ def remaining(until: datetime | None, now: datetime) -> str:
         return ngettext("%(n)d hour left", "%(n)d hours left", hours) % {"n": hours}
     minutes = max(1, int(left.total_seconds() // 60))
     return ngettext("%(n)d minute left", "%(n)d minutes left", minutes) % {"n": minutes}
+
+
+@register.simple_tag(takes_context=True)
+def until(context: template.Context, end: datetime) -> SafeString:
+    """Say a half-open end as people do: what is over at midnight lasts until the end of the day before."""
+    zone = context["programme"].zone
+    local = end.astimezone(zone)
+    if local.time() != time.min:
+        return moment(context, end)
+    last = local.date() - timedelta(days=1)
+    text = _("the end of %(day)s") % {"day": formats.date_format(last, "D j M")}
+    title = f"{formats.date_format(last, 'l j F Y')} 24:00 {local.tzname()} ({zone.key})"
+    return format_html('<time class="nowrap" datetime="{}" title="{}">{}</time>', end.isoformat(), title, text)
 
 
 @register.simple_tag
