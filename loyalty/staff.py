@@ -7,7 +7,9 @@ from typing import Any
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django_htmx.middleware import HtmxDetails
 
 from loyalty.errors import NotFound
 from loyalty.models import Programme, User
@@ -19,9 +21,10 @@ class StaffRequest(HttpRequest):
     user: User  # type: ignore[assignment]
     programme: Programme
     programmes: list[Programme]
+    htmx: HtmxDetails
 
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 
 def required(*permissions: str) -> Callable[[View], View]:
@@ -32,7 +35,7 @@ def required(*permissions: str) -> Callable[[View], View]:
 
     def decorate(view: View) -> View:
         @functools.wraps(view)
-        def guarded(request: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        def guarded(request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if not request.user.is_authenticated:
                 return _sign_in(request)
             if not request.user.is_staff or not request.user.has_perms(permissions):

@@ -173,7 +173,11 @@ def desk(*, programme: Programme, user: User, now: datetime) -> Desk | None:
 
 def recent_members(*, programme: Programme, user: User) -> list[Member]:
     """Return the members this person looked at or granted to, the latest first."""
-    looked = AuditEvent.objects.filter(user=user, object_type="loyalty.member").order_by("-at").values_list("object_id", "at")
+    looked = (
+        AuditEvent.objects.filter(user=user, object_type="loyalty.member")
+        .order_by("-at")
+        .values_list("object_id", "at")
+    )
     granted = (
         DoorEntry.objects.filter(actor=user, member__isnull=False)
         .order_by("-created_at")

@@ -2,14 +2,14 @@
 
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
-from loyalty import clock, toasts
+from loyalty import clock, staff, toasts
 from loyalty.errors import Conflict
 from offers.models import Source
 from offers.models.outcome import OUTCOME_SENTENCES
@@ -18,7 +18,6 @@ from support.forms.assignment import RevokeForm
 from support.selectors import assignment as selectors
 from support.selectors import member as members
 from support.services import grant as grants
-from support.views.access import needs
 
 NOT_REVOKED = {
     "already_revoked": gettext_lazy("It was revoked before."),
@@ -28,8 +27,8 @@ NOT_REVOKED = {
 
 
 @require_safe
-@needs("loyalty.view_member", "offers.view_assignment")
-def detail(request: HttpRequest, assignment_id: UUID) -> HttpResponse:
+@staff.required("loyalty.view_member", "offers.view_assignment")
+def detail(request: staff.StaffRequest, assignment_id: UUID) -> HttpResponse:
     """Show one assignment with everything behind it (S0-03, S0-10)."""
     assignment = selectors.get(programme=request.programme, assignment_id=assignment_id)
     now = clock.now()
@@ -45,8 +44,8 @@ def detail(request: HttpRequest, assignment_id: UUID) -> HttpResponse:
 
 
 @require_POST
-@needs("loyalty.view_member", "offers.view_assignment", "offers.see_voucher_code")
-def show_code(request: HttpRequest, assignment_id: UUID) -> HttpResponse:
+@staff.required("loyalty.view_member", "offers.view_assignment", "offers.see_voucher_code")
+def show_code(request: staff.StaffRequest, assignment_id: UUID) -> HttpResponse:
     """Show the voucher code for reading out; that it was shown is recorded first (D-10)."""
     assignment = selectors.get(programme=request.programme, assignment_id=assignment_id)
     code = assignment_verbs.expose(
@@ -60,8 +59,8 @@ def show_code(request: HttpRequest, assignment_id: UUID) -> HttpResponse:
 
 
 @require_POST
-@needs("loyalty.view_member", "offers.view_assignment", "offers.revoke_assignment")
-def revoke(request: HttpRequest, assignment_id: UUID) -> HttpResponse:
+@staff.required("loyalty.view_member", "offers.view_assignment", "offers.revoke_assignment")
+def revoke(request: staff.StaffRequest, assignment_id: UUID) -> HttpResponse:
     """Take the assignment back, with a reason."""
     assignment = selectors.get(programme=request.programme, assignment_id=assignment_id)
     form = RevokeForm(request.POST)
@@ -74,13 +73,13 @@ def revoke(request: HttpRequest, assignment_id: UUID) -> HttpResponse:
     if answer.code == "revoked":
         toasts.say(request, _("Revoked. The member no longer has it."))
     else:
-        toasts.say(request, NOT_REVOKED[answer.code], level="warning")
+        toasts.say(request, str(NOT_REVOKED[answer.code]), level="warning")
     return HttpResponseRedirect(address)
 
 
 @require_POST
-@needs("loyalty.view_member", "offers.grant_assignment")
-def undo(request: HttpRequest, member_id: int, assignment_id: UUID) -> HttpResponse:
+@staff.required("loyalty.view_member", "offers.grant_assignment")
+def undo(request: staff.StaffRequest, member_id: int, assignment_id: UUID) -> HttpResponse:
     """Take back one's own grant of a moment ago."""
     member = members.get(programme=request.programme, member_id=member_id)
     try:
@@ -91,5 +90,5 @@ def undo(request: HttpRequest, member_id: int, assignment_id: UUID) -> HttpRespo
         if answer.is_revoked:
             toasts.say(request, _("Undone. The member no longer has it."), level="info")
         else:
-            toasts.say(request, NOT_REVOKED[answer.code], level="warning")
+            toasts.say(request, str(NOT_REVOKED[answer.code]), level="warning")
     return HttpResponseRedirect(reverse("support:member", args=[member.pk]))

@@ -4,14 +4,14 @@ import json
 import uuid
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect, retarget
 
-from loyalty import clock, toasts
+from loyalty import clock, staff, toasts
 from loyalty.errors import Conflict
 from loyalty.models import Member
 from offers.models import OfferTemplate
@@ -21,7 +21,6 @@ from support.selectors import assignment as assignments
 from support.selectors import grant as selectors
 from support.selectors import member as members
 from support.services import grant as service
-from support.views.access import needs
 
 PERMISSIONS = ("loyalty.view_member", "offers.view_offertemplate", "offers.grant_assignment")
 REFERENCES = "grant_references"
@@ -30,8 +29,8 @@ MOST_REFERENCES = 20
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@needs(*PERMISSIONS)
-def grant(request: HttpRequest, member_id: int) -> HttpResponse:
+@staff.required(*PERMISSIONS)
+def grant(request: staff.StaffRequest, member_id: int) -> HttpResponse:
     """Show the choice of offers, or the form of the chosen one; take the form when it is sent."""
     member = members.get(programme=request.programme, member_id=member_id)
     template = _chosen(request)
@@ -50,8 +49,8 @@ def grant(request: HttpRequest, member_id: int) -> HttpResponse:
 
 
 @require_safe
-@needs(*PERMISSIONS)
-def choices(request: HttpRequest, member_id: int) -> HttpResponse:
+@staff.required(*PERMISSIONS)
+def choices(request: staff.StaffRequest, member_id: int) -> HttpResponse:
     """Return the offers whose names hold what was typed."""
     member = members.get(programme=request.programme, member_id=member_id)
     text = request.GET.get("text", "")[:100]
@@ -60,8 +59,8 @@ def choices(request: HttpRequest, member_id: int) -> HttpResponse:
 
 
 @require_POST
-@needs(*PERMISSIONS)
-def preview(request: HttpRequest, member_id: int) -> HttpResponse:
+@staff.required(*PERMISSIONS)
+def preview(request: staff.StaffRequest, member_id: int) -> HttpResponse:
     """Return what the form as it stands would do; writes nothing."""
     member = members.get(programme=request.programme, member_id=member_id)
     template = _chosen(request)
@@ -71,7 +70,9 @@ def preview(request: HttpRequest, member_id: int) -> HttpResponse:
     return render(request, "support/_grant_preview.html", _context(member, template, forms))
 
 
-def _granted(request: HttpRequest, member: Member, template: OfferTemplate, forms: dict[str, Any]) -> HttpResponse:
+def _granted(
+    request: staff.StaffRequest, member: Member, template: OfferTemplate, forms: dict[str, Any]
+) -> HttpResponse:
     name = _name(template)
     try:
         answer = service.grant(
@@ -110,7 +111,7 @@ def _granted(request: HttpRequest, member: Member, template: OfferTemplate, form
     return toasts.trigger(done, text, undo=undo)
 
 
-def _shown(request: HttpRequest, context: dict[str, Any], status: int = 200) -> HttpResponse:
+def _shown(request: staff.StaffRequest, context: dict[str, Any], status: int = 200) -> HttpResponse:
     # Inside the open panel, or the page, only the body is exchanged.
     if request.htmx and request.htmx.target == "grant-body":
         page = "support/_grant_body.html"
@@ -119,12 +120,12 @@ def _shown(request: HttpRequest, context: dict[str, Any], status: int = 200) -> 
     return render(request, page, context, status=status)
 
 
-def _is_own_page(request: HttpRequest) -> bool:
+def _is_own_page(request: staff.StaffRequest) -> bool:
     """Say whether the form stands on its own page rather than in the panel over the member's."""
     return not request.htmx or (request.htmx.current_url_abs_path or "").partition("?")[0] == request.path
 
 
-def _chosen(request: HttpRequest) -> OfferTemplate | None:
+def _chosen(request: staff.StaffRequest) -> OfferTemplate | None:
     text = request.POST.get("template", "") or request.GET.get("template", "")
     if not (text.isascii() and text.isdigit() and len(text) < 19):
         return None
@@ -176,7 +177,7 @@ def _name(template: OfferTemplate) -> str:
     return template.config_offer.current_revision.name
 
 
-def _reference(request: HttpRequest, member: Member, template: OfferTemplate) -> uuid.UUID:
+def _reference(request: staff.StaffRequest, member: Member, template: OfferTemplate) -> uuid.UUID:
     """Return the reference of this person's open form for the member and template: the same one in every tab."""
     key = f"{member.pk} {template.pk}"
     known = request.session.get(REFERENCES, {})
@@ -186,7 +187,7 @@ def _reference(request: HttpRequest, member: Member, template: OfferTemplate) ->
     return uuid.UUID(known[key])
 
 
-def _forget(request: HttpRequest, member: Member, template: OfferTemplate) -> None:
+def _forget(request: staff.StaffRequest, member: Member, template: OfferTemplate) -> None:
     """Let the next form be another grant; one that is still open in a tab keeps its reference."""
     known = request.session.get(REFERENCES, {})
     request.session[REFERENCES] = {key: value for key, value in known.items() if key != f"{member.pk} {template.pk}"}

@@ -4,24 +4,23 @@ from collections.abc import Iterator
 from typing import Any
 
 from defusedcsv import csv
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.http import HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
-from loyalty import clock, contact, toasts
+from loyalty import clock, contact, staff, toasts
 from loyalty.errors import DomainError
 from loyalty.listing import Column, Listing
 from loyalty.models import Member
-from loyalty.services import audit, member_token
+from loyalty.services import audit, member_session, member_token
 from support.filters.member import MemberFilter
 from support.selectors import assignment as assignments
 from support.selectors import member as members
 from support.selectors import purchase as purchases
 from support.selectors import timeline as timelines
 from support.services import member as member_service
-from support.views.access import needs
 
 COLUMNS = (
     Column("name", _("Name"), sort="last_name"),
@@ -56,8 +55,8 @@ class _Echo:
 
 
 @require_safe
-@needs("loyalty.view_member")
-def listing(request: HttpRequest) -> HttpResponse:
+@staff.required("loyalty.view_member")
+def listing(request: staff.StaffRequest) -> HttpResponse:
     """Show the programme's members, filtered and sorted by what stands in the address."""
     found = _filtered(request)
     shown = Listing(request, found.qs, columns=COLUMNS, default_sort="external_id", filters=found.form)
@@ -65,8 +64,8 @@ def listing(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-@needs("loyalty.view_member")
-def export(request: HttpRequest) -> StreamingHttpResponse:
+@staff.required("loyalty.view_member")
+def export(request: staff.StaffRequest) -> StreamingHttpResponse:
     """Stream what the list's filters keep as CSV; contact data stays masked, and the export is audited."""
     found = _filtered(request).qs.order_by("external_id")
     audit.record(
@@ -81,8 +80,8 @@ def export(request: HttpRequest) -> StreamingHttpResponse:
 
 
 @require_safe
-@needs("loyalty.view_member")
-def detail(request: HttpRequest, member_id: int) -> HttpResponse:
+@staff.required("loyalty.view_member")
+def detail(request: staff.StaffRequest, member_id: int) -> HttpResponse:
     """Show a member: who she is, what she holds and held, what she bought, what happened. Each look is noted."""
     member = members.get(programme=request.programme, member_id=member_id)
     now = clock.now()
@@ -109,8 +108,8 @@ def detail(request: HttpRequest, member_id: int) -> HttpResponse:
 
 
 @require_safe
-@needs("loyalty.view_member")
-def current(request: HttpRequest, member_id: int) -> HttpResponse:
+@staff.required("loyalty.view_member")
+def current(request: staff.StaffRequest, member_id: int) -> HttpResponse:
     """Return what she holds now: the part that a grant changes."""
     member = members.get(programme=request.programme, member_id=member_id)
     now = clock.now()
@@ -119,8 +118,8 @@ def current(request: HttpRequest, member_id: int) -> HttpResponse:
 
 
 @require_safe
-@needs("loyalty.view_member")
-def past(request: HttpRequest, member_id: int) -> HttpResponse:
+@staff.required("loyalty.view_member")
+def past(request: staff.StaffRequest, member_id: int) -> HttpResponse:
     """Return a further page of what she held before."""
     member = members.get(programme=request.programme, member_id=member_id)
     now, page = clock.now(), _page(request)
@@ -130,8 +129,8 @@ def past(request: HttpRequest, member_id: int) -> HttpResponse:
 
 
 @require_safe
-@needs("loyalty.view_member", "loyalty.view_purchase")
-def receipts(request: HttpRequest, member_id: int) -> HttpResponse:
+@staff.required("loyalty.view_member", "loyalty.view_purchase")
+def receipts(request: staff.StaffRequest, member_id: int) -> HttpResponse:
     """Return a further page of her receipts."""
     member = members.get(programme=request.programme, member_id=member_id)
     page = _page(request)
@@ -141,8 +140,8 @@ def receipts(request: HttpRequest, member_id: int) -> HttpResponse:
 
 
 @require_safe
-@needs("loyalty.view_member", "loyalty.view_purchase")
-def receipt_lines(request: HttpRequest, purchase_id: int) -> HttpResponse:
+@staff.required("loyalty.view_member", "loyalty.view_purchase")
+def receipt_lines(request: staff.StaffRequest, purchase_id: int) -> HttpResponse:
     """Return the lines of one receipt."""
     purchase = purchases.get(programme=request.programme, purchase_id=purchase_id)
     context = {"purchase": purchase, "lines": purchases.lines(purchase=purchase)}
@@ -150,8 +149,8 @@ def receipt_lines(request: HttpRequest, purchase_id: int) -> HttpResponse:
 
 
 @require_safe
-@needs("loyalty.view_member")
-def timeline(request: HttpRequest, member_id: int) -> HttpResponse:
+@staff.required("loyalty.view_member")
+def timeline(request: staff.StaffRequest, member_id: int) -> HttpResponse:
     """Return a page of what happened, of the chosen kinds."""
     member = members.get(programme=request.programme, member_id=member_id)
     chosen = [kind for kind in request.GET.getlist("kind") if kind in timelines.KINDS] or list(timelines.KINDS)
@@ -169,8 +168,8 @@ def timeline(request: HttpRequest, member_id: int) -> HttpResponse:
 
 
 @require_POST
-@needs("loyalty.view_member")
-def reveal(request: HttpRequest, member_id: int) -> HttpResponse:
+@staff.required("loyalty.view_member")
+def reveal(request: staff.StaffRequest, member_id: int) -> HttpResponse:
     """Show a masked e-mail address or phone number, after noting who asked."""
     member = members.get(programme=request.programme, member_id=member_id)
     try:
@@ -181,23 +180,27 @@ def reveal(request: HttpRequest, member_id: int) -> HttpResponse:
 
 
 @require_POST
-@needs("loyalty.view_member", "offers.view_assignment")
-def as_member(request: HttpRequest, member_id: int) -> HttpResponse:
+@staff.required("loyalty.view_member", "offers.view_assignment")
+def as_member(request: staff.StaffRequest, member_id: int) -> HttpResponse:
     """Open the member's own pages as she sees them: a real token of hers, which names this person (audited)."""
     member = members.get(programme=request.programme, member_id=member_id)
+    now = clock.now()
     try:
-        token = member_token.mint(member=member, now=clock.now(), actor=request.user)
+        token = member_token.mint(member=member, now=now, actor=request.user)
     except DomainError as error:
         toasts.say(request, error.message, level="error")
         return HttpResponseRedirect(reverse("support:member", args=[member.pk]))
-    return HttpResponseRedirect(f"/rewards/offers?token={token}")
+    # The same way in as hers, beside this person's own sign-in; it ends with the token.
+    claims = member_token.verify(token=token, now=now)
+    member_session.begin(session=request.session, claims=claims, now=now)
+    return HttpResponseRedirect(reverse("rewards-offers"))
 
 
-def _filtered(request: HttpRequest) -> MemberFilter:
+def _filtered(request: staff.StaffRequest) -> MemberFilter:
     return MemberFilter(request.GET, queryset=Member.objects.filter(programme=request.programme), request=request)
 
 
-def _page(request: HttpRequest) -> int:
+def _page(request: staff.StaffRequest) -> int:
     text = request.GET.get("page", "1")
     # A bound: the merged timeline reads all pages before the one that is asked for.
     return min(max(int(text), 1), 200) if text.isascii() and text.isdigit() and len(text) < 6 else 1

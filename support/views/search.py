@@ -1,20 +1,20 @@
 """The header's search: a dropdown while typing, a page on Enter, the thing itself when there is only one."""
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
 from django.views.decorators.http import require_safe
 
+from loyalty import staff
 from support.selectors import search as selectors
 from support.selectors.search import Found
-from support.views.access import needs
 
 IN_DROPDOWN = 8
 
 
 @require_safe
-@needs()
-def search(request: HttpRequest) -> HttpResponse:
+@staff.required()
+def search(request: staff.StaffRequest) -> HttpResponse:
     """Answer a search: part of a page for htmx, the single hit itself, else a page of hits."""
     text = request.GET.get("q", "")
     is_dropdown = bool(request.htmx)

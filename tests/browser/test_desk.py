@@ -132,8 +132,11 @@ def test_no_page_of_the_desk_scrolls_sideways(open_context, person, sign_in, ann
     page = open_context(viewport={"width": width, "height": 900}).new_page()
     sign_in(page, person("administrator"))
     for address in (
-        f"/support/members/{ann.pk}", f"/support/members/{ann.pk}/grant?template={template.pk}", "/support/members",
-        "/support/search?q=nobody", f"/support/assignments/{held.pk}",
+        f"/support/members/{ann.pk}",
+        f"/support/members/{ann.pk}/grant?template={template.pk}",
+        "/support/members",
+        "/support/search?q=nobody",
+        f"/support/assignments/{held.pk}",
     ):
         page.goto(address)
         page.wait_for_load_state("networkidle")

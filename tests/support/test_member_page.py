@@ -281,9 +281,11 @@ def test_revoking_needs_its_permission_and_a_reason_and_leaves_an_event(client, 
 
 
 def test_as_she_sees_it_opens_her_pages_with_a_token_of_hers_and_is_noted(agent, user, ann):
+    give(ann, ConfigOfferFactory(programme=ann.programme, name="Coffee for Ann"))
     answer = agent.post(reverse("support:as_member", args=[ann.pk]))
-    assert answer.status_code == 302
-    assert answer["Location"].startswith("/rewards/offers")
+    assert answer["Location"] == reverse("rewards-offers")
+    assert "Coffee for Ann" in agent.get(answer["Location"]).text
+    assert page(agent, ann).status_code == 200, "the agent is still signed in as herself"
     assert AuditEvent.objects.get(action="member.viewed_as", user=user).object_id == str(ann.pk)
 
 
