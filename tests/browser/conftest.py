@@ -83,6 +83,12 @@ def page(open_context) -> Page:
     return open_context().new_page()
 
 
+@pytest.fixture(autouse=True)
+def _quick_passwords(settings) -> None:
+    # The slowness of a real hash is its purpose, and none of these tests'.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
 @pytest.fixture
 def programme() -> Programme:
     return Programme.objects.create(slug="laurel", name="Laurel Markets", currency="EUR", timezone="Europe/Paris")

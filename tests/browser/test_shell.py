@@ -134,3 +134,47 @@ def test_an_unknown_page_says_so_in_the_same_look(page, complaints, assert_acces
     assert_accessible(page)
     assert any("404" in complaint for complaint in complaints)
     complaints.clear()
+
+
+def test_an_undo_is_offered_with_the_toast_and_takes_the_key_u(page, person, sign_in):
+    sign_in(page, person("superuser"))
+    page.goto("/")
+    page.wait_for_load_state("networkidle")
+    undone = []
+
+    def undo(route):
+        undone.append(route.request.post_data)
+        route.fulfill(status=204)
+
+    page.route("**/undo-it", undo)
+    page.evaluate(
+        "document.body.dispatchEvent(new CustomEvent('laurel:toast',"
+        " {bubbles: true, detail: {level: 'success', text: 'Granted.', undo: '/undo-it'}}))"
+    )
+    expect(page.get_by_role("status").get_by_text("Granted.")).to_be_visible()
+    page.keyboard.press("u")
+    page.wait_for_timeout(300)
+    assert len(undone) == 1
+    assert "csrfmiddlewaretoken=" in undone[0]
+    assert "csrfmiddlewaretoken=&" not in undone[0] + "&"
+
+
+def test_a_part_that_fails_to_load_says_so_and_can_be_tried_again(page, person, sign_in, complaints):
+    sign_in(page, person("superuser"))
+    answers = [503, 200]
+    page.route("**/home/figures", lambda route: route.fulfill(status=answers.pop(0), body="<p>The figures</p>"))
+    page.goto("/")
+    expect(page.get_by_text("The server could not do this")).to_be_visible()
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_text("The figures")).to_be_visible()
+    complaints.clear()
+
+
+def test_the_navigation_folds_and_stays_folded(page, person, sign_in):
+    sign_in(page, person("superuser"))
+    page.goto("/")
+    page.get_by_role("button", name="Fold the navigation").click()
+    page.goto("/admin/")
+    expect(page.locator("html")).to_have_attribute("data-nav", "rail")
+    assert page.locator("#navigation").bounding_box()["width"] < 80
+    expect(page.get_by_role("link", name="Settings")).to_be_visible()
