@@ -105,11 +105,14 @@ def _having(leaf: Purchases, operator: str, state: Compiler) -> Iterator[str]:
         yield from compiler.moments(measure, operator, value, state)
     elif leaf.measure == "recency_days":
         yield from _recency(measure, operator, value, state)
-    elif operator == "between":
-        low, high = (state.parameter(one, "numeric") for one in value)  # type: ignore[union-attr]
-        yield f"{measure} BETWEEN {low} AND {high}"
     else:
-        yield f"{measure} {compiler.SYMBOLS[operator]} {state.parameter(value, 'numeric')}"
+        # Sums of bigint are numeric; counts and sums of integers are not, and stay cheap to compare.
+        cast = "numeric" if leaf.measure == "amount" else "bigint"
+        if operator == "between":
+            low, high = (state.parameter(one, cast) for one in value)  # type: ignore[union-attr]
+            yield f"{measure} BETWEEN {low} AND {high}"
+        else:
+            yield f"{measure} {compiler.SYMBOLS[operator]} {state.parameter(value, cast)}"
 
 
 def _recency(measure: str, operator: str, value: Any, state: Compiler) -> Iterator[str]:

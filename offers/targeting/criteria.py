@@ -97,6 +97,11 @@ class Criteria:
         """Say whether these are all members of the programme."""
         return isinstance(self.root, Group) and not self.root.items
 
+    @property
+    def has_purchases(self) -> bool:
+        """Say whether any condition is on purchases."""
+        return any(isinstance(node, Purchases) for _path, node in self.walk())
+
     def data(self) -> dict[str, Any]:
         """Return the canonical JSON, as it is stored."""
         return self.root.data() | ({"all_members": True} if self.is_everyone else {})

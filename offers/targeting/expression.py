@@ -5,6 +5,7 @@ value fails a comparison and satisfies its complement (`operators.COMPLEMENTS`).
 leaves, so that purchase aggregates stay semi-joins and anti-joins that PostgreSQL can plan.
 """
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -78,7 +79,7 @@ def _comparison(known: Field, operator: str, value: Any, state: Compiler) -> str
 def _attribute(known: Field, name: str, operator: str, value: Any, state: Compiler) -> str:
     """Compare a key of the attributes; a value that is not of the declared type satisfies no comparison.
 
-    Nothing is cast: numbers compare as jsonb once known to be numbers, dates as ISO text once known to look like one.
+    Nothing is cast: numbers compare by JSON path, dates as ISO text once known to look like one.
     """
     raw = f"(member.attributes -> {state.parameter(name, 'text')})"
     if operator == "exists":
@@ -101,10 +102,19 @@ def _attribute(known: Field, name: str, operator: str, value: Any, state: Compil
         text = f"(member.attributes ->> {state.parameter(name, 'text')})"
         pattern = state.parameter(_pattern(operator, value), "text")
         return f"{text} ILIKE {pattern} AND jsonb_typeof({raw}) = 'string'"
+    return f"member.attributes @@ {state.parameter(_path(name, operator, value), 'jsonpath')}"
+
+
+def _path(name: str, operator: str, value: Any) -> str:
+    """Return the JSON path that compares a number: one look at the attributes, and never an error.
+
+    Strict, so that a list of numbers is no number; what is no number, or is missing, is unknown.
+    """
+    key = f"$.{json.dumps(name)}"
     if operator == "between":
-        low, high = (state.constant(one) for one in value)
-        return f"{raw} BETWEEN {low} AND {high} AND jsonb_typeof({raw}) = 'number'"
-    return f"{raw} {SYMBOLS[operator]} {state.constant(value)} AND jsonb_typeof({raw}) = 'number'"
+        low, high = (json.dumps(one) for one in value)
+        return f"strict {key} >= {low} && {key} <= {high}"
+    return f"strict {key} {SYMBOLS[operator]} {json.dumps(value)}"
 
 
 def _list_attribute(raw: str, name: str, operator: str, value: Any, state: Compiler) -> str:
