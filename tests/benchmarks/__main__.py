@@ -15,9 +15,12 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
     django.setup()
-    from tests.benchmarks import a_mass_assignment, harness
+    from tests.benchmarks import a_mass_assignment, d_member_list, harness
 
-    rows = {"A": lambda: a_mass_assignment.run(n=options.members, repeats=options.repeats)}
+    rows = {
+        "A": lambda: a_mass_assignment.run(n=options.members, repeats=options.repeats),
+        "D": lambda: d_member_list.run(n=options.members, repeats=options.repeats),
+    }
     unknown = sorted({name.upper() for name in options.names} - set(rows))
     if unknown:
         parser.error(f"There is no row {', '.join(unknown)}. There are: {', '.join(rows)}.")

@@ -12,7 +12,6 @@ import sys
 import time
 from typing import Any
 
-import psycopg
 from django.db import connection, transaction
 
 from tests.benchmarks import harness, planting

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import psycopg
 from django.conf import settings
@@ -41,6 +42,15 @@ def fresh_database() -> None:
         server.execute(f"CREATE DATABASE {NAME}")
     use_database()
     call_command("migrate", verbosity=0)
+
+
+def database_url() -> str:
+    """Return the bench's database as a URL, for the servers that are measured."""
+    parameters = connection.get_connection_params()
+    query = {"host": parameters["host"]} | ({"port": str(parameters["port"])} if parameters.get("port") else {})
+    user = quote(parameters["user"], safe="")
+    password = f":{quote(parameters['password'], safe='')}" if parameters.get("password") else ""
+    return f"postgresql://{user}{password}@/{NAME}?{urlencode(query)}"
 
 
 def execute(sql: str, parameters: Any = None) -> None:
