@@ -1,7 +1,7 @@
 """The demo: a year of a real grocer as a programme (docs/demo.md). What an installation without it needs is here;
 the loading modules need the packages of requirements-demo.txt and are imported by the command alone."""
 
-from loyalty.services.demo.login import Login, logins
+from loyalty.services.demo.login import LOGINS, Login, logins
 from loyalty.services.demo.package import MissingData
 
-__all__ = ["Login", "MissingData", "logins"]
+__all__ = ["LOGINS", "Login", "MissingData", "logins"]

@@ -197,14 +197,23 @@ class Source:
         couponed = pa.array(sorted({product for one in self.coupons for product in one.products}), pa.int64())
         return pc.unique(pa.chunked_array([*sold.chunks, couponed]))
 
+    @property
+    def lines_to_read(self) -> int:
+        """How many lines `lines` yields altogether."""
+        moments = self.of_households(self.facts)["transaction_timestamp"]
+        return len(moments) if self.cut.since is None else pc.sum(pc.greater_equal(moments, self._since())).as_py() or 0
+
+    def _since(self) -> pa.Scalar:
+        since = (self.cut.since or datetime(1970, 1, 1, tzinfo=UTC)).astimezone(UTC).replace(tzinfo=None)
+        return pa.scalar(since, pa.timestamp("s"))
+
     def lines(self) -> Iterator[pa.Table]:
         """Yield the receipts' lines in batches, in order of time; a receipt is never cut in two."""
         rest: pa.Table | None = None
         for batch in pq.ParquetFile(self.folder / "transactions.parquet").iter_batches(batch_size=BATCH):
-            table = pa.Table.from_batches([batch])
+            table = seconds(pa.Table.from_batches([batch]), "transaction_timestamp")
             if self.cut.since is not None:
-                since = pa.scalar(self.cut.since.astimezone(UTC).replace(tzinfo=None), pa.timestamp("ns"))
-                table = table.filter(pc.greater_equal(table["transaction_timestamp"], since))
+                table = table.filter(pc.greater_equal(table["transaction_timestamp"], self._since()))
             table = self.of_households(table)
             if rest is not None:
                 table = pa.concat_tables([rest, table])
@@ -215,9 +224,9 @@ class Source:
             rest = table.filter(is_last)
             table = table.filter(pc.invert(is_last))
             if table.num_rows:
-                yield seconds(table, "transaction_timestamp")
+                yield table
         if rest is not None:
-            yield seconds(rest, "transaction_timestamp")
+            yield rest
 
 
 def leading_coupons(coupons: Sequence[Coupon]) -> list[Coupon]:
