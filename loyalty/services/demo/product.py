@@ -89,7 +89,7 @@ def _categories(programme: Programme, listed: pa.Table) -> dict[tuple[str, str |
     leaves = {
         (department, category): Category(
             programme=programme,
-            external_id=f"{wording.slug(department)}/{wording.slug(category)}",
+            external_id=f"{wording.slug(department)}.{wording.slug(category)}",
             name=wording.tidy(category)[:200],
             depth=1,
             parent=nodes[wording.slug(department)],
@@ -100,7 +100,7 @@ def _categories(programme: Programme, listed: pa.Table) -> dict[tuple[str, str |
     nodes |= _saved(programme, leaves.values())
     return {
         (department, category): nodes[
-            f"{wording.slug(department)}/{wording.slug(category)}" if category else wording.slug(department)
+            f"{wording.slug(department)}.{wording.slug(category)}" if category else wording.slug(department)
         ]
         for department, category in found
     }

@@ -28,12 +28,13 @@ BATCH = 131_072
 class Cut:
     """How much of the data is loaded.
 
-    `households` and `coupons_per_campaign` keep only the first so many (for tests); None keeps all.
+    The other three keep only the first so many (for tests); None keeps all.
     """
 
     is_full: bool = False
     households: int | None = None
     coupons_per_campaign: int | None = None
+    products_per_coupon: int | None = None
 
     @property
     def since(self) -> datetime | None:
@@ -154,7 +155,7 @@ class Source:
             Coupon(
                 campaign=self.campaigns[campaign],
                 upc=upc,
-                products=tuple(sorted(products[campaign, upc])),
+                products=tuple(sorted(products[campaign, upc])[: self.cut.products_per_coupon]),
                 redemptions=sum(used.get((campaign, upc), {}).values()),
                 most_by_household=max(used.get((campaign, upc), {}).values(), default=0),
             )

@@ -14,7 +14,10 @@ WORDS = {
     "MEMORABLILIA": "memorabilia", "NDAIRY": "non-dairy", "SOD": "soda", "PROD": "produce", "WHS": "warehouse",
     "MISC": "assorted", "MISCELLANEOUS": "assorted", "GM": "general goods", "DRUG": "drugstore", "MFG": "maker",
     "CONT": "contributions", "CNTRL": "central", "ELECT": "electric", "EXP": "expenses", "MERCH": "merchandise",
-    "CHOC": "chocolate", "ORGNC": "organic", "VARIETY": "assorted", "W/": "with", "CKN": "chicken", "RTE": "ready",
+    "SS": "single-serve", "DNRS": "dinners", "WT": "weight", "FRZ": "frozen", "SPECILATY": "specialty",
+    "CATFD": "cat food", "DOGFD": "dog food", "PREM": "premium", "SUP": "super", "DPS": "dips", "PRPCK": "prepacked",
+    "JUI": "juice", "SWE": "sweetener", "CHOC": "chocolate", "ORGNC": "organic", "VARIETY": "assorted", "W/": "with",
+    "CKN": "chicken", "RTE": "ready",
 }  # fmt: skip
 # Kept in capitals, or begun with one.
 NAMES = {

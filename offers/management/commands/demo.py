@@ -88,11 +88,12 @@ class Command(BaseCommand):
 
     def _load(self, *, is_full: bool) -> None:
         # Here, not above: these need the packages of requirements-demo.txt.
-        from loyalty.services.demo.source import Cut
+        from loyalty.services.demo.source import Cut, Source
         from offers.services.demo import load
 
         begun = time.monotonic()
-        programme = load.load(cut=Cut(is_full=is_full), now=clock.now(), clock=clock.now, report=Console(self.stdout))
+        source = Source(Cut(is_full=is_full))
+        programme = load.load(source=source, now=clock.now(), clock=clock.now, report=Console(self.stdout))
         seconds = time.monotonic() - begun
         # Kilobytes on Linux, bytes on macOS.
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "linux" else 1024**2)

@@ -56,21 +56,25 @@ class CouponFacts:
 def of_coupons(source: Source) -> dict[str, CouponFacts]:
     """Return the facts by the coupon's reference."""
     prices = _prices(source)
+    listed = source.table("products", ["product_id", "department", "product_category", "product_type"])
+    listed = listed.filter(pc.is_in(listed["product_id"], value_set=_couponed(source)))
     kinds = {
         row["product_id"]: (row["department"], row["product_category"], row["product_type"])
-        for row in source.table(
-            "products", ["product_id", "department", "product_category", "product_type"]
-        ).to_pylist()
+        for row in listed.to_pylist()
     }
     return {one.reference: _of_coupon(one, prices, kinds) for one in source.coupons}
+
+
+def _couponed(source: Source) -> pa.Array:
+    return pa.array(sorted({product for one in source.coupons for product in one.products}), pa.int64())
 
 
 def _prices(source: Source) -> dict[int, float]:
     """Return each product's average price on the shelf, in cents, over all households whatever the cut."""
     facts = source.facts
+    is_priced = pc.and_(pc.is_in(facts["product_id"], value_set=_couponed(source)), pc.greater(facts["quantity"], 0))
+    facts = facts.select(["product_id", "quantity", "sales_value", "retail_disc"]).filter(is_priced)
     facts = facts.append_column("shelf", pc.add(facts["sales_value"], facts["retail_disc"]))
-    couponed = pa.array(sorted({product for one in source.coupons for product in one.products}), pa.int64())
-    facts = facts.filter(pc.and_(pc.is_in(facts["product_id"], value_set=couponed), pc.greater(facts["quantity"], 0)))
     sums = facts.group_by("product_id", use_threads=False).aggregate([("shelf", "sum"), ("quantity", "sum")])
     cents = pc.multiply(pc.divide(sums["shelf_sum"], sums["quantity_sum"].cast(pa.float64())), 100.0)
     return dict(zip(sums["product_id"].to_pylist(), cents.to_pylist(), strict=True))
@@ -87,7 +91,7 @@ def _of_coupon(
         subject, shown = wording.tidy(category), category
     else:
         department, _ = _most([kind[0] for kind in found])
-        subject = f"{wording.tidy(department)} favourites" if department else "Laurel favourites"
+        subject = f"{wording.tidy(department)} favorites" if department else "Laurel favorites"
         shown = department or ""
     if subject.split()[0] not in PROPER:
         subject = subject[:1].lower() + subject[1:]

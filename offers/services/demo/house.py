@@ -111,7 +111,7 @@ TARGETINGS: dict[str, dict[str, Any]] = {
         "items": [
             {
                 "purchases": "amount",
-                "where": {"categories": ["grocery/soft-drinks"], "last_days": 90},
+                "where": {"categories": ["grocery.soft-drinks"], "last_days": 90},
                 "is": "greater",
                 "value": 3000,
             }
@@ -137,7 +137,7 @@ TARGETINGS: dict[str, dict[str, Any]] = {
                     {"field": "attribute.children", "is": "greater_or_equal", "value": 1},
                     {
                         "purchases": "units",
-                        "where": {"categories": ["grocery/cheese"], "last_days": 60},
+                        "where": {"categories": ["grocery.cheese"], "last_days": 60},
                         "is": "greater_or_equal",
                         "value": 3,
                     },

@@ -11,7 +11,7 @@ from django.db import connection
 from loyalty.models import Product, Programme, Purchase, PurchaseLine, User
 from loyalty.services.demo import login, member, product, programme, purchase, store
 from loyalty.services.demo.programme import Dates
-from loyalty.services.demo.source import Cut, Source, leading_coupons
+from loyalty.services.demo.source import Source, leading_coupons
 from offers.models import Assignment, Audience, Campaign, ConfigOffer, MassAssignment, Redemption
 from offers.services.demo import campaign, facts, house, mass_assignment, offer, redemption, voucher
 
@@ -34,12 +34,11 @@ class Report(Protocol):
     def end(self, result: str) -> None: ...
 
 
-def load(*, cut: Cut, now: datetime, clock: Callable[[], datetime], report: Report) -> Programme:
+def load(*, source: Source, now: datetime, clock: Callable[[], datetime], report: Report) -> Programme:
     """Load the demo, or what is missing of it, and return its programme.
 
-    `clock` tells the time of each mass assignment. Raises MissingData where the data is not installed.
+    `clock` tells the time of each mass assignment.
     """
-    source = Source(cut)
     with _alone(report):
         ours = programme.ensure(now=now)
         dates = Dates(ours.demo_shift_weeks or 0)
@@ -53,7 +52,7 @@ def load(*, cut: Cut, now: datetime, clock: Callable[[], datetime], report: Repo
         made = offer.load(programme=ours, facts=known, actor=actor, now=now)
         houses = house.load(programme=ours, actor=actor, now=now)
         report.end(f"{campaigns} campaigns, {made:,} new offers of coupons, {houses} of the house")
-        coupons = source.coupons if cut.is_full else leading_coupons(source.coupons)
+        coupons = source.coupons if source.cut.is_full else leading_coupons(source.coupons)
         report.begin("voucher codes")
         codes = voucher.load(programme=ours, facts=[known[one.reference] for one in coupons], actor=actor, now=now)
         _analyze(LOADED)

@@ -108,7 +108,7 @@ def _offer(programme: Programme, one: CouponFacts, is_leading: bool) -> ConfigOf
 def _description(one: CouponFacts) -> str:
     count = len(one.coupon.products)
     pieces = "one product" if count == 1 else f"{count:,} products"
-    examples = ", ".join(one.examples[:1] + tuple(text[:1].lower() + text[1:] for text in one.examples[1:]))
+    examples = "; ".join(one.examples[:1] + tuple(text[:1].lower() + text[1:] for text in one.examples[1:]))
     return f"Good for {pieces} at Laurel Market: {examples}." if examples else f"Good for {pieces} at Laurel Market."
 
 
