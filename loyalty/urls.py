@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from loyalty.views import health
+from loyalty.views import documentation, health
 
 urlpatterns = [
     path("healthz", health.alive, name="healthz"),
@@ -11,6 +11,7 @@ urlpatterns = [
     path("metrics", health.metrics, name="metrics"),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
+    path("api/docs/", documentation.documentation, name="api-documentation"),
     path("api/", include("loyalty.api.urls")),
     path("rewards/", include("offers.member_urls")),
     path("offers/", include("offers.urls")),

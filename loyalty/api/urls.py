@@ -3,11 +3,9 @@
 from django.urls import include, path
 
 from loyalty.api import documentation, member
-from loyalty.views.documentation import documentation as documentation_page
 
 urlpatterns = [
     path("schema/", documentation.SchemaView.as_view(), name="schema"),
-    path("docs/", documentation_page, name="api-documentation"),
     path("v1/members", member.Members.as_view(), name="members"),
     # The converter takes slashes too: external ids are any text.
     path("v1/members/<path:external_id>", member.OneMember.as_view(), name="member"),
