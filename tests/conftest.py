@@ -4,6 +4,7 @@ import socket
 
 import hypothesis
 import pytest
+from django.conf import settings
 from django.test import TransactionTestCase
 
 from tests import instance
@@ -22,6 +23,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         _session = instance.Session()
     instance.use_own_valkey()
+    # A million rounds a password are for attackers; on a busy machine they cost a browser test its patience.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
