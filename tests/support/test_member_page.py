@@ -265,6 +265,9 @@ def test_an_assignment_page_leads_to_both_its_sources_and_tells_where_its_terms_
     assert not terms["validity"].is_given
     for said in ("Coffee", "Win-back", str(held.pk), "from the offer", "given at assignment", "never"):
         assert said in answer.text
+    for page_of_source in (reverse("offers:offer", args=[offer.pk]), reverse("offers:template", args=[template.pk])):
+        assert f'href="{page_of_source}"' in answer.text
+        assert agent.get(page_of_source).status_code == 200
 
 
 def test_revoking_needs_its_permission_and_a_reason_and_leaves_an_event(client, programme, ann):
