@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from offers.views import catalogue, template, voucher
+from offers.views import catalogue, targeting, template, voucher
 
 app_name = "offers"
 
@@ -27,4 +27,11 @@ urlpatterns = [
     path("vouchers/<int:pk>/import", voucher.import_codes, name="voucher_import"),
     path("vouchers/<int:pk>/low-stock", voucher.low_stock, name="voucher_low_stock"),
     path("vouchers/<int:pk>/count", voucher.count, name="voucher_count"),
+    path("audiences/", targeting.targetings, name="targetings"),
+    path("audiences/new", targeting.create, name="targeting-create"),
+    path("audiences/preview", targeting.preview, name="targeting-preview"),
+    path("audiences/count", targeting.count, name="targeting-count"),
+    path("audiences/values", targeting.values, name="targeting-values"),
+    path("audiences/<int:pk>/", targeting.edit, name="targeting"),
+    path("audiences/<int:pk>/archive", targeting.archive, name="targeting-archive"),
 ]

@@ -1,0 +1,223 @@
+"""Saved targetings: list, and the builder with its sentence, its counts and some of the members meant (S4-24..26)."""
+
+from typing import Any
+
+import orjson
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from loyalty import clock, toasts
+from loyalty.errors import DomainError, InvalidInput
+from loyalty.listing import Column, Listing
+from loyalty.models import Programme
+from offers import targeting as criteria_language
+from offers.models import Targeting
+from offers.selectors import targeting as selector
+from offers.selectors import targeting_builder
+from offers.services import targeting as service
+from offers.targeting import InvalidCriteria
+from offers.views.access import staff
+
+COLUMNS = (
+    Column("name", gettext_lazy("Audience"), "name"),
+    Column("meaning", gettext_lazy("Who is meant")),
+    Column("version", gettext_lazy("Version"), end=True),
+    Column("owner", gettext_lazy("Owner"), "owner__username"),
+    Column("updated", gettext_lazy("Changed"), "updated_at"),
+)
+EMPTY = {"op": "and", "items": []}
+# What the builder writes on its controls.
+WORDS = {
+    "all": gettext_lazy("All of these"),
+    "any": gettext_lazy("Any of these"),
+    "none": gettext_lazy("turned round: none of this"),
+    "condition": gettext_lazy("Condition"),
+    "group": gettext_lazy("Group"),
+    "everyone": gettext_lazy("Everyone"),
+    "remove": gettext_lazy("Remove"),
+    "duplicate": gettext_lazy("Duplicate"),
+    "field": gettext_lazy("What"),
+    "operator": gettext_lazy("How it compares"),
+    "value": gettext_lazy("Value"),
+    "and": gettext_lazy("and"),
+    "purchases": gettext_lazy("Purchases"),
+    "narrow": gettext_lazy("Only of"),
+    "anything": gettext_lazy("anything"),
+    "ever": gettext_lazy("at any time"),
+    "last": gettext_lazy("in the last"),
+    "period": gettext_lazy("Period"),
+    "days": gettext_lazy("days"),
+    "yes": gettext_lazy("yes"),
+    "no": gettext_lazy("no"),
+    "several": gettext_lazy("several, with commas between"),
+    "search": gettext_lazy("Type to search"),
+    "empty": gettext_lazy("No condition yet. Add one, or choose Everyone."),
+    "all_members": gettext_lazy("All members are meant."),
+}
+
+
+def _programme(request: HttpRequest) -> Programme:
+    return request.programme  # type: ignore[attr-defined,no-any-return]
+
+
+@staff("offers.view_targeting")
+@require_GET
+def targetings(request: HttpRequest) -> HttpResponse:
+    """List the audiences in use, each with its criteria in words."""
+    programme = _programme(request)
+    found = selector.saved(programme)
+    if text := request.GET.get("q", "").strip():
+        found = found.filter(name__icontains=text)
+    listing = Listing(request, found, columns=COLUMNS, default_sort="name")
+    shown = list(listing.page.object_list)
+    catalogue = selector.catalogue(programme)
+    for targeting in shown:
+        targeting.sentence = _sentence(targeting, catalogue)  # type: ignore[attr-defined]
+    listing.page.object_list = shown
+    return render(request, "offers/targetings.html", {"listing": listing})
+
+
+def _sentence(targeting: Targeting, catalogue: criteria_language.Catalogue) -> str:
+    if targeting.current_version is None:
+        return _("Nothing is chosen yet")
+    try:
+        return criteria_language.sentence(criteria_language.parse(targeting.current_version.criteria, catalogue))
+    except InvalidCriteria as error:
+        # An attribute or a category that it speaks of may be gone since.
+        return error.message
+
+
+@staff("offers.add_targeting")
+@require_http_methods(["GET", "POST"])
+def create(request: HttpRequest) -> HttpResponse:
+    """Show the builder empty, or save what was built as a new audience."""
+    return _edit(request, None)
+
+
+@staff("offers.view_targeting")
+@require_http_methods(["GET", "POST"])
+def edit(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show an audience in the builder, or save it: other criteria make a new version."""
+    found = Targeting.objects.select_related("current_version", "owner").filter(programme=_programme(request))
+    return _edit(request, get_object_or_404(found, pk=pk))
+
+
+def _edit(request: HttpRequest, targeting: Targeting | None) -> HttpResponse:
+    programme = _programme(request)
+    given = {
+        "name": targeting.name if targeting else "",
+        "description": targeting.description if targeting else "",
+        "criteria": targeting.current_version.criteria if targeting and targeting.current_version else EMPTY,
+    }
+    problems: list[dict[str, Any]] = []
+    if request.method == "POST":
+        permission = "offers.change_targeting" if targeting else "offers.add_targeting"
+        if not request.user.has_perm(permission):  # type: ignore[union-attr]
+            return render(request, "403.html", status=403)
+        try:
+            given = {name: request.POST.get(name, "") for name in ("name", "description")} | {
+                "criteria": _read(request)
+            }
+            saved = _save(request, programme, targeting, given)
+        except DomainError as error:
+            problems = error.problems or [{"message": error.message}]
+        else:
+            toasts.say(request, _("“%(name)s” is saved.") % {"name": saved.name})
+            return redirect(_next(request, saved))
+    context = {
+        "targeting": targeting,
+        "given": given,
+        "problems": problems,
+        "criteria_text": orjson.dumps(given["criteria"], option=orjson.OPT_INDENT_2).decode(),
+        "words": WORDS,
+        "description": targeting_builder.description(programme),
+        "names": targeting_builder.names(programme, given["criteria"]),
+        "next": request.POST.get("next", request.GET.get("next", "")),
+        "may_save": request.user.has_perm("offers.change_targeting" if targeting else "offers.add_targeting"),  # type: ignore[union-attr]
+        "versions": targeting.versions.select_related("created_by")[:10] if targeting else [],
+    }
+    return render(request, "offers/targeting.html", context, status=422 if problems else 200)
+
+
+def _save(request: HttpRequest, programme: Programme, targeting: Targeting | None, given: dict[str, Any]) -> Targeting:
+    actor: Any = request.user
+    if targeting is None:
+        return service.create(programme=programme, actor=actor, **given)
+    return service.update(targeting=targeting, actor=actor, **given)
+
+
+def _next(request: HttpRequest, saved: Targeting) -> str:
+    """Go back to where the audience was wanted, and say which one it is."""
+    address = request.POST.get("next", "")
+    if address and url_has_allowed_host_and_scheme(address, allowed_hosts={request.get_host()}):
+        return f"{address}{'&' if '?' in address else '?'}targeting={saved.pk}"
+    return reverse("offers:targeting", args=[saved.pk])
+
+
+def _read(request: HttpRequest) -> Any:
+    try:
+        tree = orjson.loads(request.POST.get("criteria", ""))
+    except orjson.JSONDecodeError as error:
+        message = _("The criteria are not JSON: %(error)s.") % {"error": error}
+        raise InvalidInput(message, problems=[{"code": "not_json", "field": "criteria", "message": message}]) from error
+    if tree == EMPTY:
+        message = _("Add a condition, or choose “Everyone”.")
+        raise InvalidInput(message, problems=[{"code": "nothing_chosen", "field": "criteria", "message": message}])
+    return tree
+
+
+@staff("offers.view_targeting")
+@require_POST
+def preview(request: HttpRequest) -> HttpResponse:
+    """Say who is meant and about how many; what is wrong with the tree, if anything is."""
+    programme, now = _programme(request), clock.now()
+    try:
+        checked = selector.read(_read(request), programme=programme)
+    except InvalidInput as error:
+        return render(request, "offers/_targeting_preview.html", {"problems": error.problems})
+    context = {
+        "sentence": criteria_language.sentence(checked),
+        "estimate": selector.estimate(checked, programme=programme, now=now),
+    }
+    return render(request, "offers/_targeting_preview.html", context)
+
+
+@staff("offers.view_targeting")
+@require_POST
+def count(request: HttpRequest) -> HttpResponse:
+    """Count exactly, and show some of the members meant (S4-26)."""
+    programme, now = _programme(request), clock.now()
+    try:
+        checked = selector.read(_read(request), programme=programme)
+    except InvalidInput as error:
+        return render(request, "offers/_targeting_preview.html", {"problems": error.problems})
+    context = {
+        "count": selector.count(checked, programme=programme, now=now),
+        "sample": selector.sample(checked, programme=programme, now=now, size=8),
+        "may_see_members": request.user.has_perm("loyalty.view_member"),  # type: ignore[union-attr]
+    }
+    return render(request, "offers/_targeting_count.html", context)
+
+
+@staff("offers.view_targeting")
+@require_GET
+def values(request: HttpRequest) -> HttpResponse:
+    """Suggest values from real data for what is being typed."""
+    key, text = request.GET.get("key", ""), request.GET.get("q", "").strip()
+    found = targeting_builder.suggestions(programme=_programme(request), key=key, text=text)
+    return JsonResponse({"results": [{"id": value, "name": name} for value, name in found]})
+
+
+@staff("offers.change_targeting")
+@require_POST
+def archive(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take an audience out of use; runs keep the version they were launched with."""
+    targeting = get_object_or_404(Targeting, pk=pk, programme=_programme(request))
+    service.archive(targeting=targeting, actor=request.user, now=clock.now())  # type: ignore[arg-type]
+    toasts.say(request, _("“%(name)s” is archived.") % {"name": targeting.name})
+    return redirect("offers:targetings")
