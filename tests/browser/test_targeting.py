@@ -1,0 +1,56 @@
+"""The builder of criteria, by hand."""
+
+import os
+
+from django.urls import reverse
+from playwright.sync_api import expect
+
+from loyalty.models import AttributeDefinition
+from offers.models import Targeting
+from tests.factories import CategoryFactory, MemberFactory
+
+
+def test_a_marketer_builds_an_audience_of_nested_conditions(page, programme, person, sign_in, assert_accessible):
+    """S4-24, S4-26: fields, operators, values, a group, purchases of a category; counted, saved, opened again."""
+    sign_in(page, person("marketer"))
+    AttributeDefinition.objects.create(programme=programme, name="income", type="text", label="Income")
+    CategoryFactory(programme=programme, external_id="SOFT DRINKS", name="Soft drinks")
+    MemberFactory.create_batch(2, programme=programme, city="Lyon", attributes={"income": "high"})
+    MemberFactory(programme=programme, city="Lyon")
+    page.goto(reverse("offers:targeting-create"))
+    builder = page.locator("#builder")
+    expect(builder.get_by_text("No condition yet")).to_be_visible()
+    builder.get_by_role("button", name="+ Condition").click()
+    builder.get_by_label("What").select_option("member.city")
+    builder.get_by_label("How it compares").select_option("equals")
+    builder.get_by_label("Value").fill("Lyon")
+    builder.get_by_label("Value").blur()
+    preview = page.locator("#preview")
+    expect(preview.get_by_text("City is Lyon")).to_be_visible()
+    expect(preview.locator(".criteria-count")).to_contain_text("3 members")
+    builder.get_by_role("button", name="+ Group").click()
+    inner = builder.locator(".criteria-group .criteria-group")
+    inner.get_by_label("What").select_option("attribute.income")
+    inner.get_by_label("Value").fill("high")
+    inner.get_by_label("Value").blur()
+    inner.get_by_role("button", name="+ Purchases").click()
+    row = inner.get_by_role("group", name="Condition 2")
+    row.get_by_label("Value (").fill("30")
+    row.get_by_label("Only of").select_option("categories")
+    row = inner.get_by_role("group", name="Condition 2")
+    row.get_by_label("several, with commas between").fill("SOFT DRINKS")
+    row.get_by_label("several, with commas between").blur()
+    expect(preview.get_by_text("Soft drinks")).to_be_visible()
+    expect(preview.locator(".criteria-count")).to_contain_text("2 members")
+    assert_accessible(page)
+    if folder := os.environ.get("LAUREL_SHOTS"):
+        page.screenshot(path=f"{folder}/audience.png", full_page=True)
+    page.get_by_label("Name", exact=True).fill("Lyon, high or thirsty")
+    page.get_by_role("button", name="Save audience").click()
+    expect(page.get_by_role("heading", name="Lyon, high or thirsty")).to_be_visible()
+    saved = Targeting.objects.get()
+    assert saved.current_version.criteria["items"][1]["items"][1]["where"] == {
+        "last_days": 90,
+        "categories": ["SOFT DRINKS"],
+    }
+    expect(page.locator("#builder").get_by_text("Soft drinks")).to_be_visible()
