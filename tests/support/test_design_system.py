@@ -52,7 +52,7 @@ def test_every_icon_that_a_template_names_is_in_the_sprite():
     known = set(re.findall(r'<symbol id="([^"]+)"', (VENDOR.parent / laurel.SPRITE).read_text()))
     named = {item.icon for section in navigation.SECTIONS for item in section.items}
     for path in TEMPLATES.rglob("*.html"):
-        named |= set(re.findall(r'{%\s*icon "([^"]+)"', path.read_text()))
+        named |= set(re.findall(r'(?:{%\s*icon |\bempty_icon=)"([^"]+)"', path.read_text()))
     assert named - known == set()
 
 

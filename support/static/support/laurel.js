@@ -202,7 +202,7 @@
   // --- Keyboard -----------------------------------------------------------------------------------------------------------
   const typing = (target) => target.isContentEditable || target.matches?.("input:not([type=checkbox],[type=radio],[type=button],[type=submit]), textarea, select");
   const go = (name) => { const link = document.querySelector(`[data-go="${name}"]`); if (link) location.assign(link.href); return Boolean(link); };
-  const search = () => { const box = document.querySelector("[data-main-search]") || document.getElementById("search"); box?.focus(); box?.select(); return Boolean(box); };
+  const search = () => { const box = document.getElementById("search"); box?.focus(); box?.select(); return Boolean(box); };
   const press = (selector) => { const thing = all(selector).find((item) => item.checkVisibility?.() ?? true); thing?.click(); return Boolean(thing); };
   let afterG = 0;
   document.addEventListener("keydown", (event) => {
