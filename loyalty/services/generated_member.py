@@ -9,7 +9,7 @@ from loyalty.services.demo import people
 
 SLICE = 100_000
 TIERS = ["bronze", "bronze", "bronze", "silver", "silver", "gold"]
-ATTRIBUTES = (
+ATTRIBUTES: tuple[tuple[str, ValueType, str, list[str]], ...] = (
     ("segment", ValueType.TEXT, "Segment", ["family", "single", "couple", "student", "senior"]),
     ("children", ValueType.NUMBER, "Children", []),
     ("newsletter", ValueType.BOOLEAN, "Newsletter", []),

@@ -191,9 +191,11 @@ def test_an_interrupted_load_goes_on_where_it_stopped(quick, monkeypatch, killed
             patched.setattr(load.purchase, "_lines", third_time(load.purchase._lines))
         with pytest.raises(KeyboardInterrupt):
             load_demo(quick)
+    assert not demo.is_loaded()
 
     counts = load.counts(load_demo(quick))
 
+    assert demo.is_loaded()
     assert counts["receipt lines"] == quick.lines_to_read
     assert (counts["mass assignments"], counts["assignments"]) == (27, targets(leading_coupons(quick.coupons)))
     assert counts["redemptions"] == len(quick.redemptions)

@@ -3,5 +3,6 @@ the loading modules need the packages of requirements-demo.txt and are imported 
 
 from loyalty.services.demo.login import LOGINS, Login, logins
 from loyalty.services.demo.package import MissingData
+from loyalty.services.demo.state import is_loaded
 
-__all__ = ["LOGINS", "Login", "MissingData", "logins"]
+__all__ = ["LOGINS", "Login", "MissingData", "is_loaded", "logins"]

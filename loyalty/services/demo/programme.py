@@ -7,8 +7,7 @@ from django.db import transaction
 
 from loyalty.models import Programme
 from loyalty.services.demo import source
-
-SLUG = "laurel-market"
+from loyalty.services.demo.state import SLUG
 
 
 @dataclass(frozen=True)

@@ -71,12 +71,18 @@ class Command(BaseCommand):
             help="Load it although LAUREL_DEMO is off: demo logins have public passwords.",
         )
 
+        parser.add_argument(
+            "--if-missing", action="store_true", help="Do nothing where a load has come to its end before."
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DEMO and not options["i_know"]:
             raise CommandError(
                 "This installation is not in demo mode, and the demo brings logins whose passwords everyone knows. "
                 "Nothing was loaded. Set LAUREL_DEMO=1 where a demo is wanted, or give --i-know."
             )
+        if options["if_missing"] and demo.is_loaded():
+            return
         try:
             package.folder()
             self._load(is_full=options["full"])

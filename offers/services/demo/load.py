@@ -9,7 +9,7 @@ from typing import Protocol
 from django.db import connection
 
 from loyalty.models import Product, Programme, Purchase, PurchaseLine, User
-from loyalty.services.demo import login, member, product, programme, purchase, store
+from loyalty.services.demo import login, member, product, programme, purchase, state, store
 from loyalty.services.demo.programme import Dates
 from loyalty.services.demo.source import Source, leading_coupons
 from offers.models import Assignment, Audience, Campaign, ConfigOffer, MassAssignment, Redemption
@@ -67,6 +67,7 @@ def load(*, source: Source, now: datetime, clock: Callable[[], datetime], report
         redeemed = redemption.load(programme=ours, source=source, facts=known, dates=dates)
         _analyze(WRITTEN_BY_RUNS)
         report.end(f"{redeemed:,} new")
+        state.remember(programme=ours, is_full=source.cut.is_full)
     return ours
 
 

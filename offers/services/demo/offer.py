@@ -9,7 +9,6 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from loyalty.models import ProductGroup, Programme, User
-from loyalty.services import audit
 from loyalty.services.demo import copying
 from loyalty.services.demo.source import leading_coupons
 from offers import rules
@@ -68,13 +67,6 @@ def load(*, programme: Programme, facts: Mapping[str, CouponFacts], actor: User,
         )
         VoucherBank.objects.bulk_create(
             [VoucherBank(programme=programme, config_offer=offer) for offer in offers if offer.require_vouchers]
-        )
-        audit.record(
-            action="demo.offers_loaded",
-            actor=actor,
-            programme=programme,
-            target=programme,
-            data={"offers": len(offers)},
         )
     return len(offers)
 
