@@ -69,6 +69,12 @@ def icon(name: str, label: str = "", css: str = "") -> SafeString:
 
 
 @register.simple_tag
+def sprite() -> str:
+    """Return the address of the icons, for scripts that draw some."""
+    return static(SPRITE)
+
+
+@register.simple_tag
 def state(code: str, word: str = "", tone: str = "") -> SafeString:
     """Show a state as colour and word: `{% state run.state %}` or `{% state "x" _("3 short") "needs" %}`."""
     known_tone, known_word = STATES.get(str(code), ("over", str(code).replace("_", " ")))

@@ -28,6 +28,18 @@
   const button = (text, act, label) => make("button", {
     type: "button", class: "btn btn-default btn-sm", text, "aria-label": label, on: { click: act },
   });
+  const iconButton = (symbol, act, label) => {
+    const drawing = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    drawing.setAttribute("class", "icon-sprite");
+    drawing.setAttribute("aria-hidden", "true");
+    const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
+    use.setAttribute("href", `${host.dataset.icons}#${symbol}`);
+    drawing.append(use);
+    const element = button("", act, label);
+    element.title = label;
+    element.append(drawing);
+    return element;
+  };
   const select = (label, options, chosen, act) => {
     const element = make("select", { class: "form-select", "aria-label": label, on: { change: () => act(element.value) } },
       options.map(([value, text]) => make("option", { value, text, selected: value === chosen })));
@@ -167,8 +179,8 @@
     return controls;
   };
   const side = (parent, place) => make("span", { class: "criteria-side" }, [
-    button("⧉", () => change(() => parent.items.splice(place + 1, 0, structuredClone(parent.items[place]))), words.duplicate),
-    button("✕", () => change(() => parent.items.splice(place, 1)), words.remove),
+    iconButton("copy", () => change(() => parent.items.splice(place + 1, 0, structuredClone(parent.items[place]))), words.duplicate),
+    iconButton("x", () => change(() => parent.items.splice(place, 1)), words.remove),
   ]);
   const condition = (node, parent, place) => {
     const known = "purchases" in node ? measures.get(node.purchases) : fields.get(node.field);
