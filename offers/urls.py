@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from offers.views import catalogue, targeting, template, voucher
+from offers.views import catalogue, mass_assignment, mass_assignment_launch, targeting, template, voucher
 
 app_name = "offers"
 
@@ -34,4 +34,21 @@ urlpatterns = [
     path("audiences/values", targeting.values, name="targeting-values"),
     path("audiences/<int:pk>/", targeting.edit, name="targeting"),
     path("audiences/<int:pk>/archive", targeting.archive, name="targeting-archive"),
+    path("runs/", mass_assignment.runs, name="runs"),
+    path("runs/export.csv", mass_assignment.export, name="runs_export"),
+    path("runs/new", mass_assignment_launch.create, name="run_new"),
+    path("runs/new/offers", mass_assignment_launch.offers, name="run_offers"),
+    path("runs/new/audiences", mass_assignment_launch.audiences, name="run_audiences"),
+    path("runs/new/count", mass_assignment_launch.count, name="run_count"),
+    path("runs/new/sample", mass_assignment_launch.sample, name="run_sample"),
+    path("runs/new/dry-run", mass_assignment_launch.dry_run, name="run_dry_run"),
+    path("runs/<int:run_id>/", mass_assignment.run, name="run"),
+    path("runs/<int:run_id>/row", mass_assignment.row, name="run_row"),
+    path("runs/<int:run_id>/live", mass_assignment.live, name="run_live"),
+    path("runs/<int:run_id>/preview", mass_assignment_launch.preview, name="run_preview"),
+    path("runs/<int:run_id>/outcomes", mass_assignment.outcomes, name="run_outcomes"),
+    path("runs/<int:run_id>/outcomes.csv", mass_assignment.export_outcomes, name="run_outcomes_export"),
+    re_path(
+        r"^runs/(?P<run_id>[0-9]{1,18})/(?P<verb>launch|pause|resume|cancel)$", mass_assignment.act, name="run_act"
+    ),
 ]

@@ -28,6 +28,8 @@ class MassAssignment(models.Model):
         related_name="mass_assignments",
         verbose_name=_("programme"),
     )
+    # Made with the form that starts the run: a form sent twice starts it once.
+    reference = models.UUIDField(_("reference"), null=True, editable=False)
     name = models.CharField(_("name"), max_length=200)
     config_offer = models.ForeignKey(
         "offers.ConfigOffer",
@@ -99,6 +101,9 @@ class MassAssignment(models.Model):
         verbose_name_plural = _("mass assignments")
         ordering = ["-id"]
         permissions = [("launch_massassignment", _("Can launch mass assignments"))]
+        constraints = [
+            models.UniqueConstraint(fields=["programme", "reference"], name="a_run_reference_starts_one_run"),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -1,10 +1,19 @@
-"""What a mass assignment has done, counted from committed rows only."""
+"""Mass assignments as they are shown; what they have done is counted from committed rows only."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db.models import F, Q, QuerySet, Sum
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
 from loyalty.database import rows
-from offers.models import MassAssignment
+from loyalty.errors import NotFound
+from loyalty.models import AuditEvent, Programme
+from offers.models import Audience, ConfigOffer, MassAssignment, MassAssignmentChunk, OfferTemplate
+from offers.selectors import template as templates
 
 
 @dataclass(frozen=True)
@@ -67,3 +76,104 @@ def progress(*, run: MassAssignment, now: datetime) -> Progress:
         per_minute=per_minute,
         seconds_left=seconds_left,
     )
+
+
+class RunNotFound(NotFound):
+    """The programme has no such mass assignment."""
+
+    code = "unknown_mass_assignment"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a run's history."""
+
+    at: datetime
+    words: str | Promise
+    actor: str = ""
+    note: str = ""
+
+
+def runs(*, programme: Programme) -> QuerySet[MassAssignment]:
+    """Return the programme's mass assignments, the newest first, with all that a list shows."""
+    return (
+        MassAssignment.objects.filter(programme=programme)
+        .select_related("config_offer", "template", "targeting_version__targeting", "campaign", "launched_by")
+        .order_by("-id")
+    )
+
+
+def find(*, programme: Programme, run_id: int) -> MassAssignment:
+    """Return the programme's mass assignment. Raises RunNotFound, also for another programme's."""
+    run = (
+        runs(programme=programme)
+        .select_related("programme", "created_by", "config_offer__voucher_bank", "config_offer__current_revision")
+        .filter(pk=run_id)
+        .first()
+    )
+    if run is None:
+        raise RunNotFound(_("There is no such mass assignment here."), id=run_id)
+    return run
+
+
+def done_by_run(*, run_ids: Iterable[int]) -> dict[int, dict[str, int]]:
+    """Return what many runs have done, from committed chunks, in one query: {run: {"done": …, "assigned": …}}."""
+    found = (
+        MassAssignmentChunk.objects.filter(run__in=list(run_ids), done_at__isnull=False)
+        .values("run_id")
+        .annotate(done=Sum("size"), given=Sum("assigned"))
+    )
+    return {row["run_id"]: {"done": row["done"], "assigned": row["given"]} for row in found}
+
+
+def troubled_chunks(*, run: MassAssignment, most: int = 20) -> list[MassAssignmentChunk]:
+    """Return the chunks that were given up, then those that were tried again, each with its last cause."""
+    return list(
+        MassAssignmentChunk.objects.filter(run=run)
+        .filter(Q(failed_at__isnull=False) | Q(attempts__gt=1))
+        .order_by(F("failed_at").asc(nulls_last=True), "number")[:most]
+    )
+
+
+VERBS = {
+    "mass_assignment.launched": gettext_lazy("launched"),
+    "mass_assignment.paused": gettext_lazy("paused"),
+    "mass_assignment.resumed": gettext_lazy("resumed"),
+    "mass_assignment.cancelled": gettext_lazy("cancelled"),
+}
+
+
+def timeline(*, run: MassAssignment) -> list[Entry]:
+    """Return what happened to a run, the latest first; one query."""
+    entries = [Entry(run.created_at, _("prepared"), actor=str(run.created_by or ""))]
+    for event in (
+        AuditEvent.objects.filter(object_type="offers.massassignment", object_id=str(run.pk))
+        .select_related("user", "api_client")
+        .order_by("-id")[:100]
+    ):
+        who = str(event.user) if event.user else (event.api_client.name if event.api_client else "")
+        entries.append(Entry(event.at, VERBS.get(event.action, event.action.partition(".")[2]), actor=who))
+    if run.planned_at:
+        entries.append(Entry(run.planned_at, _("planned: audience frozen, codes reserved")))
+    if run.finished_at and run.state != MassAssignment.State.CANCELLED:
+        entries.append(Entry(run.finished_at, run.get_state_display()))
+    return sorted(entries, key=lambda entry: entry.at, reverse=True)
+
+
+def templates_to_run(*, programme: Programme, text: str = "", offer_id: int | None = None) -> QuerySet[OfferTemplate]:
+    """Return the templates that a run can be made of: in use, of published personalized offers (S4-24)."""
+    found = templates.templates(programme=programme, text=text, is_archived=False).filter(
+        config_offer__state=ConfigOffer.State.PUBLISHED, config_offer__audience=Audience.PERSONALIZED
+    )
+    if offer_id is not None:
+        found = found.filter(config_offer=offer_id)
+    # An offer's default template, which means the offer itself, stands before its others.
+    return found.order_by("config_offer__name", "config_offer", "-is_default", "name")
+
+
+def template_to_run(*, programme: Programme, template_id: int | None) -> OfferTemplate | None:
+    """Return the template when a run can be made of it; None for another one's, unpublished or archived."""
+    if template_id is None:
+        return None
+    found = templates_to_run(programme=programme).select_related("config_offer__voucher_bank")
+    return found.filter(pk=template_id).first()

@@ -5,14 +5,17 @@ by compare-and-set. `audience` knows whom a run reaches, `execution` does it.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
-from loyalty.database import in_transaction
+from loyalty.database import execute, in_transaction
 from loyalty.errors import Conflict
-from loyalty.models import Programme, User
+from loyalty.models import ApiClient, Programme, User
 from loyalty.services import audit
 from offers.models import Campaign, MassAssignment, OfferTemplate, TargetingVersion
 from offers.services import audience, door, execution
@@ -26,6 +29,58 @@ class NotLaunchable(Conflict):
     code = "mass_assignment_state"
 
 
+@dataclass(frozen=True)
+class Started:
+    """A run that a form started; `is_replayed` when the same form had started it before."""
+
+    run: MassAssignment
+    is_replayed: bool
+
+
+def start(
+    *,
+    programme: Programme,
+    reference: UUID,
+    template: OfferTemplate,
+    targeting_version: TargetingVersion,
+    name: str,
+    campaign: Campaign | None,
+    terms: Mapping[str, Any],
+    rank: int | None,
+    is_launched: bool,
+    actor: User | None,
+    now: datetime,
+) -> Started:
+    """Make a run and launch it (or keep it as a draft), once for each reference: a double click starts one.
+
+    Raises what `create` and `launch` raise; then nothing is written. The caller rings the workers. (S4-24, S4-27)
+    """
+
+    def work() -> Started:
+        # Held until the commit: the second click waits, and finds what the first one made.
+        execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"mass_assignment:{reference}"])
+        known = MassAssignment.objects.filter(programme=programme, reference=reference).first()
+        if known is not None:
+            return Started(known, is_replayed=True)
+        run = create(
+            programme=programme,
+            template=template,
+            targeting_version=targeting_version,
+            name=name,
+            campaign=campaign,
+            terms=terms,
+            rank=rank,
+            actor=actor,
+            now=now,
+            reference=reference,
+        )
+        if is_launched:
+            launch(run=run, actor=actor, now=now)
+        return Started(run, is_replayed=False)
+
+    return in_transaction(work)
+
+
 def create(
     *,
     programme: Programme,
@@ -37,13 +92,15 @@ def create(
     rank: int | None,
     actor: User | None,
     now: datetime,
+    reference: UUID | None = None,
 ) -> MassAssignment:
     """Make a draft and return it. Raises InvalidInput naming every missing or unacceptable rule value (S0-07)."""
     door.require_module(programme)
     audience.prepare(programme=programme, template_id=template.pk, given=terms, now=now)
     return MassAssignment.objects.create(
         programme=programme,
-        name=name.strip() or f"{template.config_offer.name} → {targeting_version.targeting.name}",
+        reference=reference,
+        name=(name.strip() or f"{template.config_offer.name} → {targeting_version.targeting.name}")[:200],
         config_offer=template.config_offer,
         template=template,
         targeting_version=targeting_version,
@@ -54,7 +111,9 @@ def create(
     )
 
 
-def launch(*, run: MassAssignment, actor: User | None, now: datetime) -> MassAssignment:
+def launch(
+    *, run: MassAssignment, actor: User | None, now: datetime, api_client: ApiClient | None = None
+) -> MassAssignment:
     """Put a draft, or a failed run after its cause is mended, in line for planning; returns the run as it is now.
 
     The caller rings the workers after the commit. A second launch of the same run (a double click) raises
@@ -74,22 +133,37 @@ def launch(*, run: MassAssignment, actor: User | None, now: datetime) -> MassAss
         )
         run.refresh_from_db()
         if not moved:
-            raise NotLaunchable(f"“{run.name}” was launched already: it is {run.get_state_display()}.")
-        audit.record(action="mass_assignment.launched", actor=actor, programme=run.programme, target=run)
+            raise NotLaunchable(
+                _("“%(run)s” was launched already: it is %(state)s.")
+                % {"run": run.name, "state": run.get_state_display()}
+            )
+        audit.record(
+            action="mass_assignment.launched",
+            actor=actor,
+            api_client=api_client,
+            programme=run.programme,
+            target=run,
+        )
     return run
 
 
-def pause(*, run: MassAssignment, actor: User | None, now: datetime) -> MassAssignment:
+def pause(
+    *, run: MassAssignment, actor: User | None, now: datetime, api_client: ApiClient | None = None
+) -> MassAssignment:
     """Let chunks in flight finish and take no more until `resume`."""
-    return _move(run, [State.RUNNING], State.PAUSED, "mass_assignment.paused", actor, now)
+    return _move(run, [State.RUNNING], State.PAUSED, "mass_assignment.paused", actor, now, api_client)
 
 
-def resume(*, run: MassAssignment, actor: User | None, now: datetime) -> MassAssignment:
+def resume(
+    *, run: MassAssignment, actor: User | None, now: datetime, api_client: ApiClient | None = None
+) -> MassAssignment:
     """Go on with a paused run; the caller rings the workers."""
-    return _move(run, [State.PAUSED], State.RUNNING, "mass_assignment.resumed", actor, now)
+    return _move(run, [State.PAUSED], State.RUNNING, "mass_assignment.resumed", actor, now, api_client)
 
 
-def cancel(*, run: MassAssignment, actor: User | None, now: datetime) -> MassAssignment:
+def cancel(
+    *, run: MassAssignment, actor: User | None, now: datetime, api_client: ApiClient | None = None
+) -> MassAssignment:
     """Stop for good: what was assigned stays, reserved codes that nobody got go back."""
 
     def work() -> MassAssignment:
@@ -100,6 +174,7 @@ def cancel(*, run: MassAssignment, actor: User | None, now: datetime) -> MassAss
             "mass_assignment.cancelled",
             actor,
             now,
+            api_client,
         )
         execution.release(run=moved, now=now)
         MassAssignment.objects.filter(pk=run.pk).update(finished_at=now)
@@ -110,12 +185,21 @@ def cancel(*, run: MassAssignment, actor: User | None, now: datetime) -> MassAss
 
 
 def _move(
-    run: MassAssignment, allowed: list[str], to: str, action: str, actor: User | None, now: datetime
+    run: MassAssignment,
+    allowed: list[str],
+    to: str,
+    action: str,
+    actor: User | None,
+    now: datetime,
+    api_client: ApiClient | None,
 ) -> MassAssignment:
     with transaction.atomic():
         moved = MassAssignment.objects.filter(pk=run.pk, state__in=allowed).update(state=to, updated_at=now)
         run.refresh_from_db()
         if not moved:
-            raise NotLaunchable(f"“{run.name}” is {run.get_state_display()}: that cannot be done now.")
-        audit.record(action=action, actor=actor, programme=run.programme, target=run)
+            raise NotLaunchable(
+                _("“%(run)s” is %(state)s: that cannot be done now.")
+                % {"run": run.name, "state": run.get_state_display()}
+            )
+        audit.record(action=action, actor=actor, api_client=api_client, programme=run.programme, target=run)
     return run

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from django.contrib.admin.views.decorators import staff_member_required
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
+
+from loyalty.staff import required
 
 View = Callable[..., HttpResponse]
 
@@ -17,15 +17,11 @@ def staff(*permissions: str) -> Callable[[View], View]:
 
     def decorate(view: View) -> View:
         @wraps(view)
-        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            if not request.user.has_perms(permissions):
-                raise PermissionDenied
-            if request.programme is None:  # type: ignore[attr-defined]
-                return redirect("support:home")
+        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             if not request.programme.offers_enabled:  # type: ignore[attr-defined]
                 return render(request, "offers/module_off.html", status=409)
             return view(request, *args, **kwargs)
 
-        return staff_member_required(login_url="account_login")(guarded)  # type: ignore[no-any-return]
+        return required(*permissions)(checked)
 
     return decorate

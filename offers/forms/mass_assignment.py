@@ -1,0 +1,174 @@
+"""A mass assignment in the making: four steps in one page, kept in its address, so that a reload loses nothing.
+
+`Draft` reads the address (or what was sent) and says which step is open, what is still missing, and how the address
+looks with something changed. Nothing is written before the launch.
+"""
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.http import QueryDict
+from django.utils.functional import cached_property
+from django.utils.translation import gettext_lazy as _
+
+from loyalty.models import Programme
+from offers import rules
+from offers.forms.rules import RulesForm
+from offers.models import Campaign, OfferTemplate, Targeting, TargetingVersion
+from offers.selectors import mass_assignment as selectors
+from offers.selectors import targeting as targetings
+
+STEPS = ("offer", "terms", "audience", "options")
+OPTIONS = ("name", "campaign", "rank")
+KEPT = ("reference", "template", "terms", "targeting", *OPTIONS)
+RANKS = [MinValueValidator(-32_768), MaxValueValidator(32_767)]
+
+
+class OptionsForm(forms.Form):
+    """What a run may have besides offer, terms and audience; all of it optional."""
+
+    name = forms.CharField(
+        label=_("Name"),
+        max_length=200,
+        required=False,
+        help_text=_("Empty: the offer and the audience."),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    campaign = forms.ModelChoiceField(
+        label=_("Campaign"),
+        queryset=Campaign.objects.none(),
+        required=False,
+        empty_label=_("None: the run stands for itself"),
+        help_text=_("A member gets an offer once in a campaign, whichever run or agent gives it."),
+    )
+    rank = forms.IntegerField(
+        label=_("Rank"),
+        required=False,
+        validators=RANKS,
+        help_text=_("Lower stands first in the member's list. Empty: as the offer says."),
+        widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
+    )
+
+    def __init__(self, data: Any = None, *, programme: Programme, **options: Any) -> None:
+        super().__init__(data, **options)
+        self.fields["campaign"].queryset = Campaign.objects.filter(programme=programme, is_of_run=False)  # type: ignore[attr-defined]
+
+
+class Draft:
+    """What is chosen so far. `data` is the address' or the sent form's; whatever it holds wrongly is not chosen."""
+
+    def __init__(self, data: QueryDict, *, programme: Programme) -> None:
+        self.data = data
+        self.programme = programme
+
+    @cached_property
+    def reference(self) -> uuid.UUID:
+        """Return the reference of this form, the same one however often it is sent."""
+        try:
+            return uuid.UUID(self.data.get("reference", ""))
+        except ValueError:
+            return uuid.uuid4()
+
+    @cached_property
+    def template(self) -> OfferTemplate | None:
+        return selectors.template_to_run(programme=self.programme, template_id=_number(self.data.get("template")))
+
+    @cached_property
+    def required(self) -> list[str]:
+        return rules.description.ordered(self.template.required_rules) if self.template else []
+
+    @cached_property
+    def base(self) -> Mapping[str, Any]:
+        """Return the terms that the offer itself has, under which nothing is given."""
+        offer = self.template.config_offer if self.template else None
+        return offer.current_revision.terms if offer and offer.current_revision else {}
+
+    @cached_property
+    def rules(self) -> RulesForm:
+        """Return the form for the template's rules and those that may be set otherwise (S0-07, S0-08)."""
+        is_typed = any(name.partition("__")[0] in rules.KINDS for name in self.data)
+        return RulesForm(
+            self.data if is_typed or "terms" in self.data else None,
+            kinds=[*self.required, *(kind for kind in rules.KINDS if kind not in self.required)],
+            required=self.required,
+            currency=self.programme.currency,
+            zone=self.programme.zone,
+            terms={kind: self.base[kind] for kind in self.required if kind in self.base},
+        )
+
+    @property
+    def terms(self) -> dict[str, Any]:
+        """Return the values given, once the rules are valid; nothing while they are not."""
+        return self.rules.terms if self.rules.is_bound and self.rules.is_valid() else {}
+
+    @cached_property
+    def targeting(self) -> Targeting | None:
+        chosen = _number(self.data.get("targeting"))
+        return targetings.saved(self.programme).filter(pk=chosen).first() if chosen else None
+
+    @property
+    def version(self) -> TargetingVersion | None:
+        return self.targeting.current_version if self.targeting else None
+
+    @cached_property
+    def options(self) -> OptionsForm:
+        return OptionsForm(self.data, programme=self.programme)
+
+    @cached_property
+    def done(self) -> dict[str, bool]:
+        """Say of each step whether it is done; terms are when their form was sent, or when none is required."""
+        has_template = self.template is not None
+        is_confirmed = self.data.get("terms") == "set" or not (self.required or self.rules.is_bound)
+        is_acceptable = not self.rules.is_bound or self.rules.is_valid()
+        return {
+            "offer": has_template,
+            "terms": has_template and is_confirmed and is_acceptable,
+            "audience": self.version is not None,
+            "options": self.options.is_valid(),
+        }
+
+    @cached_property
+    def step(self) -> str:
+        """Return the open step: the one asked for when it can be, else the first that is not done, else none."""
+        asked = self.data.get("step", "")
+        if asked in STEPS and (asked == "offer" or self.done["offer"]):
+            return asked
+        return next((step for step in STEPS if not self.done[step]), "")
+
+    @property
+    def is_complete(self) -> bool:
+        return all(self.done.values())
+
+    @property
+    def name(self) -> str:
+        """Return what the run will be called."""
+        given = str(self.data.get("name", "")).strip()
+        if given or not (self.template and self.targeting):
+            return given
+        return f"{self.template.config_offer.name} → {self.targeting.name}"
+
+    def kept(self, *without: str) -> list[tuple[str, str]]:
+        """Return what the address holds, without some steps' own parts: hidden inputs of the other steps' forms."""
+        pairs = [("reference", str(self.reference))]
+        for name, values in self.data.lists():
+            part = "terms" if name.partition("__")[0] in rules.KINDS and "__" in name else name
+            if name == "reference" or part in without or (name not in KEPT and part == name):
+                continue
+            pairs += [(name, value) for value in values if value != ""]
+        return pairs
+
+    def address(self, *without: str, **changes: Any) -> str:
+        """Return this draft's query string without some parts and with some changed."""
+        query = QueryDict(mutable=True)
+        for name, value in self.kept(*without, *changes):
+            query.appendlist(name, value)
+        for name, value in changes.items():
+            query[name] = str(value)
+        return f"?{query.urlencode()}"
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else None

@@ -1,0 +1,250 @@
+"""Mass assignments on their way and done: the list, one run's page, what can be done with it (SCREENS, "A run")."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from defusedcsv import csv
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST, require_safe
+
+from loyalty import clock, toasts
+from loyalty.errors import DomainError, NotFound
+from loyalty.listing import Column, Listing
+from loyalty.services import audit
+from offers import rules
+from offers.filters.mass_assignment import RunFilter
+from offers.models import MassAssignment
+from offers.selectors import audience as audiences
+from offers.selectors import mass_assignment as selectors
+from offers.selectors import voucher as vouchers
+from offers.services import mass_assignment as service
+from offers.tasks import mass_assignment as tasks
+from offers.views.access import staff
+
+State = MassAssignment.State
+COLUMNS = (
+    Column("name", gettext_lazy("Run"), sort="name"),
+    Column("state", gettext_lazy("State"), sort="state"),
+    Column("progress", gettext_lazy("Progress")),
+    Column("assigned", gettext_lazy("Assigned"), end=True),
+    Column("campaign", gettext_lazy("Campaign"), sort="campaign__name"),
+    Column("launched", gettext_lazy("Launched"), sort="launched_at", end=True),
+)
+# What can be done with a run, in which states.
+VERBS = {
+    "launch": ({State.DRAFT, State.FAILED}, service.launch, gettext_lazy("Launched. The audience is being planned.")),
+    "pause": ({State.RUNNING}, service.pause, gettext_lazy("Paused. What was assigned stays.")),
+    "resume": ({State.PAUSED}, service.resume, gettext_lazy("It goes on.")),
+    "cancel": (
+        {State.DRAFT, State.SCHEDULED, State.PLANNED, State.RUNNING, State.PAUSED},
+        service.cancel,
+        gettext_lazy("Cancelled. What was assigned stays; codes that nobody got went back."),
+    ),
+}
+# These come back to the workers.
+RUNG = {"launch", "resume"}
+
+
+class _Echo:
+    """A file whose `write` hands the line back, so that a CSV streams."""
+
+    def write(self, value: str) -> str:
+        return value
+
+
+@require_safe
+@staff("offers.view_massassignment")
+def runs(request: HttpRequest) -> HttpResponse:
+    """List the programme's runs, filtered and sorted by what stands in the address."""
+    found = RunFilter(request.GET, queryset=selectors.runs(programme=request.programme), request=request)
+    listing = Listing(request, found.qs, columns=COLUMNS, filters=found.form)
+    shown = list(listing.page.object_list)
+    done = selectors.done_by_run(run_ids=[run.pk for run in shown])
+    for run in shown:
+        run.counted = done.get(run.pk, {"done": 0, "assigned": 0})
+    listing.page.object_list = shown
+    return render(request, "offers/runs.html", {"listing": listing})
+
+
+@require_safe
+@staff("offers.view_massassignment")
+def row(request: HttpRequest, run_id: int) -> HttpResponse:
+    """Return the moving cells of one run's line in the list."""
+    run = selectors.find(programme=request.programme, run_id=run_id)
+    run.counted = selectors.done_by_run(run_ids=[run.pk]).get(run.pk, {"done": 0, "assigned": 0})  # type: ignore[attr-defined]
+    return render(request, "offers/_runs_row.html", {"object": run})
+
+
+@require_safe
+@staff("offers.view_massassignment")
+def export(request: HttpRequest) -> StreamingHttpResponse:
+    """Stream the runs that the list's filters keep as CSV."""
+    found = RunFilter(request.GET, queryset=selectors.runs(programme=request.programme), request=request).qs
+    head = ["id", "name", "state", "offer", "template", "audience", "version", "campaign", "matched", "eligible"]
+    head += ["assigned", "launched_at", "finished_at"]
+    return _csv("runs.csv", head, _run_lines(found))
+
+
+@require_safe
+@staff("offers.view_massassignment")
+def run(request: HttpRequest, run_id: int) -> HttpResponse:
+    """Show one run: how far it is, what became of whom, what happened."""
+    found = selectors.find(programme=request.programme, run_id=run_id)
+    return render(request, "offers/run.html", _context(found))
+
+
+@require_safe
+@staff("offers.view_massassignment")
+def live(request: HttpRequest, run_id: int) -> HttpResponse:
+    """Return the part of the page that moves; where the state has changed since, the page as a whole."""
+    found = selectors.find(programme=request.programme, run_id=run_id)
+    context = _context(found)
+    has_moved = request.GET.get("state", "") not in {"", found.state}
+    answer = render(request, "offers/_run_page.html" if has_moved else "offers/_run_live.html", context)
+    if has_moved:
+        answer.headers["HX-Retarget"] = "#run"
+        answer.headers["HX-Reswap"] = "outerHTML settle:0ms"
+    return answer
+
+
+@require_POST
+@staff("offers.view_massassignment", "offers.launch_massassignment")
+def act(request: HttpRequest, run_id: int, verb: str) -> HttpResponse:
+    """Launch, pause, resume or cancel a run; a second click finds it done and changes nothing."""
+    found = selectors.find(programme=request.programme, run_id=run_id)
+    _states, do, words = VERBS[verb]
+    try:
+        do(run=found, actor=request.user, now=clock.now())
+    except DomainError as error:
+        toasts.say(request, error.message, level="error")
+    else:
+        if verb in RUNG:
+            transaction.on_commit(lambda: tasks.ring(found.pk))
+        toasts.say(request, str(words))
+    return HttpResponseRedirect(reverse("offers:run", args=[found.pk]))
+
+
+@require_safe
+@staff("offers.view_massassignment")
+def outcomes(request: HttpRequest, run_id: int) -> HttpResponse:
+    """Return a page of the frozen audience, member by member; `?outcome=` keeps one outcome, `?after=` goes on."""
+    found = selectors.find(programme=request.programme, run_id=run_id)
+    after = request.GET.get("after", "")
+    page = audiences.page(
+        run=found,
+        outcome=_outcome(request),
+        after=int(after) if after.isascii() and after.isdigit() and len(after) < 19 else 0,
+    )
+    context = _context(found) | {"page": page, "outcome": _outcome(request), "is_first": not after}
+    return render(request, "offers/_run_outcomes.html", context)
+
+
+@require_safe
+@staff("offers.view_massassignment")
+def export_outcomes(request: HttpRequest, run_id: int) -> StreamingHttpResponse:
+    """Stream what became of each member as CSV; the export is audited."""
+    found = selectors.find(programme=request.programme, run_id=run_id)
+    outcome = _outcome(request)
+    audit.record(
+        action="mass_assignment.exported",
+        actor=request.user,
+        programme=request.programme,
+        target=found,
+        data={"outcome": outcome},
+    )
+    lines = (
+        [each.external_id, each.outcome, str(each.assignment_id or "")]
+        for each in audiences.every(run=found, outcome=outcome)
+    )
+    return _csv(f"run-{found.pk}-outcomes.csv", ["member", "outcome", "assignment"], lines)
+
+
+def _context(run: MassAssignment) -> dict[str, Any]:
+    now = clock.now()
+    progress = selectors.progress(run=run, now=now)
+    context: dict[str, Any] = {
+        "run": run,
+        "progress": progress,
+        "verbs": {verb for verb, (states, _do, _words) in VERBS.items() if run.state in states},
+        "refused": [
+            (code, audiences.COUNTED.get(code, code), count) for code, count in sorted(progress.refused.items())
+        ],
+        "waiting": progress.total - progress.done,
+        "timeline": selectors.timeline(run=run),
+        "troubled": selectors.troubled_chunks(run=run) if progress.failed_chunks or progress.retried_chunks else [],
+        "lines": rules.explain(
+            rules.effective(
+                run.config_offer.current_revision.terms if run.config_offer.current_revision else {}, run.terms
+            ),
+            currency=run.programme.currency,
+            zone=run.programme.zone,
+        ),
+    }
+    if run.config_offer.require_vouchers:
+        context["codes_left"] = vouchers.codes_left(bank=run.config_offer.voucher_bank, now=now)
+    if run.failure:
+        context["failure"] = _failure(run, context.get("codes_left"))
+    return context
+
+
+def _failure(run: MassAssignment, codes_left: int | None) -> dict[str, Any]:
+    """Say why a run failed, and what to do: by code, so that it follows the reader's language (S4-28)."""
+    failure = run.failure or {}
+    code = failure.get("code", "")
+    if code == "out_of_codes":
+        needed, short = failure.get("needed", 0), failure.get("short", 0)
+        is_mended = codes_left is not None and codes_left >= needed
+        return {
+            "code": code,
+            "needed": needed,
+            "left": needed - short,
+            "short": short,
+            "missing": max(0, needed - (codes_left or 0)),
+            "is_mended": is_mended,
+        }
+    if code == "planning_failed":
+        return {"code": code, "attempts": failure.get("attempts", 0)}
+    return {"code": code, "message": failure.get("message", ""), "problems": failure.get("problems", [])}
+
+
+def _outcome(request: HttpRequest) -> str:
+    outcome = request.GET.get("outcome", "")
+    if outcome and outcome not in audiences.LABELS:
+        raise NotFound(_("There is no such outcome."))
+    return outcome
+
+
+def _run_lines(found: Any) -> Iterator[list[Any]]:
+    runs = list(found[:10_000])
+    done = selectors.done_by_run(run_ids=[run.pk for run in runs])
+    for run in runs:
+        version = run.targeting_version
+        yield [
+            run.pk,
+            run.name,
+            run.state,
+            run.config_offer.offer_reference,
+            run.template.name,
+            version.targeting.name if version else "",
+            version.number if version else "",
+            run.campaign.external_id if run.campaign and not run.campaign.is_of_run else "",
+            run.matched,
+            run.eligible,
+            done.get(run.pk, {}).get("assigned", 0),
+            run.launched_at.isoformat() if run.launched_at else "",
+            run.finished_at.isoformat() if run.finished_at else "",
+        ]
+
+
+def _csv(name: str, head: list[str], lines: Iterator[list[Any]]) -> StreamingHttpResponse:
+    writer = csv.writer(_Echo())
+    # A generator of lines: a million of them never stand in memory together.
+    parts = (writer.writerow(line) for group in ([head], lines) for line in group)
+    answer = StreamingHttpResponse(parts, content_type="text/csv; charset=utf-8")
+    answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return answer

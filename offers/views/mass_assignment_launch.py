@@ -1,0 +1,259 @@
+"""Launching a mass assignment: one page whose steps fold as they are done (SCREENS, S4-24..28).
+
+The address holds the draft. Each step's form is a GET of this page with the other steps' values hidden in it; htmx
+exchanges only the flow. The launch is the one POST.
+"""
+
+from typing import Any
+
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_http_methods, require_safe
+from django_htmx.http import HttpResponseClientRedirect
+
+from loyalty import clock, toasts
+from loyalty.errors import DomainError
+from offers import rules
+from offers import targeting as criteria
+from offers.forms.mass_assignment import Draft
+from offers.models import Targeting
+from offers.selectors import audience as audiences_of_runs
+from offers.selectors import mass_assignment as selectors
+from offers.selectors import targeting as targetings
+from offers.selectors import voucher as vouchers
+from offers.services import audience, mass_assignment
+from offers.tasks import mass_assignment as tasks
+from offers.views.access import staff
+
+PERMISSIONS = ("offers.view_massassignment", "offers.add_massassignment")
+SHOWN = 20
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@staff(*PERMISSIONS)
+def create(request: HttpRequest) -> HttpResponse:
+    """Show the flow as far as it is filled in; take the launch. `?offer=` and `?targeting=` begin with a choice."""
+    if request.method == "POST":
+        return _launch(request)
+    draft = Draft(_begun(request), programme=request.programme)
+    if not request.GET.get("reference") and not request.htmx:
+        # From here on the address is the draft: the form that is sent twice carries one reference.
+        return HttpResponseRedirect(draft.address(**({"step": draft.step} if "step" in request.GET else {})))
+    return _shown(request, draft)
+
+
+@require_safe
+@staff(*PERMISSIONS)
+def offers(request: HttpRequest) -> HttpResponse:
+    """Return the offers and templates whose names hold what was typed."""
+    draft = Draft(request.GET, programme=request.programme)
+    return render(request, "offers/_run_offers.html", {"draft": draft, **_offers(request)})
+
+
+@require_safe
+@staff(*PERMISSIONS)
+def audiences(request: HttpRequest) -> HttpResponse:
+    """Return the saved targetings whose names hold what was typed."""
+    draft = Draft(request.GET, programme=request.programme)
+    return render(request, "offers/_run_audiences.html", {"draft": draft, **_audiences(request)})
+
+
+@require_safe
+@staff(*PERMISSIONS)
+def count(request: HttpRequest) -> HttpResponse:
+    """Return about how many members the audience has, at once; `?exact=1` counts them (S4-26)."""
+    draft = Draft(request.GET, programme=request.programme)
+    if draft.version is None:
+        return HttpResponse(status=204)
+    of = {"programme": request.programme, "now": clock.now()}
+    if request.GET.get("exact"):
+        found = targetings.Estimate(targetings.count(draft.version.criteria, **of), is_exact=True)
+    else:
+        found = targetings.estimate(draft.version.criteria, **of)
+    return render(request, "offers/_run_count.html", {"draft": draft, "found": found})
+
+
+@require_safe
+@staff(*PERMISSIONS)
+def sample(request: HttpRequest) -> HttpResponse:
+    """Return some members of the audience, so that the target is looked at before a launch (S4-25)."""
+    draft = Draft(request.GET, programme=request.programme)
+    if draft.version is None:
+        return HttpResponse(status=204)
+    members = targetings.sample(draft.version.criteria, programme=request.programme, now=clock.now(), size=8)
+    return render(request, "offers/_run_sample.html", {"members": members})
+
+
+@require_safe
+@staff(*PERMISSIONS)
+def dry_run(request: HttpRequest) -> HttpResponse:
+    """Return what a launch would do now, in numbers, with the button that does it."""
+    draft = Draft(request.GET, programme=request.programme)
+    if not draft.is_complete:
+        return HttpResponse(status=204)
+    return render(request, "offers/_run_dry_run.html", _dry_run(request, draft))
+
+
+@require_safe
+@staff("offers.view_massassignment")
+def preview(request: HttpRequest, run_id: int) -> HttpResponse:
+    """Return what launching a draft would do now."""
+    run = selectors.find(programme=request.programme, run_id=run_id)
+    context: dict[str, Any] = {}
+    try:
+        found = audience.dry_run(
+            programme=request.programme,
+            template=run.template,
+            criteria=run.targeting_version.criteria,
+            terms=run.terms,
+            campaign=run.campaign,
+            now=clock.now(),
+        )
+        context = {"found": found, "excluded": _excluded(found)}
+    except DomainError as error:
+        context = {"refusal": error}
+    return render(request, "offers/_run_preview.html", context)
+
+
+def _begun(request: HttpRequest) -> QueryDict:
+    """Return the address' values; an offer with one template only means that template (D-11)."""
+    data = request.GET.copy()
+    text = data.get("offer", "")
+    if text.isascii() and text.isdigit() and len(text) < 19 and not data.get("template"):
+        found = list(selectors.templates_to_run(programme=request.programme, offer_id=int(text))[:2])
+        if len(found) == 1:
+            data["template"] = str(found[0].pk)
+    return data
+
+
+def _shown(request: HttpRequest, draft: Draft, status: int = 200, **more: Any) -> HttpResponse:
+    context: dict[str, Any] = {"draft": draft, **more}
+    if draft.step == "offer":
+        context |= _offers(request)
+    if draft.step == "audience":
+        context |= _audiences(request)
+    if draft.done["terms"] and draft.step != "terms":
+        context["lines"] = _lines(draft)
+    if draft.targeting is not None:
+        context["sentence"] = _sentence(draft.targeting)
+    page = "offers/_run_flow.html" if request.htmx and request.htmx.target == "flow" else "offers/run_create.html"
+    answer = render(request, page, context, status=status)
+    # The same address is a whole page and a part of one: a cache must not mix them up.
+    answer.headers["Vary"] = "HX-Request, Cookie"
+    return answer
+
+
+def _offers(request: HttpRequest) -> dict[str, Any]:
+    text = request.GET.get("text", "")[:100]
+    offer = request.GET.get("offer", "")
+    only = int(offer) if offer.isascii() and offer.isdigit() and len(offer) < 19 else None
+    found = list(selectors.templates_to_run(programme=request.programme, text=text, offer_id=only)[: SHOWN + 1])
+    left = vouchers.codes_left_by_offer(
+        offer_ids=[each.config_offer_id for each in found if each.config_offer.require_vouchers], now=clock.now()
+    )
+    choices = [
+        {"template": each, "left": left.get(each.config_offer_id, 0) if each.config_offer.require_vouchers else None}
+        for each in found[:SHOWN]
+    ]
+    return {"choices": choices, "text": text, "has_more": len(found) > SHOWN}
+
+
+def _audiences(request: HttpRequest) -> dict[str, Any]:
+    text = request.GET.get("text", "")[:100]
+    found = targetings.saved(request.programme).filter(current_version__isnull=False)
+    for word in text.split():
+        found = found.filter(name__icontains=word)
+    shown = list(found[: SHOWN + 1])
+    return {"targetings": shown[:SHOWN], "text": text, "has_more": len(shown) > SHOWN}
+
+
+def _lines(draft: Draft) -> list[rules.Line]:
+    effective = rules.effective(draft.base, draft.terms)
+    return rules.explain(effective, currency=draft.programme.currency, zone=draft.programme.zone)
+
+
+def _sentence(targeting: Targeting) -> str:
+    """Return the criteria in words; what they name may have gone since they were saved."""
+    try:
+        return str(
+            criteria.sentence(targetings.read(targeting.current_version.criteria, programme=targeting.programme))
+        )
+    except criteria.InvalidCriteria as error:
+        return error.message
+
+
+def _dry_run(request: HttpRequest, draft: Draft) -> dict[str, Any]:
+    template, version = draft.template, draft.version
+    context: dict[str, Any] = {"draft": draft, "may_launch": request.user.has_perm("offers.launch_massassignment")}
+    try:
+        context["found"] = audience.dry_run(
+            programme=request.programme,
+            template=template,
+            criteria=version.criteria,
+            terms=draft.terms,
+            campaign=draft.options.cleaned_data["campaign"],
+            now=clock.now(),
+        )
+    except DomainError as error:
+        return context | {"refusal": error}
+    return context | {"excluded": _excluded(context["found"]), "why_not": _why_not(context)}
+
+
+def _excluded(found: audience.DryRun) -> list[dict[str, Any]]:
+    return [
+        {"code": code, "label": audiences_of_runs.COUNTED.get(code, code), "count": count}
+        for code, count in sorted(found.excluded.items())
+    ]
+
+
+def _why_not(context: dict[str, Any]) -> str:
+    """Say why the button cannot be pressed, or nothing."""
+    found: audience.DryRun = context["found"]
+    if not context["may_launch"]:
+        return _("You may prepare runs; someone who may launch them does that.")
+    if not found.eligible:
+        return _("There is nobody to assign.")
+    if found.codes_short:
+        return ngettext("%(n)d code is short.", "%(n)d codes are short.", found.codes_short) % {"n": found.codes_short}
+    return ""
+
+
+def _launch(request: HttpRequest) -> HttpResponse:
+    draft = Draft(request.POST, programme=request.programme)
+    is_launched = request.POST.get("do") != "keep"
+    if is_launched and not request.user.has_perm("offers.launch_massassignment"):
+        return _shown(request, draft, 403, refusal=_("You may prepare runs, not launch them. Keep it as a draft."))
+    if not draft.is_complete:
+        return _shown(request, draft, 422, refusal=_("Something is still missing. Fill in the open step."))
+    if request.POST.get("version") != str(draft.version.pk):
+        changed = _("The audience “%(name)s” was changed since these numbers were shown. Look at them again.")
+        return _shown(request, draft, 409, refusal=changed % {"name": draft.targeting.name})
+    options = draft.options.cleaned_data
+    try:
+        started = mass_assignment.start(
+            programme=request.programme,
+            reference=draft.reference,
+            template=draft.template,
+            targeting_version=draft.version,
+            name=options["name"],
+            campaign=options["campaign"],
+            terms=draft.terms,
+            rank=options["rank"],
+            is_launched=is_launched,
+            actor=request.user,
+            now=clock.now(),
+        )
+    except DomainError as error:
+        return _shown(request, draft, error.status, refusal=error.message, problems=error.problems)
+    if is_launched and not started.is_replayed:
+        transaction.on_commit(lambda: tasks.ring(started.run.pk))
+    if started.is_replayed:
+        toasts.say(request, _("This form was sent already. It started one run, this one."), level="info")
+    elif not is_launched:
+        toasts.say(request, _("Kept as a draft. Launch it here when it is time."))
+    page = reverse("offers:run", args=[started.run.pk])
+    return HttpResponseClientRedirect(page) if request.htmx else HttpResponseRedirect(page)

@@ -1,0 +1,203 @@
+"""Building, launching and watching a mass assignment in a real browser (issue "Screens"; S4-22..28)."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+from django.test import Client
+from playwright.sync_api import Page, expect
+
+from loyalty import clock
+from loyalty.services import member_token
+from offers.models import MassAssignment
+from offers.services import execution
+from tests import workers
+from tests.factories import (
+    CampaignFactory,
+    ConfigOfferFactory,
+    MemberFactory,
+    OfferTemplateFactory,
+    TargetingFactory,
+    give,
+    import_codes,
+)
+
+SHOTS = os.environ.get("LAUREL_SHOTS")
+COLUMBUS = {"op": "and", "items": [{"field": "member.city", "is": "equals", "value": "Columbus"}]}
+
+
+def _shot(page: Page, name: str) -> None:
+    """Keep a picture for who asks for one."""
+    if SHOTS:
+        page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=True)
+
+
+@pytest.fixture
+def coffee(programme):
+    offer = ConfigOfferFactory(
+        programme=programme, name="Coffee 20 % off", offer_reference="COFFEE-20", require_vouchers=True
+    )
+    OfferTemplateFactory(config_offer=offer, name="Win-back", required_rules=["benefit", "validity"])
+    ConfigOfferFactory(programme=programme, name="Pasta, one euro off", offer_reference="PASTA-1")
+    CampaignFactory(programme=programme, name="Autumn")
+    return offer
+
+
+@pytest.fixture
+def audience(programme):
+    MemberFactory.create_batch(24, programme=programme)
+    MemberFactory.create_batch(2, programme=programme, status="inactive")
+    MemberFactory.create_batch(3, programme=programme, city="Dayton")
+    return TargetingFactory(programme=programme, name="Coffee lovers of Columbus", criteria=COLUMBUS)
+
+
+def _choose(page: Page) -> None:
+    """Walk through the flow to the dry run."""
+    page.goto("/offers/runs/")
+    page.get_by_role("link", name="Assign an offer").first.click()
+    page.get_by_label("Offer or template").fill("win")
+    page.get_by_role("link", name=re.compile("Win-back")).click()
+    page.get_by_label("Size").first.fill("25")
+    page.get_by_label("Type").first.select_option("percent")
+    page.get_by_label(re.compile("^Days")).first.fill("14")
+    _shot(page, "2-terms")
+    page.get_by_role("button", name=re.compile("^Continue")).click()
+    _shot(page, "3-audience")
+    page.get_by_role("link", name=re.compile("Coffee lovers of Columbus")).click()
+    expect(page.get_by_role("heading", name="Dry run")).to_be_visible()
+
+
+def test_a_marketer_builds_launches_and_watches_a_run_and_a_member_sees_the_offer(
+    page, person, sign_in, coffee, audience, programme, tmp_path, assert_accessible
+):
+    """S4-24..27, S0-07, C-04: through the pages and a real worker to the member's own list."""
+    import_codes(coffee, 30)
+    sign_in(page, person("marketer"))
+    page.goto("/offers/runs/")
+    expect(page.get_by_role("heading", name="No runs yet")).to_be_visible()
+    _shot(page, "0-no-runs")
+    page.goto("/offers/runs/new")
+    expect(page.get_by_role("link", name=re.compile("COFFEE-20"))).to_have_count(2)
+    assert_accessible(page)
+    _shot(page, "1-offer")
+    _choose(page)
+    launch = page.get_by_role("button", name="Launch 24 assignments")
+    expect(launch).to_be_enabled()
+    expect(page.locator("#dry-run")).to_contain_text("26 matched − 2 not active = 24 to assign")
+    expect(page.locator("#dry-run")).to_contain_text("24 needed of 30 left")
+    expect(page.locator("#dry-run")).to_contain_text("Check the target before you launch")
+    page.get_by_text("Some of them").click()
+    expect(page.get_by_role("region", name="Some members of the audience").locator("tbody tr")).to_have_count(8)
+    # Nothing is lost by a reload: the address is the draft.
+    page.reload()
+    expect(launch).to_be_visible()
+    expect(page.locator("#audience-count")).to_have_text("26 members")
+    page.get_by_role("link", name="Change the options").click()
+    page.get_by_label("Campaign").select_option(label="Autumn")
+    page.get_by_label("Name").fill("Autumn, first wave")
+    page.get_by_label("Name").blur()
+    expect(page).to_have_url(re.compile("first.wave"))
+    page.reload()
+    expect(page.get_by_label("Name")).to_have_value("Autumn, first wave")
+    assert_accessible(page)
+    _shot(page, "4-options")
+    page.get_by_role("button", name=re.compile("^Continue")).click()
+    expect(launch).to_be_enabled()
+    assert_accessible(page)
+    _shot(page, "5-dry-run")
+
+    with workers.worker(tmp_path, MASS_ASSIGNMENT_CHUNK=10):
+        launch.dblclick()
+        expect(page.get_by_role("heading", name="Autumn, first wave")).to_be_visible()
+        _shot(page, "6-launched")
+        expect(page.get_by_text("Mass assignment is now finished!")).to_be_visible(timeout=60_000)
+    expect(page.locator("#run-live")).to_contain_text("24 of 24")
+    expect(page.locator("#outcomes tbody tr")).to_have_count(26)
+    assert_accessible(page)
+    _shot(page, "7-finished")
+    assert MassAssignment.objects.count() == 1
+    page.get_by_label("Outcome").select_option("member_inactive")
+    expect(page.locator("#outcomes tbody tr")).to_have_count(2)
+    page.goto("/offers/runs/")
+    expect(page.locator("tbody tr")).to_contain_text(["24 of 24"])
+    assert_accessible(page)
+    _shot(page, "8-runs")
+    member = programme.members.filter(status="active", city="Columbus").first()
+    token = member_token.mint(member=member, now=clock.now())
+    mine = Client().get("/api/v1/me/offers", headers={"Authorization": f"Bearer {token}"}).json()
+    assert [offer["name"] for offer in mine["offers"]] == ["Coffee 20 % off"]
+
+
+def test_too_few_codes_are_shown_before_and_a_failed_run_says_what_to_do(
+    page, person, sign_in, coffee, audience, assert_accessible
+):
+    """S4-28, B-01: the shortfall plan in the dry run; the failure in words; launched again after an import."""
+    import_codes(coffee, 20)
+    sign_in(page, person("marketer"))
+    _choose(page)
+    expect(page.locator("#dry-run")).to_contain_text("4 codes are missing.")
+    expect(page.get_by_role("button", name="Launch 24 assignments")).to_be_disabled()
+    assert_accessible(page)
+    _shot(page, "9-short")
+    page.get_by_role("button", name="Wait: keep as a draft").click()
+    expect(page.get_by_text("A draft: nothing was assigned")).to_be_visible()
+    page.get_by_role("button", name="Launch…").click()
+    dialog = page.get_by_role("dialog", name="Launch this draft")
+    expect(dialog).to_contain_text("24 codes needed of 20 left")
+    _shot(page, "10-draft")
+    dialog.get_by_role("button", name="Launch this draft").click()
+    expect(page.get_by_text("Launched. The audience is worked out")).to_be_visible()
+    _shot(page, "11-scheduled")
+    run = MassAssignment.objects.get()
+    execution.plan(run_id=run.pk, now=clock.now())
+    expect(page.get_by_text("The mass assignment failed. Nobody was assigned.")).to_be_visible()
+    expect(page.get_by_role("alert").first).to_contain_text(
+        "It needs 24 codes and 20 were left: import 4 more, then launch again."
+    )
+    assert_accessible(page)
+    _shot(page, "12-failed")
+    import_codes(coffee, 4)
+    page.reload()
+    page.get_by_role("button", name="Launch again").click()
+    expect(page.get_by_text("Launched. The audience is worked out")).to_be_visible()
+    execution.run_to_end(run_id=run.pk, clock=clock.now)
+    expect(page.get_by_text("Mass assignment is now finished!")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [1280, 768])
+def test_a_run_is_watched_paused_and_cancelled(
+    open_context, person, sign_in, coffee, audience, settings, width, assert_accessible
+):
+    """S4-27: progress counts committed rows; pausing and cancelling say what they do."""
+    settings.MASS_ASSIGNMENT_CHUNK = 5
+    import_codes(coffee, 30)
+    give(audience.programme.members.first(), coffee)
+    page = open_context(viewport={"width": width, "height": 900}).new_page()
+    sign_in(page, person("marketer"))
+    _choose(page)
+    page.get_by_role("button", name="Launch 24 assignments").click()
+    expect(page.get_by_text("Launched. The audience is worked out")).to_be_visible()
+    run = MassAssignment.objects.get()
+    execution.plan(run_id=run.pk, now=clock.now())
+    execution.do_next_chunk(run_id=run.pk, now=clock.now())
+    execution.do_next_chunk(run_id=run.pk, now=clock.now())
+    expect(page.locator("#run-live")).to_contain_text("10 of 24")
+    expect(page.locator("#run-live")).to_contain_text("a minute")
+    expect(page.get_by_role("progressbar")).to_have_attribute("aria-valuenow", re.compile("^41.67"))
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert_accessible(page)
+    _shot(page, f"13-running-{width}")
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_role("button", name=re.compile("Resume: 14 to go"))).to_be_visible()
+    _shot(page, f"14-paused-{width}")
+    page.get_by_role("button", name=re.compile("^Cancel…")).click()
+    expect(page.get_by_role("dialog", name="Cancel this run")).to_contain_text("10 assignments were made and stay.")
+    _shot(page, f"15-cancel-{width}")
+    page.get_by_role("button", name="Cancel the last 14").click()
+    expect(page.get_by_text("Cancelled.").first).to_be_visible()
+    run.refresh_from_db()
+    assert run.state == "cancelled"
+    page.goto("/offers/runs/new" if width == 768 else "/offers/runs/")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    _shot(page, f"16-list-or-flow-{width}")
