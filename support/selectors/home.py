@@ -184,8 +184,8 @@ def recent_members(*, programme: Programme, user: User) -> list[Member]:
         .values_list("member_id", "created_at")
     )
     moments: dict[int, datetime] = {}
-    for key, at in [*looked[:60], *granted[:60]]:
-        if str(key).isdigit():
+    for key, at in [*looked[:60], *((str(key), at) for key, at in granted[:60])]:
+        if key.isdigit():
             moments[int(key)] = max(at, moments.get(int(key), at))
     latest = sorted(moments, key=lambda key: moments[key], reverse=True)[:RECENT_MEMBERS]
     members = Member.objects.filter(programme=programme).in_bulk(latest)
