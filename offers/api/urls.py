@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from offers.api import assignment, catalogue, member_offers, template, voucher
+from offers.api import assignment, catalogue, mass_assignment, member_offers, targeting, template, voucher
 
 # Keys from outside may hold slashes; an address with a verb stands before the one without.
 urlpatterns = [
@@ -16,6 +16,17 @@ urlpatterns = [
     path("voucher-banks/<path:key>/codes", voucher.VoucherCodes.as_view(), name="voucher-codes"),
     path("assignments", assignment.Assignments.as_view(), name="assignments"),
     path("assignments/<uuid:assignment_id>", assignment.OneAssignment.as_view(), name="assignment"),
+    path("targetings/count", targeting.CountTargeting.as_view(), name="count-targeting"),
+    path("mass-assignments", mass_assignment.MassAssignments.as_view(), name="mass-assignments"),
+    path("mass-assignments/dry-run", mass_assignment.DryRunMassAssignment.as_view(), name="dry-run-mass-assignment"),
+    path("mass-assignments/<int:run_id>", mass_assignment.OneMassAssignment.as_view(), name="mass-assignment"),
+    path("mass-assignments/<int:run_id>/launch", mass_assignment.LaunchMassAssignment.as_view(), name="launch-run"),
+    path("mass-assignments/<int:run_id>/pause", mass_assignment.PauseMassAssignment.as_view(), name="pause-run"),
+    path("mass-assignments/<int:run_id>/resume", mass_assignment.ResumeMassAssignment.as_view(), name="resume-run"),
+    path("mass-assignments/<int:run_id>/cancel", mass_assignment.CancelMassAssignment.as_view(), name="cancel-run"),
+    path(
+        "mass-assignments/<int:run_id>/outcomes", mass_assignment.MassAssignmentOutcomes.as_view(), name="run-outcomes"
+    ),
     path("me/offers", member_offers.MyOffers.as_view(), name="my-offers"),
     path("me/offers/<uuid:offer_id>", member_offers.MyOffer.as_view(), name="my-offer"),
     path("me/offers/<uuid:offer_id>/accept", member_offers.AcceptMyOffer.as_view(), name="accept-my-offer"),

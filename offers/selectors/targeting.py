@@ -11,9 +11,10 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from loyalty.database import execute, rows
+from loyalty.errors import NotFound
 from loyalty.models import AttributeDefinition, Category, Member, Product, ProductGroup, Programme, Store
 from offers import targeting
-from offers.models import Targeting
+from offers.models import Targeting, TargetingVersion
 from offers.targeting import Attribute, Catalogue, Column, Criteria, Dimension, Field, Predicate
 
 # Below this many members an exact count is as quick as an estimate.
@@ -179,3 +180,17 @@ def saved(programme: Programme) -> QuerySet[Targeting]:
         .select_related("current_version", "owner")
         .order_by("name")
     )
+
+
+class TargetingNotFound(NotFound):
+    """The programme has no such targeting in use."""
+
+    code = "unknown_targeting"
+
+
+def saved_version(*, programme: Programme, targeting_id: int) -> TargetingVersion:
+    """Return the current version of a targeting in use. Raises TargetingNotFound."""
+    found = saved(programme).filter(pk=targeting_id).first()
+    if found is None or found.current_version is None:
+        raise TargetingNotFound(f"There is no targeting with the id {targeting_id}.", id=targeting_id)
+    return found.current_version

@@ -1,0 +1,352 @@
+"""`mass-assignments`: made, launched, watched and stopped by machines, as marketers do it on their pages (S4-24..28)."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.db import transaction
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_field
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from loyalty import clock
+from loyalty.api.documentation import ProblemSchema
+from loyalty.api.idempotency import idempotent
+from loyalty.api.pagination import NewestFirstCursor
+from loyalty.errors import InvalidInput
+from loyalty.models import Scope
+from offers.api.view import OffersView
+from offers.models import Campaign, MassAssignment, OfferTemplate, TargetingVersion
+from offers.selectors import audience as audiences
+from offers.selectors import mass_assignment as selectors
+from offers.selectors import targeting as targetings
+from offers.services import audience
+from offers.services import mass_assignment as service
+from offers.tasks import mass_assignment as tasks
+
+IDEMPOTENCY = OpenApiParameter(
+    "Idempotency-Key", str, OpenApiParameter.HEADER, description="The same key again: the same answer, done once."
+)
+REFUSED = {
+    409: OpenApiResponse(
+        ProblemSchema, "`mass_assignment_state`: the run is not in a state in which this can be done."
+    ),
+    422: OpenApiResponse(ProblemSchema, "Something given is not acceptable; every problem is named."),
+}
+
+
+class MassAssignmentValues(serializers.Serializer[Any]):
+    """What a run is made of. The offer is named by its reference, or one of its templates by external id or id."""
+
+    config_offer = serializers.CharField(required=False, help_text="The offer's reference: its default template.")
+    template = serializers.CharField(required=False, help_text="The template's external id, or its id.")
+    targeting = serializers.IntegerField(help_text="The id of a saved targeting; its current version is kept.")
+    name = serializers.CharField(required=False, allow_blank=True, max_length=200, default="")
+    campaign = serializers.CharField(required=False, allow_null=True, default=None, help_text="Its external id.")
+    terms = serializers.DictField(required=False, default=dict, help_text="Rule values, keyed by rule (S0-07, S0-08).")
+    rank = serializers.IntegerField(required=False, allow_null=True, default=None, min_value=-32_768, max_value=32_767)
+
+
+class ProgressSerializer(serializers.Serializer[Any]):
+    """Counted from committed rows only."""
+
+    total = serializers.IntegerField(help_text="How many are to be assigned.")
+    done = serializers.IntegerField()
+    percent = serializers.IntegerField(help_text="Whole percents, rounded down.")
+    assigned = serializers.IntegerField()
+    refused = serializers.DictField(child=serializers.IntegerField(), help_text="By outcome code.")
+    failed_chunks = serializers.IntegerField()
+    retried_chunks = serializers.IntegerField()
+    per_minute = serializers.IntegerField(allow_null=True)
+    seconds_left = serializers.IntegerField(allow_null=True, help_text="About.")
+
+
+class MassAssignmentSerializer(serializers.ModelSerializer[MassAssignment]):
+    config_offer = serializers.CharField(source="config_offer.offer_reference")
+    targeting = serializers.IntegerField(source="targeting_version.targeting_id")
+    targeting_version = serializers.IntegerField(source="targeting_version.number")
+    campaign = serializers.SerializerMethodField(help_text="External id, or null where the run stands for itself.")
+    progress = serializers.SerializerMethodField(help_text="Null until the run is planned, and in lists.")
+
+    class Meta:
+        model = MassAssignment
+        fields = [
+            "id", "name", "state", "config_offer", "template", "targeting", "targeting_version", "campaign", "terms",
+            "rank", "matched", "excluded", "eligible", "failure", "progress", "created_at", "launched_at", "planned_at",
+            "finished_at",
+        ]  # fmt: skip
+
+    def get_campaign(self, run: MassAssignment) -> str | None:
+        return run.campaign.external_id if run.campaign and not run.campaign.is_of_run else None
+
+    @extend_schema_field(ProgressSerializer(allow_null=True))
+    def get_progress(self, run: MassAssignment) -> dict[str, Any] | None:
+        if "now" not in self.context or run.planned_at is None:
+            return None
+        return ProgressSerializer(selectors.progress(run=run, now=self.context["now"])).data
+
+
+class DryRunSerializer(serializers.Serializer[Any]):
+    matched = serializers.IntegerField()
+    excluded = serializers.DictField(child=serializers.IntegerField(), help_text="By outcome code.")
+    eligible = serializers.IntegerField(help_text="How many would be assigned.")
+    codes_left = serializers.IntegerField(allow_null=True, help_text="Null: the offer needs no codes.")
+    codes_short = serializers.IntegerField()
+    exposure_minor = serializers.IntegerField(help_text="Worst case in minor units; 0 where it is not known.")
+
+
+class ReachedSerializer(serializers.Serializer[Any]):
+    member = serializers.CharField(source="external_id")
+    outcome = serializers.CharField()
+    assignment_id = serializers.UUIDField(allow_null=True)
+
+
+class OutcomesSerializer(serializers.Serializer[Any]):
+    next = serializers.CharField(allow_null=True, help_text="The cursor of the next page.")
+    results = ReachedSerializer(many=True)
+
+
+class RunsView(OffersView):
+    """What the views of mass assignments share."""
+
+    def run(self, run_id: int) -> MassAssignment:
+        return selectors.find(programme=self.programme, run_id=run_id)
+
+    def answer(self, run: MassAssignment, status: int = 200) -> Response:
+        fresh = self.run(run.pk)
+        return Response(MassAssignmentSerializer(fresh, context={"now": clock.now()}).data, status=status)
+
+    def values(self) -> dict[str, Any]:
+        """Return what `create` and `dry_run` take, looked up; raises InvalidInput with every problem."""
+        given = MassAssignmentValues(data=self.body())
+        given.is_valid(raise_exception=True)
+        values = dict(given.validated_data)
+        problems: list[dict[str, str]] = []
+        template = _looked_up(problems, "template", lambda: self._template(values))
+        version = _looked_up(problems, "targeting", lambda: self._version(values["targeting"]))
+        campaign = _looked_up(problems, "campaign", lambda: self._campaign(values["campaign"]))
+        if problems:
+            raise InvalidInput(" ".join(problem["message"] for problem in problems), problems=problems)
+        return values | {"template": template, "version": version, "campaign": campaign}
+
+    def _template(self, values: dict[str, Any]) -> OfferTemplate:
+        found = OfferTemplate.objects.filter(programme=self.programme)
+        if "template" in values:
+            key = values["template"]
+            template = found.filter(external_id=key).first()
+            if template is None and key.isascii() and key.isdigit() and len(key) < 19:
+                template = found.filter(pk=int(key)).first()
+            message = f"There is no template “{key}”. Give its external id, or its id."
+        else:
+            reference = values.get("config_offer", "")
+            template = found.filter(config_offer__offer_reference=reference, is_default=True).first()
+            message = f"There is no published offer “{reference}”. Give `config_offer`, or `template`."
+        if template is None:
+            raise InvalidInput(message, code="unknown_template")
+        return template
+
+    def _version(self, targeting_id: int) -> TargetingVersion:
+        return targetings.saved_version(programme=self.programme, targeting_id=targeting_id)
+
+    def _campaign(self, external_id: str | None) -> Campaign | None:
+        if external_id is None:
+            return None
+        found = Campaign.objects.filter(programme=self.programme, external_id=external_id, is_of_run=False).first()
+        if found is None:
+            raise InvalidInput(f"There is no campaign “{external_id}”.", code="unknown_campaign")
+        return found
+
+
+class MassAssignments(RunsView):
+    scopes = {"GET": Scope.TARGETINGS, "POST": Scope.TARGETINGS}
+
+    @extend_schema(
+        operation_id="list_mass_assignments",
+        responses=MassAssignmentSerializer(many=True),
+        parameters=[
+            OpenApiParameter("state", str, enum=[state.value for state in MassAssignment.State]),
+            OpenApiParameter("cursor", str),
+            OpenApiParameter("limit", int),
+        ],
+    )
+    def get(self, request: Request) -> Response:
+        """List the mass assignments, the newest first."""
+        found = selectors.runs(programme=self.programme)
+        if state := request.query_params.get("state"):
+            found = found.filter(state=state)
+        pages = NewestFirstCursor()
+        page = pages.paginate_queryset(found, request, view=self)
+        return pages.get_paginated_response(MassAssignmentSerializer(page, many=True).data)
+
+    @extend_schema(
+        operation_id="create_mass_assignment",
+        request=MassAssignmentValues,
+        responses={201: MassAssignmentSerializer, **REFUSED},
+        parameters=[IDEMPOTENCY],
+    )
+    @idempotent
+    def post(self, request: Request) -> Response:
+        """Make a draft. Nothing is assigned before it is launched."""
+        values = self.values()
+        run = service.create(
+            programme=self.programme,
+            template=values["template"],
+            targeting_version=values["version"],
+            name=values["name"],
+            campaign=values["campaign"],
+            terms=values["terms"],
+            rank=values["rank"],
+            actor=None,
+            now=clock.now(),
+        )
+        return self.answer(run, status=201)
+
+
+class DryRunMassAssignment(RunsView):
+    scopes = {"POST": Scope.TARGETINGS}
+
+    @extend_schema(
+        operation_id="dry_run_mass_assignment",
+        request=MassAssignmentValues,
+        responses={200: DryRunSerializer, 422: REFUSED[422]},
+    )
+    def post(self, request: Request) -> Response:
+        """Count what a launch would do now: matched, left out by reason, codes needed and left. Writes nothing."""
+        values = self.values()
+        found = audience.dry_run(
+            programme=self.programme,
+            template=values["template"],
+            criteria=values["version"].criteria,
+            terms=values["terms"],
+            campaign=values["campaign"],
+            now=clock.now(),
+        )
+        return Response(DryRunSerializer(found).data)
+
+
+class OneMassAssignment(RunsView):
+    scopes = {"GET": Scope.TARGETINGS}
+
+    @extend_schema(operation_id="get_mass_assignment", responses=MassAssignmentSerializer)
+    def get(self, request: Request, run_id: int) -> Response:
+        """Return one mass assignment with its progress."""
+        return self.answer(self.run(run_id))
+
+
+class ActOnMassAssignment(RunsView):
+    """One verb on one run; the subclasses name it."""
+
+    scopes = {"POST": Scope.TARGETINGS}
+    do: Callable[..., MassAssignment]
+    is_rung = False
+
+    def act(self, run_id: int) -> Response:
+        run = self.run(run_id)
+        type(self).do(run=run, actor=None, api_client=self.request.auth, now=clock.now())
+        if self.is_rung:
+            transaction.on_commit(lambda: tasks.ring(run.pk))
+        return self.answer(run)
+
+
+class LaunchMassAssignment(ActOnMassAssignment):
+    do = service.launch
+    is_rung = True
+
+    @extend_schema(
+        operation_id="launch_mass_assignment",
+        request=None,
+        responses={200: MassAssignmentSerializer, **REFUSED},
+        parameters=[IDEMPOTENCY],
+    )
+    @idempotent
+    def post(self, request: Request, run_id: int) -> Response:
+        """Launch a draft, or a failed run after its cause is mended. With too few codes nobody is assigned (S4-28)."""
+        return self.act(run_id)
+
+
+class PauseMassAssignment(ActOnMassAssignment):
+    do = service.pause
+
+    @extend_schema(
+        operation_id="pause_mass_assignment",
+        request=None,
+        responses={200: MassAssignmentSerializer, **REFUSED},
+        parameters=[IDEMPOTENCY],
+    )
+    @idempotent
+    def post(self, request: Request, run_id: int) -> Response:
+        """Let chunks in flight end and take no more."""
+        return self.act(run_id)
+
+
+class ResumeMassAssignment(ActOnMassAssignment):
+    do = service.resume
+    is_rung = True
+
+    @extend_schema(
+        operation_id="resume_mass_assignment",
+        request=None,
+        responses={200: MassAssignmentSerializer, **REFUSED},
+        parameters=[IDEMPOTENCY],
+    )
+    @idempotent
+    def post(self, request: Request, run_id: int) -> Response:
+        """Go on with a paused run."""
+        return self.act(run_id)
+
+
+class CancelMassAssignment(ActOnMassAssignment):
+    do = service.cancel
+
+    @extend_schema(
+        operation_id="cancel_mass_assignment",
+        request=None,
+        responses={200: MassAssignmentSerializer, **REFUSED},
+        parameters=[IDEMPOTENCY],
+    )
+    @idempotent
+    def post(self, request: Request, run_id: int) -> Response:
+        """Stop for good: what was assigned stays, reserved codes that nobody got go back."""
+        return self.act(run_id)
+
+
+class MassAssignmentOutcomes(RunsView):
+    scopes = {"GET": Scope.TARGETINGS}
+
+    @extend_schema(
+        operation_id="list_mass_assignment_outcomes",
+        responses=OutcomesSerializer,
+        parameters=[
+            OpenApiParameter("outcome", str, enum=sorted(audiences.LABELS)),
+            OpenApiParameter("cursor", str),
+            OpenApiParameter("limit", OpenApiTypes.INT, description="At most 1,000; 100 unless given."),
+        ],
+    )
+    def get(self, request: Request, run_id: int) -> Response:
+        """List the frozen audience with what became of each member, by cursor."""
+        outcome = request.query_params.get("outcome", "")
+        if outcome and outcome not in audiences.LABELS:
+            raise InvalidInput(f"`outcome` is one of: {', '.join(sorted(audiences.LABELS))}.")
+        page = audiences.page(
+            run=self.run(run_id),
+            outcome=outcome,
+            after=_whole(request.query_params.get("cursor", "0"), "cursor", 0, 2**63 - 1),
+            size=_whole(request.query_params.get("limit", "100"), "limit", 1, 1_000),
+        )
+        following = str(page.after) if page.after is not None else None
+        return Response({"next": following, "results": ReachedSerializer(page.members, many=True).data})
+
+
+def _looked_up(problems: list[dict[str, str]], field: str, look: Callable[[], Any]) -> Any:
+    try:
+        return look()
+    except (InvalidInput, targetings.TargetingNotFound) as error:
+        problems.append({"field": field, "code": error.code, "message": error.message})
+        return None
+
+
+def _whole(text: str, field: str, least: int, most: int) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 20 and least <= int(text) <= most):
+        raise InvalidInput(f"`{field}` is a whole number from {least} to {most}.")
+    return int(text)
