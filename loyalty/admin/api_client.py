@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.contrib.admin.sites import NotRegistered
+from django.contrib.admin.exceptions import NotRegistered
 from django.db import transaction
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
@@ -16,6 +16,7 @@ from rest_framework_api_key.models import APIKey
 
 from loyalty.admin.audited import AuditedAdmin
 from loyalty.models import ApiClient, Scope
+from loyalty.services import audit
 
 # The package's own keys, which nothing here accepts.
 with contextlib.suppress(NotRegistered):
@@ -40,7 +41,7 @@ class ApiClientAdmin(AuditedAdmin):
     search_fields = ["name", "prefix"]
     readonly_fields = ["prefix", "created", "last_used_at"]
 
-    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         fields = ["name", "scopes", "allowed_addresses", "expiry_date"]
         return [*fields, "revoked", "prefix", "created", "last_used_at"] if obj else fields
 
@@ -70,3 +71,12 @@ class ApiClientAdmin(AuditedAdmin):
         response = TemplateResponse(request, "admin/loyalty/apiclient/key.html", context)
         response["Cache-Control"] = "no-store"
         return response
+
+    def record(self, request: HttpRequest, obj: Any, verb: str, **data: Any) -> None:
+        """Name the client by the key's prefix: its primary key has the hash in it."""
+        audit.record(
+            action=f"apiclient.{verb}",
+            actor=request.user,  # type: ignore[arg-type]
+            programme=request.programme,  # type: ignore[attr-defined]
+            data={"name": obj.name, "prefix": obj.prefix, **data},
+        )

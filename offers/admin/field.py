@@ -9,6 +9,7 @@ from django.http import HttpRequest
 
 from loyalty.admin.scoped import ScopedAdmin
 from offers.models import FieldDefinition
+from offers.models.field import DEFAULTS
 from offers.services import field as service
 
 
@@ -19,7 +20,7 @@ class FieldForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean(self) -> dict[str, Any]:
         given = super().clean() or {}
-        taken = {name for name, _type, _label in service.DEFAULTS.get(given.get("table", ""), [])}
+        taken = {name for name, _type, _label in DEFAULTS.get(given.get("table", ""), [])}
         if self.instance.pk is None and given.get("name") in taken:
             self.add_error("name", service.taken(given["name"]))
         return given

@@ -54,7 +54,7 @@ class OfferTemplateAdmin(ScopedAdmin):
     def rules(self, template: OfferTemplate) -> str:
         return ", ".join(str(rules.KINDS[kind].label) for kind in template.required_rules) or str(_("none"))
 
-    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         return [*FIELDS, *self.readonly_fields] if obj else FIELDS
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:

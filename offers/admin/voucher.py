@@ -18,7 +18,7 @@ from offers.services import voucher as service
 
 class VoucherBatchInline(admin.TabularInline):  # type: ignore[type-arg]
     model = VoucherBatch
-    fields = ["file_name", "lines", "imported", "duplicates_in_file", "duplicates_in_bank", "expires_at", "imported_at"]
+    fields = ("file_name", "lines", "imported", "duplicates_in_file", "duplicates_in_bank", "expires_at", "imported_at")
     readonly_fields = fields
     extra = 0
     can_delete = False

@@ -114,7 +114,7 @@ class OneConfigOffer(OffersView):
     def put(self, request: Request, key: str) -> Response:
         """Create the offer or change the fields that are given; the same call again changes nothing."""
         done = catalogue.put(
-            programme=self.programme, key={self.by: key}, values=self.body(), actor=None, api_client=request.auth
+            programme=self.programme, key={self.by: key}, values=self.body(), actor=None, api_client=self.client
         )
         offer = selectors.find(programme=self.programme, by="pk", key=done.offer.pk)
         return Response(ConfigOfferSerializer(offer).data, status=201 if done.is_created else 200)
@@ -128,7 +128,7 @@ class PublishConfigOffer(OffersView):
     def post(self, request: Request, key: str) -> Response:
         """Publish the offer as it stands: its next revision."""
         offer = selectors.find(programme=self.programme, by=self.by, key=key)
-        catalogue.publish(offer=offer, actor=None, now=clock.now(), api_client=request.auth)
+        catalogue.publish(offer=offer, actor=None, now=clock.now(), api_client=self.client)
         return Response(ConfigOfferSerializer(selectors.find(programme=self.programme, by="pk", key=offer.pk)).data)
 
 
@@ -140,5 +140,5 @@ class ArchiveConfigOffer(OffersView):
     def post(self, request: Request, key: str) -> Response:
         """Close the offer; archiving again changes nothing."""
         offer = selectors.find(programme=self.programme, by=self.by, key=key)
-        catalogue.archive(offer=offer, actor=None, now=clock.now(), api_client=request.auth)
+        catalogue.archive(offer=offer, actor=None, now=clock.now(), api_client=self.client)
         return Response(ConfigOfferSerializer(selectors.find(programme=self.programme, by="pk", key=offer.pk)).data)

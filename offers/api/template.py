@@ -97,11 +97,11 @@ class OneOfferTemplate(OffersView):
             values["config_offer"] = found.first()
         if self.by == "id":
             template = selectors.find(programme=self.programme, by="id", key=key)
-            service.update(template=template, values=values, actor=None, api_client=request.auth)
+            service.update(template=template, values=values, actor=None, api_client=self.client)
             is_created = False
         else:
             done = service.put(
-                programme=self.programme, external_id=key, values=values, actor=None, api_client=request.auth
+                programme=self.programme, external_id=key, values=values, actor=None, api_client=self.client
             )
             template, is_created = done.template, done.is_created
         template = selectors.find(programme=self.programme, by="id", key=str(template.pk))
@@ -118,5 +118,5 @@ class ArchiveOfferTemplate(OffersView):
     def post(self, request: Request, key: str) -> Response:
         """Take the template out of use; archiving again changes nothing."""
         template = selectors.find(programme=self.programme, by=self.by, key=key)
-        done = service.archive(template=template, actor=None, now=clock.now(), api_client=request.auth)
+        done = service.archive(template=template, actor=None, now=clock.now(), api_client=self.client)
         return Response(OfferTemplateSerializer(done).data)

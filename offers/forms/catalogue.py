@@ -4,10 +4,11 @@ What is acceptable is said by the service alone; the form only brings each probl
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.forms import BoundField
+from django.http import QueryDict
 from django.utils.translation import get_language_info, gettext_lazy
 from django.utils.translation import gettext as _
 
@@ -192,7 +193,7 @@ class OfferForm(forms.Form):
         data = None
         if self.is_bound:
             # What stands in a rule that is switched off is not given.
-            data = self.data.copy()
+            data = cast(QueryDict, self.data).copy()
             for name in list(data):
                 if name.partition("__")[0] in rules.KINDS and name.partition("__")[0] not in self.kinds_on:
                     del data[name]

@@ -16,7 +16,7 @@ from offers.services import template as service
 class OfferTemplateForm(forms.Form):
     """`OfferTemplateForm(request.POST or None, programme=…, template=…)`; then `values()` for the service."""
 
-    config_offer = forms.ModelChoiceField(
+    config_offer: forms.ModelChoiceField = forms.ModelChoiceField(  # type: ignore[type-arg]
         label=_("Config offer"), queryset=None, empty_label=_("Choose an offer"), help_text=_("Fixed once it is saved.")
     )
     name = forms.CharField(label=_("Name"), max_length=200)

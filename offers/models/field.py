@@ -6,6 +6,7 @@ A default field's row carries only its display name: it can neither be deleted n
 import pgtrigger
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop
 
 from loyalty.models.attribute import ValueType, name_validator
 
@@ -57,3 +58,31 @@ class FieldDefinition(models.Model):
 
     def __str__(self) -> str:
         return self.label
+
+
+# What the source's two tables have from the start (S4-05..10): name, type, and first display name.
+DEFAULTS: dict[str, list[tuple[str, str, str]]] = {
+    FieldDefinition.Table.OFFERS: [
+        ("id", ValueType.NUMBER, gettext_noop("Id")),
+        ("name", ValueType.TEXT, gettext_noop("Name")),
+        ("description", ValueType.TEXT, gettext_noop("Description")),
+        ("offer_reference", ValueType.TEXT, gettext_noop("Offer reference")),
+        ("to_synchronize", ValueType.BOOLEAN, gettext_noop("To synchronize")),
+        ("require_vouchers", ValueType.BOOLEAN, gettext_noop("Require vouchers")),
+        ("image_url", ValueType.TEXT, gettext_noop("Image URL")),
+        ("web_page_url", ValueType.TEXT, gettext_noop("Web page URL")),
+        ("update_moment", ValueType.DATE, gettext_noop("Updated")),
+        ("creation_moment", ValueType.DATE, gettext_noop("Created")),
+    ],
+    FieldDefinition.Table.ASSIGNMENTS: [
+        ("id", ValueType.TEXT, gettext_noop("Id")),
+        ("used_voucher_code", ValueType.TEXT, gettext_noop("Voucher code")),
+        ("synchronized", ValueType.BOOLEAN, gettext_noop("Synchronized")),
+        ("profile_reference", ValueType.TEXT, gettext_noop("Member")),
+        ("assignment_reference", ValueType.TEXT, gettext_noop("Assignment reference")),
+        ("offer_reference", ValueType.TEXT, gettext_noop("Offer reference")),
+        ("create_date", ValueType.DATE, gettext_noop("Assigned")),
+        ("update_moment", ValueType.DATE, gettext_noop("Updated")),
+        ("creation_moment", ValueType.DATE, gettext_noop("Created")),
+    ],
+}

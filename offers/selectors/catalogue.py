@@ -49,11 +49,11 @@ def with_templates(found: QuerySet[ConfigOffer]) -> QuerySet[ConfigOffer]:
     return found.annotate(template_count=Subquery(templates))
 
 
-def find(*, programme: Programme, by: str = "offer_reference", key: str) -> ConfigOffer:
+def find(*, programme: Programme, by: str = "offer_reference", key: str | int) -> ConfigOffer:
     """Return the offer with that reference or external id (S0-32). Raises OfferNotFound."""
     offer = offers(programme=programme).filter(**{by: key}).first()
     if offer is None:
-        raise OfferNotFound(f"There is no offer with the {by} “{key}”.", **{by: key})
+        raise OfferNotFound(f"There is no offer with the {by} “{key}”.", by=by, key=key)
     return offer
 
 

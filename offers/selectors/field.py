@@ -5,7 +5,7 @@ from django.utils.translation import gettext
 
 from loyalty.models import Programme
 from offers.models import FieldDefinition
-from offers.services.field import DEFAULTS
+from offers.models.field import DEFAULTS
 
 
 def own(*, programme: Programme, table: str) -> QuerySet[FieldDefinition]:

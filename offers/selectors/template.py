@@ -40,7 +40,7 @@ def find(*, programme: Programme, by: str = "external_id", key: str) -> OfferTem
     if by != "id" or (key.isascii() and key.isdigit() and len(key) < 19):
         template = templates(programme=programme).filter(**{by: key}).first()
     if template is None:
-        raise TemplateNotFound(f"There is no template with the {by} “{key}”.", **{by: key})
+        raise TemplateNotFound(f"There is no template with the {by} “{key}”.", by=by, key=key)
     return template
 
 

@@ -46,7 +46,7 @@ def find(*, programme: Programme, by: str = "offer_reference", key: str) -> Vouc
     if field != "pk" or (key.isascii() and key.isdigit() and len(key) < 19):
         bank = banks(programme=programme).filter(**{field: key}).first()
     if bank is None:
-        raise BankNotFound(f"There is no voucher bank with the {by} “{key}”.", **{by: key})
+        raise BankNotFound(f"There is no voucher bank with the {by} “{key}”.", by=by, key=key)
     return bank
 
 
@@ -74,7 +74,7 @@ def search(*, programme: Programme, text: str = "", is_low: bool = False, now: d
     found = found.annotate(left=Coalesce(Sum(_UNDRAWN, filter=_drawable_segments(now)), 0))
     for word in text.split():
         found = found.filter(Q(config_offer__name__icontains=word) | Q(config_offer__offer_reference__icontains=word))
-    return found.filter(left__lt=F("low_stock_at")) if is_low else found
+    return found.filter(left__lt=F("low_stock_at")) if is_low else found  # type: ignore[misc]
 
 
 def codes_left_by_offer(*, offer_ids: Iterable[int], now: datetime) -> dict[int, int]:

@@ -178,7 +178,7 @@ def restore(*, offer: ConfigOffer, actor: User | None, api_client: ApiClient | N
     offer.archived_at = None
     offer.save(update_fields=["state", "archived_at", "updated_at"])
     audit.record(action="offer.restored", actor=actor, api_client=api_client, programme=offer.programme, target=offer)
-    if offer.is_published:
+    if offer.current_revision is not None:
         _tell(offer, "offer.published", revision=offer.current_revision.number)
     return offer
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from django.db import models
 from django.utils.translation import gettext as _
@@ -91,7 +91,7 @@ def apply(offer: ConfigOffer, values: Mapping[str, Any]) -> None:
     if offer.published_at is not None:
         for name in FIXED_ONCE_PUBLISHED:
             if name in given and given[name] != getattr(offer, name):
-                label = offer._meta.get_field(name).verbose_name
+                label = _label(offer, name)
                 message = _("The %(field)s is fixed by the first publication and cannot change.") % {"field": label}
                 problems.append(problem(name, "fixed_once_published", message))
                 del given[name]
@@ -145,7 +145,7 @@ def _taken(offer: ConfigOffer) -> list[dict[str, Any]]:
     for name in ("offer_reference", "external_id"):
         value = getattr(offer, name)
         if value and others.filter(**{name: value}).exists():
-            label = offer._meta.get_field(name).verbose_name
+            label = _label(offer, name)
             message = _("Another offer has the %(field)s “%(value)s”. Choose another.") % {
                 "field": label,
                 "value": value,
@@ -192,3 +192,8 @@ def _unknown_products(programme: Programme, given: Mapping[str, Any]) -> list[di
             }
             problems.append({**problem(name, "unknown_products", message), "rule": "products"})
     return problems
+
+
+def _label(offer: ConfigOffer, name: str) -> str:
+    found = cast("models.Field[Any, Any]", offer._meta.get_field(name))
+    return str(found.verbose_name)

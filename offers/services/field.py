@@ -7,44 +7,17 @@ from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
 
 from loyalty.errors import Conflict, InvalidInput
 from loyalty.models import ApiClient, Programme, User
 from loyalty.models.attribute import ValueType
 from loyalty.services import audit
 from offers.models import FieldDefinition
+from offers.models.field import DEFAULTS
 from offers.services.problem import of_model
 from offers.services.problem import problem as describe
 
 Table = FieldDefinition.Table
-
-# What the source's two tables have from the start (S4-05..10): name, type, and first display name.
-DEFAULTS: dict[str, list[tuple[str, str, str]]] = {
-    Table.OFFERS: [
-        ("id", ValueType.NUMBER, gettext_noop("Id")),
-        ("name", ValueType.TEXT, gettext_noop("Name")),
-        ("description", ValueType.TEXT, gettext_noop("Description")),
-        ("offer_reference", ValueType.TEXT, gettext_noop("Offer reference")),
-        ("to_synchronize", ValueType.BOOLEAN, gettext_noop("To synchronize")),
-        ("require_vouchers", ValueType.BOOLEAN, gettext_noop("Require vouchers")),
-        ("image_url", ValueType.TEXT, gettext_noop("Image URL")),
-        ("web_page_url", ValueType.TEXT, gettext_noop("Web page URL")),
-        ("update_moment", ValueType.DATE, gettext_noop("Updated")),
-        ("creation_moment", ValueType.DATE, gettext_noop("Created")),
-    ],
-    Table.ASSIGNMENTS: [
-        ("id", ValueType.TEXT, gettext_noop("Id")),
-        ("used_voucher_code", ValueType.TEXT, gettext_noop("Voucher code")),
-        ("synchronized", ValueType.BOOLEAN, gettext_noop("Synchronized")),
-        ("profile_reference", ValueType.TEXT, gettext_noop("Member")),
-        ("assignment_reference", ValueType.TEXT, gettext_noop("Assignment reference")),
-        ("offer_reference", ValueType.TEXT, gettext_noop("Offer reference")),
-        ("create_date", ValueType.DATE, gettext_noop("Assigned")),
-        ("update_moment", ValueType.DATE, gettext_noop("Updated")),
-        ("creation_moment", ValueType.DATE, gettext_noop("Created")),
-    ],
-}
 
 
 class InvalidField(InvalidInput):

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-import defusedcsv.csv as csv
-from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+import defusedcsv.csv as csv  # type: ignore[import-untyped]
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
@@ -60,7 +61,7 @@ def offers(request: HttpRequest) -> HttpResponse:
 
 @staff("offers.view_configoffer")
 @require_GET
-def export(request: HttpRequest) -> StreamingHttpResponse:
+def export(request: HttpRequest) -> HttpResponseBase:
     """Send exactly the offers that the list's filters show, as CSV with the programme's display names (S4-03)."""
     programme: Programme = request.programme  # type: ignore[attr-defined]
     found = _filtered(programme, CatalogueFilter(request.GET))
@@ -229,8 +230,6 @@ def suggestions(request: HttpRequest, kind: str) -> HttpResponse:
     """Return products, groups or categories that match what is typed, for the pickers of the form."""
     text = request.GET.get("q", "").strip()
     found = selectors.suggestions(programme=request.programme, kind=kind, text=text) if text else []  # type: ignore[attr-defined]
-    if request.headers.get("Accept", "").startswith("application/json"):
-        return JsonResponse({"results": [{"id": key, "name": name} for key, name in found]})
     return render(request, "offers/_suggestions.html", {"found": found, "text": text})
 
 
@@ -280,7 +279,7 @@ def _card(programme: Programme, found: ConfigOffer) -> dict[str, Any]:
 
 
 def _label(found: ConfigOffer, name: str) -> str:
-    return str(found._meta.get_field(name).verbose_name)
+    return str(getattr(found._meta.get_field(name), "verbose_name", name))
 
 
 def _difference(found: ConfigOffer, programme: Programme) -> dict[str, list[str]]:

@@ -4,6 +4,7 @@ import pytest
 from django.db import DatabaseError, transaction
 
 from offers.models import FieldDefinition
+from offers.models.field import DEFAULTS
 from offers.services import field
 from tests.factories import ProgrammeFactory
 
@@ -27,7 +28,7 @@ def test_s4_08_and_11_both_tables_have_their_default_fields(programme):
     names = list(
         FieldDefinition.objects.filter(programme=programme, is_default=True).values_list("table", "name").order_by("id")
     )
-    assert names == [(table, name) for table, fields in field.DEFAULTS.items() for name, _type, _label in fields]
+    assert names == [(table, name) for table, fields in DEFAULTS.items() for name, _type, _label in fields]
     for table in ("offers", "assignments"):
         assert {"id", "update_moment", "creation_moment"} <= {name for one, name in names if one == table}
 
