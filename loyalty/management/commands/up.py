@@ -14,7 +14,7 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from django.conf import settings
-from django.core.management import BaseCommand, CommandError, call_command, get_commands
+from django.core.management import BaseCommand, CommandError, call_command
 from django.db import connection
 
 from loyalty import embedded, server_home, servers, supervisor
@@ -68,7 +68,7 @@ class Command(BaseCommand):
             if which:
                 self._step("Servers", lambda: servers.start(instance, which=which))
             self._step("Database", self._migrate)
-            if settings.DEMO and "demo" in get_commands():
+            if settings.DEMO and not demo.is_loaded():
                 self._load_demo()
             kept.start()
             self._wait_for_web(port, kept)
@@ -112,7 +112,7 @@ class Command(BaseCommand):
         def load() -> None:
             supervisor.end_with_parent()
             try:
-                call_command("demo", if_missing=True)
+                call_command("demo")
             except (CommandError, Stopped) as error:
                 # Laurel is of use without it; the next start goes on where this one stopped.
                 self.stderr.write(f"The demo was not loaded. {error}")
