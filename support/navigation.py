@@ -11,6 +11,8 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from loyalty.models import Programme
+
 
 @dataclass(frozen=True)
 class Item:
@@ -28,6 +30,8 @@ class Item:
 class Section:
     label: str | Promise
     items: Sequence[Item]
+    is_offers: bool = False
+    """Part of the offers module, which a programme may switch off."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,16 @@ class Group:
     entries: list[Entry] = field(default_factory=list)
 
 
+OFFERS = Section(
+    _("Offers"),
+    (
+        Item(_("Catalogue"), "offers:catalogue", "gift", ("offers.view_configoffer",), key="o"),
+        Item(_("Templates"), "offers:templates", "template", ("offers.view_offertemplate",), key="t"),
+        Item(_("Vouchers"), "offers:vouchers", "ticket", ("offers.view_voucherbank",), key="v"),
+    ),
+    is_offers=True,
+)
+
 SECTIONS = (
     Section(
         "",
@@ -55,14 +69,7 @@ SECTIONS = (
             Item(_("Members"), "support:members", "users", ("loyalty.view_member",), key="m"),
         ),
     ),
-    Section(
-        _("Offers"),
-        (
-            Item(_("Catalogue"), "offers:catalogue", "gift", ("offers.view_configoffer",), key="o"),
-            Item(_("Templates"), "offers:templates", "template", ("offers.view_offertemplate",), key="t"),
-            Item(_("Vouchers"), "offers:vouchers", "ticket", ("offers.view_voucherbank",), key="v"),
-        ),
-    ),
+    OFFERS,
     Section(
         _("Sending"),
         (
@@ -98,8 +105,11 @@ def groups(request: HttpRequest) -> list[Group]:
         return []
     programme = getattr(request, "programme", None)
     is_without_offers = programme is not None and not programme.offers_enabled
-    shown: list[tuple[Section, list[tuple[Item, str]]]] = []
+    programme = getattr(request, "programme", None)
+    shown: list[tuple[str | Promise, list[tuple[Item, str]]]] = []
     for section in SECTIONS:
+        if section.is_offers and programme is not None and not programme.offers_enabled:
+            continue
         items = []
         for item in section.items:
             if is_without_offers and item.url_name.startswith(("offers:", "admin:offers_")):
@@ -112,12 +122,18 @@ def groups(request: HttpRequest) -> list[Group]:
             except NoReverseMatch:
                 continue
         if items:
-            shown.append((section, items))
-    current = _current(request.path, [url for _section, items in shown for _item, url in items])
+            shown.append((_label(section, programme), items))
+    current = _current(request.path, [url for _name, items in shown for _item, url in items])
     return [
-        Group(section.label, [Entry(item.label, url, item.icon, item.key, url == current) for item, url in items])
-        for section, items in shown
+        Group(label, [Entry(item.label, url, item.icon, item.key, url == current) for item, url in items])
+        for label, items in shown
     ]
+
+
+def _label(section: Section, programme: Programme | None) -> str | Promise:
+    """Return the section's name: the programme's own for the offers table, unless it is the one we translate."""
+    own = programme.offers_label if programme is not None and section is OFFERS else ""
+    return own if own and own != "Offers" else section.label
 
 
 def _current(path: str, urls: Sequence[str]) -> str:

@@ -99,8 +99,8 @@ class Figures:
 
 
 def board(*, programme: Programme, user: User, now: datetime) -> Board | None:
-    """Return the marketer's board, or None for a role without runs."""
-    if not user.has_perm("offers.view_massassignment"):
+    """Return the marketer's board, or None for a role without runs and where the offers module is off (S4-41)."""
+    if not programme.offers_enabled or not user.has_perm("offers.view_massassignment"):
         return None
     runs = MassAssignment.objects.filter(programme=programme)
     state = MassAssignment.State

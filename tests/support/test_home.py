@@ -174,3 +174,14 @@ def test_my_grants_today_are_mine_and_todays(programme):
     assert (theirs.granted_today, theirs.recent_members) == (0, [])
     tomorrow = selectors.desk(programme=programme, user=agent, now=clock.now() + timedelta(days=1, hours=1))
     assert tomorrow.granted_today == 0
+
+
+def test_without_the_offers_module_home_has_no_board(client, programme):
+    """S4-41"""
+    programme.offers_enabled = False
+    programme.save()
+    client.force_login(staff("marketer", programme))
+    answer = client.get("/")
+    assert answer.status_code == 200
+    assert "home/figures" not in answer.text
+    assert reverse("offers:runs") not in answer.text
