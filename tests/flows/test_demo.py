@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 
 from loyalty.models import Product, Programme, Purchase, PurchaseLine, User
 from loyalty.services import demo
-from loyalty.services.demo import package
+from loyalty.services.demo import package, state
 from loyalty.services.demo import source as sources
 from loyalty.services.demo.source import Cut, Source, leading_coupons
 from offers import rules
@@ -17,6 +17,7 @@ from offers.models import Assignment, ConfigOffer, MassAssignment, Redemption, V
 from offers.models import Source as Door
 from offers.services import execution
 from offers.services.demo import benefit, facts, load, redemption
+from tests.factories import ProgrammeFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -249,3 +250,13 @@ def test_a_missing_package_is_named_with_what_to_install(settings, monkeypatch):
         call_command("demo")
 
     assert not Programme.objects.exists()
+
+
+def test_a_start_leaves_a_loaded_demo_alone(settings, monkeypatch):
+    settings.DEMO = True
+    state.remember(programme=ProgrammeFactory(slug=state.SLUG), is_full=False)
+    monkeypatch.setattr(package, "DATA", "no_such_package_here")
+
+    call_command("demo", if_missing=True)
+
+    assert not User.objects.exists()

@@ -4,6 +4,7 @@ import resource
 import sys
 import time
 from argparse import ArgumentParser
+from collections import deque
 from typing import Any
 
 from django.conf import settings
@@ -15,6 +16,7 @@ from loyalty.services import demo
 from loyalty.services.demo import package
 
 BAR = 30
+WINDOW_SECONDS = 20
 
 
 class Console:
@@ -27,13 +29,19 @@ class Console:
     def begin(self, what: str, total: int | None = None) -> None:
         self.what, self.total, self.done = what, total, 0
         self.begun = self.shown = time.monotonic()
+        self.steps = deque([(self.begun, 0)])
         if self.is_terminal:
             self._draw()
 
     def advance(self, by: int) -> None:
         self.done += by
+        now = time.monotonic()
+        self.steps.append((now, self.done))
+        # What an earlier load had done comes at once: the rate is that of the last while.
+        while self.steps[0][0] < now - WINDOW_SECONDS:
+            self.steps.popleft()
         # Ten times a second is often enough for an eye; a log gets a line every ten seconds.
-        if time.monotonic() - self.shown > (0.1 if self.is_terminal else 10):
+        if now - self.shown > (0.1 if self.is_terminal else 10):
             self._draw()
 
     def end(self, result: str) -> None:
@@ -46,8 +54,9 @@ class Console:
         line = f"{self.what:<24} "
         if self.total:
             filled = min(BAR, BAR * self.done // self.total)
-            rate = self.done / max(self.shown - self.begun, 0.001)
-            left = f", {(self.total - self.done) / rate:.0f} s left" if self.done else ""
+            since, before = self.steps[0]
+            rate = (self.done - before) / max(self.shown - since, 0.001)
+            left = f", about {(self.total - self.done) / rate:.0f} s left" if rate else ""
             line += f"[{'#' * filled}{'.' * (BAR - filled)}] {self.done:,} of {self.total:,}{left}"
         else:
             line += "…"

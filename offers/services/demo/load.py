@@ -2,11 +2,11 @@
 done: an interrupted load goes on where it stopped, and nothing is doubled."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Protocol
 
-from django.db import connection
+from django.db import Error, connection
 
 from loyalty.models import Product, Programme, Purchase, PurchaseLine, User
 from loyalty.services.demo import login, member, product, programme, purchase, state, store
@@ -102,7 +102,9 @@ def _alone(report: Report) -> Iterator[None]:
         try:
             yield
         finally:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
+            # After an interrupted statement the connection takes no more; its lock goes when the process ends.
+            with suppress(Error):
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
 
 
 def _analyze(tables: str) -> None:
