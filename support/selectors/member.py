@@ -162,6 +162,10 @@ class Attribute:
     label: str
     value: Any
 
+    @property
+    def is_list(self) -> bool:
+        return isinstance(self.value, list)
+
 
 def attributes(*, member: Member) -> list[Attribute]:
     """Return what is known of a member besides her own columns, by label; one query."""
