@@ -34,6 +34,11 @@ class AssignmentAdmin(ReadOnlyAdmin):
         self.now = clock.now()
         return super().get_queryset(request)
 
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """Head the list with the programme's own name of the table (S4-03)."""
+        label = getattr(request.programme, "assignments_label", "")  # type: ignore[attr-defined]
+        return super().changelist_view(request, {"title": label, **(extra_context or {})})
+
     @admin.display(description=_("status"))
     def status(self, assignment: Assignment) -> Any:
         return STATUS_LABELS[assignment.status(self.now)]

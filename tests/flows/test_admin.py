@@ -340,6 +340,12 @@ def test_an_assignment_is_found_by_its_exact_keys(administrator, programme):
     assert found("nobody") == []
 
 
+def test_s4_03_the_list_of_assignments_stands_under_the_programmes_own_name(administrator, programme):
+    Programme.objects.update(assignments_label="Gifts")
+
+    assert "<h1>Gifts</h1>" in administrator.get(address("offers.assignment", "changelist")).content.decode()
+
+
 def test_what_only_the_engine_writes_cannot_be_changed(administrator, programme):
     event = outbox.write(programme=programme, type="offer.published")
 

@@ -1,6 +1,8 @@
 """Importing files of voucher codes (S4-17..21) and what is left (S4-22)."""
 
 import io
+import itertools
+import tracemalloc
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -184,7 +186,6 @@ def test_s4_18_another_kind_of_file_is_refused(bank):
 
 
 def test_s4_19_26_214_400_bytes_pass_and_one_more_is_refused(bank):
-    # 250,000 codes of 100 characters and their line feeds are more than 25 MB: the limit counts bytes.
     whole = b"".join(b"%099d\n" % number for number in range(262_144))
     assert len(whole) == 26_214_400
 
@@ -267,3 +268,36 @@ def test_s4_22_unassigned_codes_are_counted_without_expired_ones(bank):
 def test_s4_22_an_empty_bank_has_none_left(bank):
     assert bank_selectors.codes_left(bank=bank, now=NOW) == 0
     assert bank_selectors.codes_left_by_offer(offer_ids=[bank.config_offer_id], now=NOW) == {bank.config_offer_id: 0}
+
+
+class Endless:
+    """A file of many codes that does not exist as a whole anywhere."""
+
+    def __init__(self, count):
+        self.lines = iter(range(count))
+        self.rest = b""
+
+    def read(self, size):
+        while len(self.rest) < size:
+            some = b"".join(b"CODE-%020d\n" % number for number in itertools.islice(self.lines, 10_000))
+            if not some:
+                break
+            self.rest += some
+        head, self.rest = self.rest[:size], self.rest[size:]
+        return head
+
+
+def test_b_17_half_a_million_codes_are_imported_in_bounded_memory(bank):
+    tracemalloc.start()
+    try:
+        batch = voucher.import_file(
+            bank=bank, file=Endless(500_000), file_name="codes.txt", expires_at=None, actor=None, now=NOW
+        )
+        _now, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert batch.imported == 500_000
+    assert bank_selectors.codes_left(bank=bank, now=NOW) == 500_000
+    # The file alone has 13 MB, as Python texts it would be 40 MB; a block and its lines are a few.
+    assert peak < 16_000_000, peak

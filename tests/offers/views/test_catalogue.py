@@ -52,6 +52,7 @@ def test_s4_03_the_list_stands_under_the_programmes_own_name(marketer, programme
 
     assert response.status_code == 200
     assert "<h1>Promos</h1>" in text
+    assert "<span>Promos</span>" in text
     assert "Coffee" in text
     assert "Of another brand" not in text
 
