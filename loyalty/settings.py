@@ -104,6 +104,11 @@ DATABASES["default"].update(
         "CONN_HEALTH_CHECKS": True,
     }
 )
+# Statements are prepared only where the code asks for it (`loyalty.database.prepared_rows`): a threshold that nothing
+# reaches, where Django's None would forbid it. Off behind a pool that shares sessions.
+DATABASES["default"].setdefault("OPTIONS", {})["prepare_threshold"] = (
+    1_000_000 if env.bool("PREPARED_STATEMENTS", True) else None
+)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Valkey / Redis -------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 import orjson
 from django.db import connection
 
+from loyalty.database import prepared_rows
 from loyalty.errors import NotFound
 
 # More than a member can look through; a bound, so that no list is ever without one.
@@ -279,12 +280,10 @@ def _status(row: dict[str, Any], *, now: datetime) -> str:
 def _rows(
     query: str, *, member_id: int, programme_id: int, languages: Sequence[str], now: datetime | None
 ) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            query,
-            {"member_id": member_id, "programme_id": programme_id, "languages": list(languages), "now": now},
-        )
-        rows = cursor.fetchall()
+    # Planning this statement costs several times its execution, so sessions prepare it (goal D).
+    rows = prepared_rows(
+        query, {"member_id": member_id, "programme_id": programme_id, "languages": list(languages), "now": now}
+    )
     if not rows:
         raise NotFound("This member is not active, or the programme has no offers now.")
     return rows
