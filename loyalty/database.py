@@ -53,15 +53,24 @@ def rows(sql: str, parameters: Any = None) -> list[dict[str, Any]]:
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
+class _PreparedCursor(psycopg.Cursor[Any]):
+    """Binds values on the server, so that every call has the same text, and prepares it the first time."""
+
+    def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
+        return super().execute(query, params, prepare=True, **options)
+
+
 def prepared_rows(sql: str, parameters: Any = None) -> list[tuple[Any, ...]]:
     """Run one statement that each session prepares once, and return its rows as tuples.
 
     For a hot path whose planning costs more than its execution. The text must be constant.
     """
     connection.ensure_connection()
-    # Past Django's cursor, which puts values into the text, so that no two texts would be the same.
-    with psycopg.Cursor(connection.connection) as cursor, connection.wrap_database_errors:
-        return cursor.execute(sql, parameters, prepare=True).fetchall()
+    # Django's own wrapper around it translates errors and counts queries as everywhere else.
+    wrap = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
+    with wrap(_PreparedCursor(connection.connection)) as cursor:
+        cursor.execute(sql, parameters)
+        return cursor.fetchall()
 
 
 def execute(sql: str, parameters: Any = None) -> int:
