@@ -22,7 +22,7 @@ SMALL = 50_000
 # Members looked at for an estimate: 20 ms, and some percent off. Each one's receipts are looked up one by one.
 SAMPLED = 8_000
 SAMPLED_WITH_PURCHASES = 1_000
-# Purchase aggregates under an `or` are hashed in memory, or else looked up member by member.
+# Purchase aggregates hash all buyers; with less memory they spill to disk.
 WORK_MEMORY = "128MB"
 
 MEMBER_FIELDS = (
@@ -111,12 +111,23 @@ def where(*, programme: Programme, criteria: Any, now: datetime, within: str = "
     )
 
 
+def prepare(criteria: Any) -> None:
+    """Set the open transaction up for reading purchases in bulk; call it before a statement that uses `where`."""
+    if isinstance(criteria, Criteria) and not criteria.has_purchases:
+        return
+    execute(f"SET LOCAL work_mem = '{WORK_MEMORY}'")
+    # Parallel workers would each aggregate all the lines for a hash table of their own.
+    execute("SET LOCAL max_parallel_workers_per_gather = 0")
+    # Where conditions go together, one member is expected and thousands are found: hash joins do not mind.
+    execute("SET LOCAL enable_nestloop = off")
+
+
 def count(criteria: Any, *, programme: Programme, now: datetime) -> int:
     """Return exactly how many members the criteria mean (S4-26)."""
     checked = read(criteria, programme=programme)
     predicate = where(programme=programme, criteria=checked, now=now)
     with transaction.atomic():
-        _prepare(checked)
+        prepare(checked)
         found = rows(f"SELECT count(*) AS n FROM loyalty_member AS member WHERE {predicate.sql}", predicate.params)
     return int(found[0]["n"])
 
@@ -126,7 +137,7 @@ def sample(criteria: Any, *, programme: Programme, now: datetime, size: int = 10
     checked = read(criteria, programme=programme)
     predicate = where(programme=programme, criteria=checked, now=now)
     with transaction.atomic():
-        _prepare(checked)
+        prepare(checked)
         found = rows(
             f"SELECT member.id FROM loyalty_member AS member WHERE {predicate.sql}"
             " ORDER BY hashint8extended(member.id, 0) LIMIT %(targeting_size)s",
@@ -134,14 +145,6 @@ def sample(criteria: Any, *, programme: Programme, now: datetime, size: int = 10
         )
     members = Member.objects.in_bulk([row["id"] for row in found])
     return [members[row["id"]] for row in found if row["id"] in members]
-
-
-def _prepare(criteria: Criteria) -> None:
-    """Set the transaction up for reading purchases in bulk."""
-    if criteria.has_purchases:
-        execute(f"SET LOCAL work_mem = '{WORK_MEMORY}'")
-        # Parallel workers would each aggregate all the lines for a hash table of their own.
-        execute("SET LOCAL max_parallel_workers_per_gather = 0")
 
 
 def estimate(criteria: Any, *, programme: Programme, now: datetime) -> Estimate:

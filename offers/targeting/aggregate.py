@@ -20,38 +20,25 @@ MEASURES = {
     "last": "max(line.purchased_at)",
     "recency_days": "max(line.purchased_at)",
 }
-# Relations that a dimension's external ids are looked up in, giving the values of the line's column.
-DIMENSIONS = {
-    "products": (
-        "product_id",
-        "SELECT id FROM loyalty_product WHERE programme_id = {programme} AND external_id = ANY({ids})",
-    ),
+OWN = "FROM loyalty_{table} WHERE programme_id = {programme} AND external_id = ANY({ids})"
+# What a dimension asks of a product. Each inner query runs once: as an array it adds nothing to the joins that
+# PostgreSQL must order, and there are few categories.
+PRODUCT_DIMENSIONS = {
+    "products": "product.external_id = ANY({ids})",
     "groups": (
-        "product_id",
-        "SELECT entry.product_id FROM loyalty_productgroup_products AS entry"
-        " JOIN loyalty_productgroup AS owner ON owner.id = entry.productgroup_id"
-        " WHERE owner.programme_id = {programme} AND owner.external_id = ANY({ids})",
+        "product.id IN (SELECT entry.product_id FROM loyalty_productgroup_products AS entry"
+        " WHERE entry.productgroup_id = ANY(ARRAY(SELECT id " + OWN.replace("{table}", "productgroup") + ")))"
     ),
     # A category counts with everything below it (S1-09).
     "categories": (
-        "product_id",
-        "SELECT id FROM loyalty_product WHERE programme_id = {programme} AND category_id IN ("
-        "WITH RECURSIVE tree AS (SELECT id FROM loyalty_category"
-        " WHERE programme_id = {programme} AND external_id = ANY({ids})"
-        " UNION SELECT below.id FROM loyalty_category AS below JOIN tree ON below.parent_id = tree.id)"
-        " SELECT id FROM tree)",
+        "product.category_id = ANY(ARRAY(WITH RECURSIVE tree AS (SELECT id "
+        + OWN.replace("{table}", "category")
+        + " UNION SELECT below.id FROM loyalty_category AS below JOIN tree ON below.parent_id = tree.id)"
+        " SELECT id FROM tree))"
     ),
-    "departments": (
-        "product_id",
-        "SELECT id FROM loyalty_product WHERE programme_id = {programme} AND department_id IN ("
-        "SELECT id FROM loyalty_category"
-        " WHERE programme_id = {programme} AND external_id = ANY({ids}))",
-    ),
-    "stores": (
-        "store_id",
-        "SELECT id FROM loyalty_store WHERE programme_id = {programme} AND external_id = ANY({ids})",
-    ),
+    "departments": "product.department_id = ANY(ARRAY(SELECT id " + OWN.replace("{table}", "category") + "))",
 }
+STORES = "line.store_id = ANY(ARRAY(SELECT id " + OWN.replace("{table}", "store") + "))"
 
 
 def purchases(leaf: Purchases, state: Compiler, *, negated: bool) -> str:
@@ -73,10 +60,15 @@ def purchases(leaf: Purchases, state: Compiler, *, negated: bool) -> str:
 
 
 def _grouped(leaf: Purchases, state: Compiler, having: str) -> str:
+    """Return the members of the lines that count, found once.
+
+    Materialized, because a planner who expects one member would aggregate all lines again for each of the million.
+    """
     conditions = list(_window(leaf, state))
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    tail = f" GROUP BY line.member_id HAVING {having}" if having else ""
-    return f"SELECT line.member_id FROM loyalty_purchaseline AS line{where}{tail}"
+    tail = f" HAVING {having}" if having else ""
+    found = f"SELECT line.member_id FROM loyalty_purchaseline AS line{where} GROUP BY line.member_id{tail}"
+    return f"WITH found AS MATERIALIZED ({found}) SELECT found.member_id FROM found"
 
 
 def _is_any(leaf: Purchases, operator: str) -> bool:
@@ -135,14 +127,24 @@ def _window(leaf: Purchases, state: Compiler) -> Iterator[str]:
     if state.within:
         # By receipt: the lines have an index by receipt, the receipts one by member.
         yield (
-            "line.purchase_id IN (SELECT receipt.id FROM loyalty_purchase AS receipt"
-            f" WHERE receipt.member_id IN (SELECT id FROM {state.within}))"
+            "line.purchase_id = ANY(ARRAY(SELECT receipt.id FROM loyalty_purchase AS receipt"
+            f" WHERE receipt.member_id IN (SELECT id FROM {state.within})))"
         )
+    programme = state.parameter(state.programme_id, "bigint")
+    of_product = []
     for key, ids in leaf.where.dimensions:
-        column, relation = DIMENSIONS[key]
-        programme = state.parameter(state.programme_id, "bigint")
-        found = relation.format(programme=programme, ids=state.parameter(list(ids), "text[]"))
-        yield f"line.{column} IN ({found})"
+        condition = STORES if key == "stores" else PRODUCT_DIMENSIONS[key]
+        found = condition.format(programme=programme, ids=state.parameter(list(ids), "text[]"))
+        if key == "stores":
+            yield found
+        else:
+            of_product.append(found)
+    if of_product:
+        narrowed = " AND ".join([f"product.programme_id = {programme}", *of_product])
+        products = f"SELECT product.id FROM loyalty_product AS product WHERE {narrowed}"
+        # As an array it drives the index by product, which has all that is aggregated; the lines of a few receipts
+        # are rather looked up in a hash of the products.
+        yield f"line.product_id IN ({products})" if state.within else f"line.product_id = ANY(ARRAY({products}))"
     if leaf.where.last_days is not None:
         yield from compiler.moments("line.purchased_at", "in_last_days", leaf.where.last_days, state)
     if leaf.where.first_day is not None:

@@ -27,7 +27,7 @@ class Compiler:
     programme_id: int
     now: datetime
     zone: ZoneInfo
-    # The name of a relation of member ids that purchases are looked up for; none means all.
+    # The name of a relation of members whose purchases are looked up; none means all.
     within: str = ""
     params: dict[str, Any] = field(default_factory=dict)
 

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from offers.targeting import aggregate, compiler, operators
 from offers.targeting.catalogue import Attribute, Field
 from offers.targeting.compiler import SYMBOLS, Compiler
-from offers.targeting.criteria import Comparison, Criteria, Group, Node
+from offers.targeting.criteria import Comparison, Criteria, Group, Node, Purchases
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,9 @@ def predicate(criteria: Criteria, *, programme_id: int, now: datetime, zone: Zon
     """Return the expression that is true of the members of the programme who satisfy the criteria.
 
     Erased members are nobody's audience; inactive ones are matched, and left out by name when a run is planned
-    (`member_inactive`). Relative days are calendar days of the zone. `within` names a relation with a column `id`
-    (a CTE of the caller's own) that bounds whose purchases are aggregated; it is never a value from outside.
+    (`member_inactive`). Relative days are calendar days of the zone. `within` names a relation with the
+    columns of the members' table (a CTE of the caller's own) that bounds whose purchases are aggregated; it is never
+    a value from outside.
     """
     state = Compiler(programme_id=programme_id, now=now, zone=zone, within=within)
     programme = state.parameter(programme_id, "bigint")
@@ -43,14 +44,44 @@ def predicate(criteria: Criteria, *, programme_id: int, now: datetime, zone: Zon
 def _node(node: Node, state: Compiler, *, negated: bool) -> str:
     if isinstance(node, Group):
         negated ^= node.negated
-        is_and = (node.op == "and") != negated
-        parts = [_node(item, state, negated=negated) for item in node.items]
-        return f"({(' AND ' if is_and else ' OR ').join(parts)})"
+        if (node.op == "and") != negated:
+            return f"({' AND '.join(_node(item, state, negated=negated) for item in node.items)})"
+        return _any(node.items, state, negated=negated)
     if not isinstance(node, Comparison):
         return aggregate.purchases(node, state, negated=negated)
     operator = operators.COMPLEMENTS.get(node.operator, node.operator)
     positive = _comparison(node.field, operator, node.value, state)
     return f"({positive}) IS NOT TRUE" if negated ^ (operator != node.operator) else f"({positive})"
+
+
+def _any(items: tuple[Node, ...], state: Compiler, *, negated: bool) -> str:
+    """Join by OR. Conditions on purchases become sets of members, united.
+
+    Under an OR PostgreSQL cannot join; beyond its work memory it would look the purchases up member by member, which
+    took days at a million. Inside each set the conditions stand under an AND again.
+    """
+    plain = [item for item in items if not _has_purchases(item)]
+    branches = [[_node(item, state, negated=negated)] for item in items if _has_purchases(item)]
+    if plain:
+        branches.insert(0, [_node(item, state, negated=negated) for item in plain])
+    conditions = [f"({' OR '.join(branch)})" for branch in branches]
+    if len(conditions) == 1:
+        return conditions[0]
+    # The inner alias hides the outer one: each set is found by itself.
+    programme = state.parameter(state.programme_id, "bigint")
+    sets = [
+        f"SELECT member.id FROM {state.within or 'loyalty_member'} AS member"
+        f" WHERE member.programme_id = {programme} AND {condition}"
+        for condition in conditions
+    ]
+    united = " UNION ALL ".join(sets)
+    return f"member.id IN (WITH united AS MATERIALIZED ({united}) SELECT united.id FROM united)"
+
+
+def _has_purchases(node: Node) -> bool:
+    if isinstance(node, Group):
+        return any(_has_purchases(item) for item in node.items)
+    return isinstance(node, Purchases)
 
 
 def _comparison(known: Field, operator: str, value: Any, state: Compiler) -> str:

@@ -18,6 +18,8 @@ from offers.targeting.values import Refused
 
 MOST_LEVELS = 8
 MOST_CONDITIONS = 200
+# Each one reads the purchases once more.
+MOST_PURCHASE_CONDITIONS = 20
 
 
 def parse(tree: Any, catalogue: Catalogue) -> Criteria:
@@ -30,6 +32,9 @@ def parse(tree: Any, catalogue: Catalogue) -> Criteria:
     if reader.conditions > MOST_CONDITIONS:
         message = _("There are more than %(limit)s conditions. Use fewer, or a list of values.")
         reader.problems.insert(0, problem.at("", "too_many_conditions", message % {"limit": MOST_CONDITIONS}))
+    elif reader.purchase_conditions > MOST_PURCHASE_CONDITIONS:
+        message = _("There are more than %(limit)s conditions on purchases. Use fewer, or longer lists of ids.")
+        reader.problems.append(problem.at("", "too_many_purchases", message % {"limit": MOST_PURCHASE_CONDITIONS}))
     if root is not None and not reader.problems:
         reader.problems += contradiction.problems(root)
     if reader.problems or root is None:
@@ -44,6 +49,7 @@ class _Reader:
         self.catalogue = catalogue
         self.problems: list[Problem] = []
         self.conditions = 0
+        self.purchase_conditions = 0
 
     def refuse(self, path: str, code: str, message: str, value: Any = None) -> None:
         self.problems.append(problem.at(path, code, message, value))
@@ -62,6 +68,7 @@ class _Reader:
         if "field" in tree:
             return self.comparison(tree, path)
         if "purchases" in tree:
+            self.purchase_conditions += 1
             return self.purchases(tree, path)
         message = _("This is neither a group nor a condition. Give “op” and “items”, or “field”, or “purchases”.")
         self.refuse(path, "unknown_node", message)

@@ -39,7 +39,7 @@ def planted():
 
 def matched(programme, tree: dict[str, Any], **options: Any) -> set[int]:
     predicate = selector.where(programme=programme, criteria=tree, now=world.NOW, **options)
-    with_all = "WITH everyone AS (SELECT id FROM loyalty_member) " if options else ""
+    with_all = "WITH everyone AS (SELECT * FROM loyalty_member) " if options else ""
     sql = f"{with_all}SELECT member.id FROM loyalty_member AS member WHERE {predicate.sql}"
     return {row["id"] for row in rows(sql, predicate.params)}
 
@@ -216,7 +216,14 @@ def test_the_saved_ones_are_the_programmes_in_use(planted) -> None:
 
 def test_purchase_conditions_are_joins_not_a_lookup_a_member() -> None:
     programme = ProgrammeFactory()
-    for tree in (bought("greater", 2), bought("less", 3)):
+    some, few = bought("greater", 2), bought("less", 3)
+    city = {"field": "member.city", "is": "equals", "value": "London"}
+    for tree in (
+        some,
+        few,
+        {"op": "or", "items": [city, some, few]},
+        {"op": "and", "not": True, "items": [city, some, {"op": "or", "items": [few, city]}]},
+    ):
         predicate = selector.where(programme=programme, criteria=tree, now=world.NOW)
         with connection.cursor() as cursor:
             cursor.execute(

@@ -273,6 +273,18 @@ def test_two_hundred_conditions_are_taken_and_one_more_is_not() -> None:
     ]
 
 
+def test_twenty_conditions_on_purchases_are_taken_and_one_more_is_not() -> None:
+    bought = {"purchases": "count", "is": "greater", "value": 0}
+    targeting.parse({"op": "or", "items": [bought] * 20}, CATALOGUE)
+    assert problems({"op": "or", "items": [bought] * 21}) == [
+        (
+            "",
+            "too_many_purchases",
+            "There are more than 20 conditions on purchases. Use fewer, or longer lists of ids.",
+        )
+    ]
+
+
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: (
