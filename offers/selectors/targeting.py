@@ -1,7 +1,8 @@
 """Whom criteria mean: the catalogue of a programme, counts, samples, and the predicate that freezes an audience."""
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,8 +23,15 @@ SMALL = 50_000
 # Members looked at for an estimate: 20 ms, and some percent off. Each one's receipts are looked up one by one.
 SAMPLED = 8_000
 SAMPLED_WITH_PURCHASES = 1_000
-# Purchase aggregates hash all buyers; with less memory they spill to disk.
-WORK_MEMORY = "128MB"
+# How statements with conditions on purchases are planned.
+FOR_PURCHASES = {
+    # Aggregates hash all buyers; with less memory they spill to disk.
+    "work_mem": "128MB",
+    # Parallel workers would each aggregate all the lines for a hash table of their own.
+    "max_parallel_workers_per_gather": "0",
+    # Where conditions go together, one member is expected and thousands are found: hash joins do not mind.
+    "enable_nestloop": "off",
+}
 
 MEMBER_FIELDS = (
     ("external_id", "text"),
@@ -111,23 +119,25 @@ def where(*, programme: Programme, criteria: Any, now: datetime, within: str = "
     )
 
 
-def prepare(criteria: Any) -> None:
-    """Set the open transaction up for reading purchases in bulk; call it before a statement that uses `where`."""
+@contextmanager
+def planned(criteria: Any) -> Iterator[None]:
+    """Let the statements inside read purchases in bulk: for those that use `where`, and for no others."""
     if isinstance(criteria, Criteria) and not criteria.has_purchases:
+        yield
         return
-    execute(f"SET LOCAL work_mem = '{WORK_MEMORY}'")
-    # Parallel workers would each aggregate all the lines for a hash table of their own.
-    execute("SET LOCAL max_parallel_workers_per_gather = 0")
-    # Where conditions go together, one member is expected and thousands are found: hash joins do not mind.
-    execute("SET LOCAL enable_nestloop = off")
+    with transaction.atomic():
+        for name, value in FOR_PURCHASES.items():
+            execute(f"SET LOCAL {name} = '{value}'")
+        yield
+        for name in FOR_PURCHASES:
+            execute(f"SET LOCAL {name} TO DEFAULT")
 
 
 def count(criteria: Any, *, programme: Programme, now: datetime) -> int:
     """Return exactly how many members the criteria mean (S4-26)."""
     checked = read(criteria, programme=programme)
     predicate = where(programme=programme, criteria=checked, now=now)
-    with transaction.atomic():
-        prepare(checked)
+    with planned(checked):
         found = rows(f"SELECT count(*) AS n FROM loyalty_member AS member WHERE {predicate.sql}", predicate.params)
     return int(found[0]["n"])
 
@@ -136,8 +146,7 @@ def sample(criteria: Any, *, programme: Programme, now: datetime, size: int = 10
     """Return some of the members meant, the same ones each time, and from all over the table (S4-25)."""
     checked = read(criteria, programme=programme)
     predicate = where(programme=programme, criteria=checked, now=now)
-    with transaction.atomic():
-        prepare(checked)
+    with planned(checked):
         found = rows(
             f"SELECT member.id FROM loyalty_member AS member WHERE {predicate.sql}"
             " ORDER BY hashint8extended(member.id, 0) LIMIT %(targeting_size)s",

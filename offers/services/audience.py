@@ -72,14 +72,16 @@ def dry_run(
     """
     prepared = prepare(programme=programme, template_id=template.pk, given=terms, now=now)
     offer = prepared.offer
-    predicate = targeting_selector.where(programme=programme, criteria=criteria, now=now)
+    checked = targeting_selector.read(criteria, programme=programme)
+    predicate = targeting_selector.where(programme=programme, criteria=checked, now=now)
     # A run without a campaign gets one of its own, which nobody can hold yet.
     held_under = key(prepared, campaign.pk if campaign else None)
-    counted = rows(
-        f"SELECT reason, count(*) AS n FROM ({MATCHED.format(predicate=predicate.sql)}) AS matched GROUP BY reason",
-        dict(predicate.params)
-        | {"config_offer_id": offer.pk, "holding_key": held_under, "programme_id": programme.pk, "now": now},
-    )
+    with targeting_selector.planned(checked):
+        counted = rows(
+            f"SELECT reason, count(*) AS n FROM ({MATCHED.format(predicate=predicate.sql)}) AS matched GROUP BY reason",
+            dict(predicate.params)
+            | {"config_offer_id": offer.pk, "holding_key": held_under, "programme_id": programme.pk, "now": now},
+        )
     excluded = {row["reason"]: row["n"] for row in counted if row["reason"]}
     eligible = sum(row["n"] for row in counted if row["reason"] is None)
     left = voucher_tape.codes_left(bank_id=offer.voucher_bank.pk, now=now) if offer.require_vouchers else None

@@ -74,33 +74,35 @@ def _plan(run: MassAssignment, now: datetime) -> bool:
     offer = prepared.offer
     campaign = run.campaign or _own_campaign(run)
     held_under = audience.key(prepared, campaign.pk)
-    predicate = targeting_selector.where(
-        programme=run.programme, criteria=run.targeting_version.criteria if run.targeting_version else {}, now=now
+    criteria = targeting_selector.read(
+        run.targeting_version.criteria if run.targeting_version else {}, programme=run.programme
     )
+    predicate = targeting_selector.where(programme=run.programme, criteria=criteria, now=now)
     # A relaunch after a failure plans anew; the failed planning left nothing.
-    counted = rows(
-        f"""
-        WITH matched AS ({audience.MATCHED.format(predicate=predicate.sql)}), frozen AS (
-            INSERT INTO offers_audiencemember (run_id, member_id, ordinal, outcome)
-            SELECT %(run_id)s, id,
-                   CASE WHEN reason IS NULL THEN
-                       count(*) FILTER (WHERE reason IS NULL) OVER (ORDER BY id ROWS UNBOUNDED PRECEDING) - 1 END,
-                   reason
-              FROM matched
-             ORDER BY id
-            RETURNING outcome
+    with targeting_selector.planned(criteria):
+        counted = rows(
+            f"""
+            WITH matched AS ({audience.MATCHED.format(predicate=predicate.sql)}), frozen AS (
+                INSERT INTO offers_audiencemember (run_id, member_id, ordinal, outcome)
+                SELECT %(run_id)s, id,
+                       CASE WHEN reason IS NULL THEN
+                           count(*) FILTER (WHERE reason IS NULL) OVER (ORDER BY id ROWS UNBOUNDED PRECEDING) - 1 END,
+                       reason
+                  FROM matched
+                 ORDER BY id
+                RETURNING outcome
+            )
+            SELECT outcome, count(*) AS n FROM frozen GROUP BY outcome
+            """,
+            dict(predicate.params)
+            | {
+                "run_id": run.pk,
+                "config_offer_id": offer.pk,
+                "holding_key": held_under,
+                "programme_id": run.programme_id,
+                "now": now,
+            },
         )
-        SELECT outcome, count(*) AS n FROM frozen GROUP BY outcome
-        """,
-        dict(predicate.params)
-        | {
-            "run_id": run.pk,
-            "config_offer_id": offer.pk,
-            "holding_key": held_under,
-            "programme_id": run.programme_id,
-            "now": now,
-        },
-    )
     excluded = {row["outcome"]: row["n"] for row in counted if row["outcome"]}
     eligible = sum(row["n"] for row in counted if row["outcome"] is None)
     if eligible + sum(excluded.values()) >= settings.MASS_ASSIGNMENT_CHUNK:

@@ -231,3 +231,14 @@ def test_purchase_conditions_are_joins_not_a_lookup_a_member() -> None:
             )
             plan = "\n".join(row[0] for row in cursor.fetchall())
         assert "SubPlan" not in plan
+
+
+def test_reading_purchases_in_bulk_leaves_the_transaction_as_it_was() -> None:
+    programme = ProgrammeFactory()
+    names = ", ".join(f"current_setting('{name}') AS {name}" for name in selector.FOR_PURCHASES)
+    before = rows(f"SELECT {names}")
+    with selector.planned(selector.read(bought("less", 1), programme=programme)):
+        assert rows(f"SELECT {names}") == [selector.FOR_PURCHASES]
+    assert rows(f"SELECT {names}") == before
+    with selector.planned(selector.read(EVERYONE, programme=programme)):
+        assert rows(f"SELECT {names}") == before
