@@ -31,6 +31,8 @@ class Session:
     """What the process that the user started holds: a slot, and the servers until the last session ends."""
 
     def __init__(self) -> None:
+        if not INSTANCE.is_throwaway:
+            raise RuntimeError("Tests only ever run on the test instance: unset LAUREL_INSTANCE, or set it to test.")
         folder = BASE / "var" / "test-sessions"
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -154,4 +156,5 @@ def _try_lock(file: TextIOWrapper) -> bool:
 
 
 if __name__ == "__main__":
+    # For ./run test, when a session was killed and could not stop its servers.
     Session().close()
