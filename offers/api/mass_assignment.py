@@ -1,4 +1,4 @@
-"""`mass-assignments`: made, launched, watched and stopped by machines, as marketers do it on their pages (S4-24..28)."""
+"""`mass-assignments`: made, launched, watched and stopped by machines, as marketers do on their pages (S4-24..28)."""
 
 from collections.abc import Callable
 from typing import Any

@@ -25,8 +25,8 @@ def _campaigns(request: Any) -> QuerySet[Campaign]:
     ).distinct()
 
 
-def _day(label: Any) -> forms.DateInput:
-    return forms.DateInput(attrs={"type": "date", "title": label})
+def _day() -> forms.DateInput:
+    return forms.DateInput(attrs={"type": "date"})
 
 
 class RunFilter(django_filters.FilterSet):
@@ -43,10 +43,8 @@ class RunFilter(django_filters.FilterSet):
         label=_("Offer"), field_name="config_offer", queryset=_offers, empty_label=_("Any offer")
     )
     campaign = django_filters.ModelChoiceFilter(label=_("Campaign"), queryset=_campaigns, empty_label=_("Any campaign"))
-    since = django_filters.DateFilter(label=_("Launched from"), method="filter_since", widget=_day(_("Launched from")))
-    until = django_filters.DateFilter(
-        label=_("Launched until"), method="filter_until", widget=_day(_("Launched until"))
-    )
+    since = django_filters.DateFilter(label=_("Launched from"), method="filter_since", widget=_day())
+    until = django_filters.DateFilter(label=_("until"), method="filter_until", widget=_day())
 
     class Meta:
         model = MassAssignment

@@ -28,7 +28,7 @@ COUNTED: dict[str, Any] = LABELS | {
     "ineligible": _("not eligible"),
     "out_of_codes": _("without a code"),
 }
-TONES = {"assigned": "usable", "waiting": "waiting", "failed": "refused"}
+TONES = {"assigned": "usable", "failed": "refused"}
 
 SELECT = """
     SELECT audience.member_id, member.external_id, member.first_name, member.last_name,

@@ -1,5 +1,6 @@
 """Mass assignments on their way and done: the list, one run's page, what can be done with it (SCREENS, "A run")."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -109,7 +110,22 @@ def live(request: HttpRequest, run_id: int) -> HttpResponse:
     if has_moved:
         answer.headers["HX-Retarget"] = "#run"
         answer.headers["HX-Reswap"] = "outerHTML settle:0ms"
+    if words := _announced(request, found, context["progress"], has_moved=has_moved):
+        answer.headers["HX-Trigger"] = json.dumps({"laurel:announce": {"text": words}})
     return answer
+
+
+def _announced(request: HttpRequest, run: MassAssignment, progress: selectors.Progress, *, has_moved: bool) -> str:
+    """Return what a screen reader says: each change of state, and every tenth; not every second."""
+    if run.state == State.FINISHED and has_moved:
+        return _("Mass assignment is now finished!")
+    if has_moved:
+        return _("The run is %(state)s.") % {"state": run.get_state_display()}
+    text = request.GET.get("percent", "")
+    before = int(text) if text.isascii() and text.isdigit() and len(text) < 4 else 0
+    if run.state == State.RUNNING and before // 10 != progress.percent // 10:
+        return _("%(percent)d %% done") % {"percent": progress.percent}
+    return ""
 
 
 @require_POST
