@@ -1,0 +1,148 @@
+"""One programme with one of everything, every text of it marked: what shows elsewhere has leaked."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import Model
+from django.utils import timezone
+
+from loyalty.models import OutboxEvent, Programme
+from loyalty.services import audit
+from offers.models import AssignmentEvent, DoorEntry, FieldDefinition, MassAssignment, Redemption, Source
+from tests.factories import (
+    ApiClientFactory,
+    AttributeDefinitionFactory,
+    CampaignFactory,
+    CategoryFactory,
+    ConfigOfferFactory,
+    MemberFactory,
+    OfferTemplateFactory,
+    ProductFactory,
+    ProductGroupFactory,
+    ProgrammeFactory,
+    PurchaseFactory,
+    PurchaseLineFactory,
+    StoreFactory,
+    TargetingFactory,
+    give,
+    import_codes,
+)
+
+
+@dataclass
+class World:
+    mark: str
+    programme: Programme
+    objects: dict[str, Model] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Any:
+        return self.objects[name]
+
+    def values(self) -> dict[str, Any]:
+        """Return what fills the addresses of this world's things (`addresses.filled`)."""
+        of_admin = {
+            f"/admin/{one._meta.app_label}/{one._meta.model_name}/object_id": one.pk
+            for one in self.objects.values()
+            if one._meta.app_label in ("loyalty", "offers")
+        }
+        return of_admin | {
+            "member_id": self["member"].pk,
+            "purchase_id": self["purchase"].pk,
+            "assignment_id": self["assignment"].pk,
+            "offer_id": self["assignment"].pk,
+            "external_id": self["member"].external_id,
+            "/api/v1/config-offers/key": self["offer"].offer_reference,
+            "/api/v1/voucher-banks/key": self["offer"].offer_reference,
+            "/api/v1/offer-templates/key": self["template"].external_id,
+            "/admin/offers/voucherbank/pk": self["bank"].pk,
+            "/offers/pk": self["offer"].pk,
+            "/offers/templates/pk": self["template"].pk,
+            "/offers/vouchers/pk": self["bank"].pk,
+            "/targetings/pk": self["targeting"].pk,
+            "/runs/pk": self["run"].pk,
+            "targeting_id": self["targeting"].pk,
+            "run_id": self["run"].pk,
+        }
+
+
+def plant(mark: str) -> World:
+    """Make a programme whose every name, id and text carries the mark."""
+    programme = ProgrammeFactory(slug=mark.lower(), name=mark, languages=["en"])
+    world = World(mark, programme)
+    here: dict[str, Any] = {"programme": programme}
+    named = here | {"name": mark, "external_id": f"{mark}-1"}
+    category = CategoryFactory(**named)
+    product = ProductFactory(**named, brand=mark, category=category)
+    store = StoreFactory(**named)
+    member = MemberFactory(
+        **here, external_id=f"{mark}-1", first_name=mark, last_name=mark, city=mark, email=f"{mark}@example.com"
+    )
+    offer = ConfigOfferFactory(
+        **named, offer_reference=f"{mark}-1", description=mark, require_vouchers=True, fields={"note": mark}
+    )
+    import_codes(offer, [f"{mark}-CODE-{number}" for number in range(3)])
+    template = OfferTemplateFactory(config_offer=offer, name=mark, external_id=f"{mark}-1")
+    campaign = CampaignFactory(**named)
+    targeting = TargetingFactory(**here, name=mark)
+    run = MassAssignment.objects.create(
+        **here,
+        name=mark,
+        config_offer=offer,
+        template=template,
+        targeting_version=targeting.current_version,
+        campaign=campaign,
+    )
+    assignment = give(member, template, campaign_id=campaign.pk, reference=f"{mark}-1")
+    purchase = PurchaseFactory(member=member, store=store, external_id=f"{mark}-1")
+    client, _ = ApiClientFactory(**here, name=mark)
+    DoorEntry.objects.create(
+        **here,
+        door=Source.API,
+        instance=client.prefix,
+        reference=f"{mark}-1",
+        member=member,
+        assignment=assignment,
+        answer={"outcome": "assigned"},
+        context={"note": mark},
+    )
+    world.objects = {
+        "member": member,
+        "store": store,
+        "category": category,
+        "product": product,
+        "group": ProductGroupFactory(**named),
+        "attribute": AttributeDefinitionFactory(**here, name=mark.lower(), label=mark),
+        "field": FieldDefinition.objects.create(**here, table="offers", name=mark.lower(), label=mark, type="text"),
+        "offer": offer,
+        "template": template,
+        "bank": offer.voucher_bank,
+        "batch": offer.voucher_bank.batches.get(),
+        "campaign": campaign,
+        "targeting": targeting,
+        "run": run,
+        "assignment": assignment,
+        "event": AssignmentEvent.objects.create(
+            assignment=assignment, at=timezone.now(), verb="noted", data={"note": mark}
+        ),
+        "purchase": purchase,
+        "line": PurchaseLineFactory(purchase=purchase, product=product),
+        "redemption": Redemption.objects.create(
+            **here,
+            member=member,
+            config_offer=offer,
+            assignment=assignment,
+            external_id=f"{mark}-1",
+            redeemed_at=timezone.now(),
+        ),
+        "client": client,
+        "outbox": OutboxEvent.objects.create(**here, type=mark, config_offer_id=offer.pk),
+        "audit": audit.record(action=mark.lower(), actor=None, programme=programme, target=offer),
+    }
+    ConfigOfferFactory(
+        **here,
+        name=f"{mark} everyone",
+        offer_reference=f"{mark}-2",
+        audience="everyone",
+        terms={"benefit": {"type": "percent", "size": 5}},
+    )
+    return world
