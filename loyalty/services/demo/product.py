@@ -19,7 +19,8 @@ def load(*, programme: Programme, source: Source, now: datetime) -> int:
     words: dict[str, str] = {}
     for row in listed.to_pylist():
         text = row["product_type"] or row["product_category"] or row["department"]
-        words.setdefault(text, wording.tidy(text))
+        if text not in words:
+            words[text] = wording.tidy(text)
         category = categories[row["department"], row["product_category"]]
         rows.append(
             {

@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import OuterRef, Subquery
 
 from loyalty.models import ProductGroup, Programme, User
 from loyalty.services.demo import copying
@@ -37,7 +38,7 @@ def load(*, programme: Programme, facts: Mapping[str, CouponFacts], actor: User,
         offers = ConfigOffer.objects.bulk_create(
             [_offer(programme, one, one.coupon.reference in leading) for one in missing]
         )
-        revisions = OfferRevision.objects.bulk_create(
+        OfferRevision.objects.bulk_create(
             [
                 OfferRevision(
                     config_offer=offer,
@@ -54,11 +55,12 @@ def load(*, programme: Programme, facts: Mapping[str, CouponFacts], actor: User,
                 for offer in offers
             ]
         )
-        for offer, revision in zip(offers, revisions, strict=True):
-            offer.current_revision = revision
-            offer.state = ConfigOffer.State.PUBLISHED
-            offer.published_at = now
-        ConfigOffer.objects.bulk_update(offers, ["current_revision", "state", "published_at"], batch_size=500)
+        ConfigOffer.objects.filter(pk__in=[one.pk for one in offers]).update(
+            current_revision=Subquery(OfferRevision.objects.filter(config_offer=OuterRef("pk")).values("pk")),
+            state=ConfigOffer.State.PUBLISHED,
+            published_at=now,
+            updated_at=now,
+        )
         OfferTemplate.objects.bulk_create(
             [
                 OfferTemplate(programme=programme, config_offer=offer, name=offer.name, is_default=True)
