@@ -30,8 +30,6 @@ class Item:
 class Section:
     label: str | Promise
     items: Sequence[Item]
-    is_offers: bool = False
-    """Part of the offers module, which a programme may switch off."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,6 @@ OFFERS = Section(
         Item(_("Templates"), "offers:templates", "template", ("offers.view_offertemplate",), key="t"),
         Item(_("Vouchers"), "offers:vouchers", "ticket", ("offers.view_voucherbank",), key="v"),
     ),
-    is_offers=True,
 )
 
 SECTIONS = (
@@ -105,11 +102,8 @@ def groups(request: HttpRequest) -> list[Group]:
         return []
     programme = getattr(request, "programme", None)
     is_without_offers = programme is not None and not programme.offers_enabled
-    programme = getattr(request, "programme", None)
     shown: list[tuple[str | Promise, list[tuple[Item, str]]]] = []
     for section in SECTIONS:
-        if section.is_offers and programme is not None and not programme.offers_enabled:
-            continue
         items = []
         for item in section.items:
             if is_without_offers and item.url_name.startswith(("offers:", "admin:offers_")):

@@ -1,7 +1,7 @@
 """Row B: importing a file of 500,000 voucher codes of 49 characters, unsorted, into a bank.
 
-The limit is one COPY of the same codes, sorted and unique, into the same indexed table. The ORM's way asks which codes
-are there already and creates the rest with bulk_create, 1,000 at a time.
+The limit is one COPY of the same codes, sorted and unique, into the same indexed table. The ORM's way reads the file and
+the bank's codes whole, and creates what is new with bulk_create: quick to write, and all of it in memory.
 """
 
 import io
@@ -66,16 +66,15 @@ def run(*, n: int = CODES, repeats: int = 5) -> None:
 
         @transaction.atomic
         def create() -> None:
-            position = 0
-            for first in range(0, n, 1000):
-                some = codes[first : first + 1000]
-                held = set(VoucherCode.objects.filter(bank=bank, code__in=some).values_list("code", flat=True))
-                rows = [code for code in dict.fromkeys(some) if code not in held]
-                VoucherCode.objects.bulk_create(
-                    VoucherCode(bank=bank, segment=segment, position=position + number, code=code)
-                    for number, code in enumerate(rows)
-                )
-                position += len(rows)
+            held = set(VoucherCode.objects.filter(bank=bank).values_list("code", flat=True))
+            rows = [code for code in dict.fromkeys(content.decode().splitlines()) if code not in held]
+            VoucherCode.objects.bulk_create(
+                (
+                    VoucherCode(bank=bank, segment=segment, position=position, code=code)
+                    for position, code in enumerate(rows)
+                ),
+                batch_size=5000,
+            )
 
         return harness.stopwatch(create)
 
