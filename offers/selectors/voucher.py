@@ -80,7 +80,8 @@ def search(*, programme: Programme, text: str = "", is_low: bool = False, now: d
 def codes_left_by_offer(*, offer_ids: Iterable[int], now: datetime) -> dict[int, int]:
     """Return the codes left of many offers in one query; an offer without a bank is missing."""
     found = with_codes_left(VoucherBank.objects.filter(config_offer__in=list(offer_ids)), now=now)
-    return {offer: left or 0 for offer, left in found.values_list("config_offer_id", "left")}
+    rows = found.values_list("config_offer_id", "left")  # type: ignore[misc]
+    return {offer: left or 0 for offer, left in rows}
 
 
 def stock(*, bank: VoucherBank, now: datetime) -> Stock:
