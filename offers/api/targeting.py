@@ -45,11 +45,11 @@ class CountTargeting(OffersView):
         else:
             tree = values["criteria"]
         checked = selectors.read(tree, programme=self.programme)
-        of = {"programme": self.programme, "now": clock.now()}
+        now = clock.now()
         if values["is_estimate"]:
-            found = selectors.estimate(checked, **of)
+            found = selectors.estimate(checked, programme=self.programme, now=now)
         else:
-            found = selectors.Estimate(selectors.count(checked, **of), is_exact=True)
+            found = selectors.Estimate(selectors.count(checked, programme=self.programme, now=now), is_exact=True)
         return Response(
             {
                 "count": found.count,

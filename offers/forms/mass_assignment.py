@@ -143,6 +143,13 @@ class Draft:
         return all(self.done.values())
 
     @property
+    def chosen(self) -> tuple[OfferTemplate, TargetingVersion]:
+        """Return the template and the audience of a complete draft."""
+        if self.template is None or self.version is None:
+            raise ValueError("Ask for these once the draft is complete.")
+        return self.template, self.version
+
+    @property
     def name(self) -> str:
         """Return what the run will be called."""
         given = str(self.data.get("name", "")).strip()

@@ -6,7 +6,7 @@ from typing import Any
 
 from defusedcsv import csv
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.http import HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -17,6 +17,7 @@ from loyalty import clock, toasts
 from loyalty.errors import DomainError, NotFound
 from loyalty.listing import Column, Listing
 from loyalty.services import audit
+from loyalty.staff import StaffRequest
 from offers import rules
 from offers.filters.mass_assignment import RunFilter
 from offers.models import MassAssignment
@@ -60,7 +61,7 @@ class _Echo:
 
 @require_safe
 @staff("offers.view_massassignment")
-def runs(request: HttpRequest) -> HttpResponse:
+def runs(request: StaffRequest) -> HttpResponse:
     """List the programme's runs, filtered and sorted by what stands in the address."""
     found = RunFilter(request.GET, queryset=selectors.runs(programme=request.programme), request=request)
     listing = Listing(request, found.qs, columns=COLUMNS, filters=found.form)
@@ -74,7 +75,7 @@ def runs(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @staff("offers.view_massassignment")
-def row(request: HttpRequest, run_id: int) -> HttpResponse:
+def row(request: StaffRequest, run_id: int) -> HttpResponse:
     """Return the moving cells of one run's line in the list."""
     run = selectors.find(programme=request.programme, run_id=run_id)
     run.counted = selectors.done_by_run(run_ids=[run.pk]).get(run.pk, {"done": 0, "assigned": 0})  # type: ignore[attr-defined]
@@ -83,7 +84,7 @@ def row(request: HttpRequest, run_id: int) -> HttpResponse:
 
 @require_safe
 @staff("offers.view_massassignment")
-def export(request: HttpRequest) -> StreamingHttpResponse:
+def export(request: StaffRequest) -> StreamingHttpResponse:
     """Stream the runs that the list's filters keep as CSV."""
     found = RunFilter(request.GET, queryset=selectors.runs(programme=request.programme), request=request).qs
     head = ["id", "name", "state", "offer", "template", "audience", "version", "campaign", "matched", "eligible"]
@@ -93,7 +94,7 @@ def export(request: HttpRequest) -> StreamingHttpResponse:
 
 @require_safe
 @staff("offers.view_massassignment")
-def run(request: HttpRequest, run_id: int) -> HttpResponse:
+def run(request: StaffRequest, run_id: int) -> HttpResponse:
     """Show one run: how far it is, what became of whom, what happened."""
     found = selectors.find(programme=request.programme, run_id=run_id)
     return render(request, "offers/run.html", _context(found))
@@ -101,7 +102,7 @@ def run(request: HttpRequest, run_id: int) -> HttpResponse:
 
 @require_safe
 @staff("offers.view_massassignment")
-def live(request: HttpRequest, run_id: int) -> HttpResponse:
+def live(request: StaffRequest, run_id: int) -> HttpResponse:
     """Return the part of the page that moves; where the state has changed since, the page as a whole."""
     found = selectors.find(programme=request.programme, run_id=run_id)
     context = _context(found)
@@ -115,7 +116,7 @@ def live(request: HttpRequest, run_id: int) -> HttpResponse:
     return answer
 
 
-def _announced(request: HttpRequest, run: MassAssignment, progress: selectors.Progress, *, has_moved: bool) -> str:
+def _announced(request: StaffRequest, run: MassAssignment, progress: selectors.Progress, *, has_moved: bool) -> str:
     """Return what a screen reader says: each change of state, and every tenth; not every second."""
     if run.state == State.FINISHED and has_moved:
         return _("Mass assignment is now finished!")
@@ -130,7 +131,7 @@ def _announced(request: HttpRequest, run: MassAssignment, progress: selectors.Pr
 
 @require_POST
 @staff("offers.view_massassignment", "offers.launch_massassignment")
-def act(request: HttpRequest, run_id: int, verb: str) -> HttpResponse:
+def act(request: StaffRequest, run_id: int, verb: str) -> HttpResponse:
     """Launch, pause, resume or cancel a run; a second click finds it done and changes nothing."""
     found = selectors.find(programme=request.programme, run_id=run_id)
     _states, do, words = VERBS[verb]
@@ -147,7 +148,7 @@ def act(request: HttpRequest, run_id: int, verb: str) -> HttpResponse:
 
 @require_safe
 @staff("offers.view_massassignment")
-def outcomes(request: HttpRequest, run_id: int) -> HttpResponse:
+def outcomes(request: StaffRequest, run_id: int) -> HttpResponse:
     """Return a page of the frozen audience, member by member; `?outcome=` keeps one outcome, `?after=` goes on."""
     found = selectors.find(programme=request.programme, run_id=run_id)
     after = request.GET.get("after", "")
@@ -162,7 +163,7 @@ def outcomes(request: HttpRequest, run_id: int) -> HttpResponse:
 
 @require_safe
 @staff("offers.view_massassignment")
-def export_outcomes(request: HttpRequest, run_id: int) -> StreamingHttpResponse:
+def export_outcomes(request: StaffRequest, run_id: int) -> StreamingHttpResponse:
     """Stream what became of each member as CSV; the export is audited."""
     found = selectors.find(programme=request.programme, run_id=run_id)
     outcome = _outcome(request)
@@ -228,7 +229,7 @@ def _failure(run: MassAssignment, codes_left: int | None) -> dict[str, Any]:
     return {"code": code, "message": failure.get("message", ""), "problems": failure.get("problems", [])}
 
 
-def _outcome(request: HttpRequest) -> str:
+def _outcome(request: StaffRequest) -> str:
     outcome = request.GET.get("outcome", "")
     if outcome and outcome not in audiences.LABELS:
         raise NotFound(_("There is no such outcome."))

@@ -7,7 +7,7 @@ exchanges only the flow. The launch is the one POST.
 from typing import Any
 
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http import HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -17,10 +17,12 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from loyalty import clock, toasts
 from loyalty.errors import DomainError
+from loyalty.models import Programme
+from loyalty.staff import StaffRequest
 from offers import rules
-from offers import targeting as criteria
+from offers import targeting as criteria_trees
 from offers.forms.mass_assignment import Draft
-from offers.models import Targeting
+from offers.models import TargetingVersion
 from offers.selectors import audience as audiences_of_runs
 from offers.selectors import mass_assignment as selectors
 from offers.selectors import targeting as targetings
@@ -35,7 +37,7 @@ SHOWN = 20
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @staff(*PERMISSIONS)
-def create(request: HttpRequest) -> HttpResponse:
+def create(request: StaffRequest) -> HttpResponse:
     """Show the flow as far as it is filled in; take the launch. `?offer=` and `?targeting=` begin with a choice."""
     if request.method == "POST":
         return _launch(request)
@@ -48,7 +50,7 @@ def create(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @staff(*PERMISSIONS)
-def offers(request: HttpRequest) -> HttpResponse:
+def offers(request: StaffRequest) -> HttpResponse:
     """Return the offers and templates whose names hold what was typed."""
     draft = Draft(request.GET, programme=request.programme)
     return render(request, "offers/_run_offers.html", {"draft": draft, **_offers(request)})
@@ -56,7 +58,7 @@ def offers(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @staff(*PERMISSIONS)
-def audiences(request: HttpRequest) -> HttpResponse:
+def audiences(request: StaffRequest) -> HttpResponse:
     """Return the saved targetings whose names hold what was typed."""
     draft = Draft(request.GET, programme=request.programme)
     return render(request, "offers/_run_audiences.html", {"draft": draft, **_audiences(request)})
@@ -64,22 +66,22 @@ def audiences(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @staff(*PERMISSIONS)
-def count(request: HttpRequest) -> HttpResponse:
+def count(request: StaffRequest) -> HttpResponse:
     """Return about how many members the audience has, at once; `?exact=1` counts them (S4-26)."""
     draft = Draft(request.GET, programme=request.programme)
     if draft.version is None:
         return HttpResponse(status=204)
-    of = {"programme": request.programme, "now": clock.now()}
+    programme, criteria, now = request.programme, draft.version.criteria, clock.now()
     if request.GET.get("exact"):
-        found = targetings.Estimate(targetings.count(draft.version.criteria, **of), is_exact=True)
+        found = targetings.Estimate(targetings.count(criteria, programme=programme, now=now), is_exact=True)
     else:
-        found = targetings.estimate(draft.version.criteria, **of)
+        found = targetings.estimate(criteria, programme=programme, now=now)
     return render(request, "offers/_run_count.html", {"draft": draft, "found": found})
 
 
 @require_safe
 @staff(*PERMISSIONS)
-def sample(request: HttpRequest) -> HttpResponse:
+def sample(request: StaffRequest) -> HttpResponse:
     """Return some members of the audience, so that the target is looked at before a launch (S4-25)."""
     draft = Draft(request.GET, programme=request.programme)
     if draft.version is None:
@@ -90,7 +92,7 @@ def sample(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @staff(*PERMISSIONS)
-def dry_run(request: HttpRequest) -> HttpResponse:
+def dry_run(request: StaffRequest) -> HttpResponse:
     """Return what a launch would do now, in numbers, with the button that does it."""
     draft = Draft(request.GET, programme=request.programme)
     if not draft.is_complete:
@@ -100,26 +102,30 @@ def dry_run(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @staff("offers.view_massassignment")
-def preview(request: HttpRequest, run_id: int) -> HttpResponse:
+def preview(request: StaffRequest, run_id: int) -> HttpResponse:
     """Return what launching a draft would do now."""
     run = selectors.find(programme=request.programme, run_id=run_id)
     context: dict[str, Any] = {}
+    version = run.targeting_version
+    if version is None:
+        return HttpResponse(status=204)
     try:
         found = audience.dry_run(
             programme=request.programme,
             template=run.template,
-            criteria=run.targeting_version.criteria,
+            criteria=version.criteria,
             terms=run.terms,
             campaign=run.campaign,
             now=clock.now(),
         )
-        context = {"found": found, "excluded": _excluded(found)}
+        context = {"found": found, "may_launch": request.user.has_perm("offers.launch_massassignment")}
+        context |= {"excluded": _excluded(found), "why_not": _why_not(context)}
     except DomainError as error:
         context = {"refusal": error}
     return render(request, "offers/_run_preview.html", context)
 
 
-def _begun(request: HttpRequest) -> QueryDict:
+def _begun(request: StaffRequest) -> QueryDict:
     """Return the address' values; an offer with one template only means that template (D-11)."""
     data = request.GET.copy()
     text = data.get("offer", "")
@@ -130,7 +136,7 @@ def _begun(request: HttpRequest) -> QueryDict:
     return data
 
 
-def _shown(request: HttpRequest, draft: Draft, status: int = 200, **more: Any) -> HttpResponse:
+def _shown(request: StaffRequest, draft: Draft, status: int = 200, **more: Any) -> HttpResponse:
     context: dict[str, Any] = {"draft": draft, **more}
     if draft.step == "offer":
         context |= _offers(request)
@@ -138,8 +144,8 @@ def _shown(request: HttpRequest, draft: Draft, status: int = 200, **more: Any) -
         context |= _audiences(request)
     if draft.done["terms"] and draft.step != "terms":
         context["lines"] = _lines(draft)
-    if draft.targeting is not None:
-        context["sentence"] = _sentence(draft.targeting)
+    if draft.version is not None:
+        context["sentence"] = _sentence(request.programme, draft.version)
     page = "offers/_run_flow.html" if request.htmx and request.htmx.target == "flow" else "offers/run_create.html"
     answer = render(request, page, context, status=status)
     # The same address is a whole page and a part of one: a cache must not mix them up.
@@ -147,7 +153,7 @@ def _shown(request: HttpRequest, draft: Draft, status: int = 200, **more: Any) -
     return answer
 
 
-def _offers(request: HttpRequest) -> dict[str, Any]:
+def _offers(request: StaffRequest) -> dict[str, Any]:
     text = request.GET.get("text", "")[:100]
     offer = request.GET.get("offer", "")
     only = int(offer) if offer.isascii() and offer.isdigit() and len(offer) < 19 else None
@@ -162,7 +168,7 @@ def _offers(request: HttpRequest) -> dict[str, Any]:
     return {"choices": choices, "text": text, "has_more": len(found) > SHOWN}
 
 
-def _audiences(request: HttpRequest) -> dict[str, Any]:
+def _audiences(request: StaffRequest) -> dict[str, Any]:
     text = request.GET.get("text", "")[:100]
     found = targetings.saved(request.programme).filter(current_version__isnull=False)
     for word in text.split():
@@ -176,18 +182,16 @@ def _lines(draft: Draft) -> list[rules.Line]:
     return rules.explain(effective, currency=draft.programme.currency, zone=draft.programme.zone)
 
 
-def _sentence(targeting: Targeting) -> str:
+def _sentence(programme: Programme, version: TargetingVersion) -> str:
     """Return the criteria in words; what they name may have gone since they were saved."""
     try:
-        return str(
-            criteria.sentence(targetings.read(targeting.current_version.criteria, programme=targeting.programme))
-        )
-    except criteria.InvalidCriteria as error:
+        return str(criteria_trees.sentence(targetings.read(version.criteria, programme=programme)))
+    except criteria_trees.InvalidCriteria as error:
         return error.message
 
 
-def _dry_run(request: HttpRequest, draft: Draft) -> dict[str, Any]:
-    template, version = draft.template, draft.version
+def _dry_run(request: StaffRequest, draft: Draft) -> dict[str, Any]:
+    template, version = draft.chosen
     context: dict[str, Any] = {"draft": draft, "may_launch": request.user.has_perm("offers.launch_massassignment")}
     try:
         context["found"] = audience.dry_run(
@@ -222,23 +226,24 @@ def _why_not(context: dict[str, Any]) -> str:
     return ""
 
 
-def _launch(request: HttpRequest) -> HttpResponse:
+def _launch(request: StaffRequest) -> HttpResponse:
     draft = Draft(request.POST, programme=request.programme)
     is_launched = request.POST.get("do") != "keep"
     if is_launched and not request.user.has_perm("offers.launch_massassignment"):
         return _shown(request, draft, 403, refusal=_("You may prepare runs, not launch them. Keep it as a draft."))
     if not draft.is_complete:
         return _shown(request, draft, 422, refusal=_("Something is still missing. Fill in the open step."))
-    if request.POST.get("version") != str(draft.version.pk):
+    template, version = draft.chosen
+    if request.POST.get("version") != str(version.pk):
         changed = _("The audience “%(name)s” was changed since these numbers were shown. Look at them again.")
-        return _shown(request, draft, 409, refusal=changed % {"name": draft.targeting.name})
+        return _shown(request, draft, 409, refusal=changed % {"name": version.targeting.name})
     options = draft.options.cleaned_data
     try:
         started = mass_assignment.start(
             programme=request.programme,
             reference=draft.reference,
-            template=draft.template,
-            targeting_version=draft.version,
+            template=template,
+            targeting_version=version,
             name=options["name"],
             campaign=options["campaign"],
             terms=draft.terms,

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from loyalty import clock
 from loyalty.services import member_token
 from offers.models import MassAssignment
-from offers.services import execution
+from offers.services import execution, mass_assignment
 from tests import workers
 from tests.factories import (
     CampaignFactory,
@@ -150,10 +150,13 @@ def test_too_few_codes_are_shown_before_and_a_failed_run_says_what_to_do(
     dialog = page.get_by_role("dialog", name="Launch this draft")
     expect(dialog).to_contain_text("24 codes needed of 20 left")
     _shot(page, "10-draft")
-    dialog.get_by_role("button", name="Launch this draft").click()
-    expect(page.get_by_text("Launched. The audience is worked out")).to_be_visible()
-    _shot(page, "11-scheduled")
+    expect(dialog.get_by_role("button", name="Launch 24 assignments")).to_be_disabled()
+    # Someone else's launch took codes between the look and the click.
     run = MassAssignment.objects.get()
+    mass_assignment.launch(run=run, actor=None, now=clock.now())
+    page.reload()
+    expect(page.locator("#run-live")).to_contain_text("Launched. The audience is worked out")
+    _shot(page, "11-scheduled")
     execution.plan(run_id=run.pk, now=clock.now())
     expect(page.get_by_text("The mass assignment failed. Nobody was assigned.")).to_be_visible()
     expect(page.get_by_role("alert").first).to_contain_text(

@@ -112,9 +112,9 @@ def test_with_too_few_codes_nobody_is_assigned_and_a_second_launch_after_an_impo
 def test_a_worker_killed_in_the_middle_leaves_the_rest_to_the_next_one(programme, marketer, tmp_path):
     """C-04, B-01, R4: kill -9 of a real worker; the sweeper rings, another one ends it, each member once."""
     offer = ConfigOfferFactory(programme=programme, require_vouchers=True)
-    MemberFactory.create_batch(2_000, programme=programme)
-    import_codes(offer, 2_000)
-    small = {"MASS_ASSIGNMENT_CHUNK": 20, "MASS_ASSIGNMENT_LEASE_SECONDS": 1}
+    MemberFactory.create_batch(1_000, programme=programme)
+    import_codes(offer, 1_000)
+    small = {"MASS_ASSIGNMENT_CHUNK": 10, "MASS_ASSIGNMENT_LEASE_SECONDS": 1}
 
     with workers.worker(tmp_path, **small) as first:
         _launch(marketer, offer.templates.get(), TargetingFactory(programme=programme))
@@ -123,7 +123,7 @@ def test_a_worker_killed_in_the_middle_leaves_the_rest_to_the_next_one(programme
     run = MassAssignment.objects.get()
     assert run.state == "running"
     before = Assignment.objects.count()
-    assert 0 < before < 2_000
+    assert 0 < before < 1_000
 
     with workers.worker(tmp_path, **small):
 
@@ -139,4 +139,4 @@ def test_a_worker_killed_in_the_middle_leaves_the_rest_to_the_next_one(programme
         "SELECT count(*) AS n, count(DISTINCT member_id) AS members, count(DISTINCT voucher_code_id) AS codes"
         " FROM offers_assignment"
     )
-    assert counted == {"n": 2_000, "members": 2_000, "codes": 2_000}
+    assert counted == {"n": 1_000, "members": 1_000, "codes": 1_000}
