@@ -68,7 +68,9 @@ def prepared_rows(sql: str, parameters: Any = None) -> list[tuple[Any, ...]]:
     connection.ensure_connection()
     # Django's own wrapper around it translates errors and counts queries as everywhere else.
     wrap = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
-    with wrap(_PreparedCursor(connection.connection)) as cursor:
+    # The stubs take only a wrapped cursor here; Django itself hands over the driver's, as this does.
+    own: Any = _PreparedCursor(connection.connection)
+    with wrap(own) as cursor:
         cursor.execute(sql, parameters)
         return cursor.fetchall()
 

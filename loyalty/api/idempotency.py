@@ -38,6 +38,8 @@ def idempotent(handler: Handler) -> Callable[..., HttpResponse]:
         if not (0 < len(key) <= 200 and key.isascii() and key.isprintable()):
             raise InvalidInput(f"{HEADER} is 1 to 200 printable ASCII characters.", code="invalid_idempotency_key")
         client = request.auth.api_client if isinstance(request.auth, ActingMember) else request.auth
+        if not isinstance(client, ApiClient):
+            raise InvalidInput(f"{HEADER} is for API clients.", code="invalid_idempotency_key")
         digest = _digest(request)
         return in_transaction(lambda: _once(client, key, digest, lambda: _run(handler, view, request, *args, **kwargs)))
 
@@ -84,7 +86,7 @@ def _run(handler: Handler, view: APIView, request: Request, *args: Any, **kwargs
 
 def _digest(request: Request) -> str:
     # The parsed body is read by the handler later; the raw one is what the client repeats.
-    whole = b"\n".join([request.method.encode(), request.get_full_path().encode(), request._request.body])
+    whole = b"\n".join([str(request.method).encode(), request.get_full_path().encode(), request._request.body])
     return hashlib.sha256(whole).hexdigest()
 
 

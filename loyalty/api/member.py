@@ -3,17 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from loyalty import clock
 from loyalty.api.documentation import ProblemSchema
 from loyalty.api.idempotency import idempotent
-from loyalty.api.permissions import HasScope
+from loyalty.api.view import ClientView
 from loyalty.errors import InvalidInput, NotFound
 from loyalty.models import Member, Scope
 from loyalty.services import member as service
@@ -81,8 +79,7 @@ class WrittenMembers(serializers.Serializer[Any]):
     members = WrittenMember(many=True)
 
 
-class Members(APIView):
-    permission_classes = [HasScope]
+class Members(ClientView):
     scopes = {"POST": Scope.MEMBERS}
 
     @extend_schema(
@@ -91,19 +88,16 @@ class Members(APIView):
         responses={200: WrittenMembers, 409: ProblemSchema, 422: ProblemSchema},
     )
     @idempotent
-    def post(self, request: Request) -> HttpResponse:
+    def post(self, request: Request) -> Response:
         """Create or change many members: all of them, or none and every problem."""
         members = request.data.get("members") if isinstance(request.data, Mapping) else None
         if not isinstance(members, list):
             raise InvalidInput("Send an object with a list `members`.", code="not_a_list")
-        written = service.put(
-            programme=request.auth.programme, members=members, now=clock.now(), api_client=request.auth
-        )
+        written = service.put(programme=self.programme, members=members, now=clock.now(), api_client=self.client)
         return Response({"members": WrittenMember(written, many=True).data})
 
 
-class OneMember(APIView):
-    permission_classes = [HasScope]
+class OneMember(ClientView):
     scopes = {"GET": Scope.MEMBERS, "PUT": Scope.MEMBERS}
 
     @extend_schema(operation_id="get_member", responses={200: MemberSerializer, 404: ProblemSchema})
@@ -121,16 +115,16 @@ class OneMember(APIView):
         if not isinstance(request.data, Mapping):
             raise InvalidInput("Send a JSON object.", code="not_an_object")
         [written] = service.put(
-            programme=request.auth.programme,
+            programme=self.programme,
             members=[{**request.data, "external_id": external_id}],
             now=clock.now(),
-            api_client=request.auth,
+            api_client=self.client,
         )
         return Response(MemberSerializer(self.found(external_id)).data, status=201 if written.is_created else 200)
 
     def found(self, external_id: str) -> Member:
         if "\0" not in external_id:
-            member = Member.objects.filter(programme=self.request.auth.programme, external_id=external_id).first()
+            member = Member.objects.filter(programme=self.programme, external_id=external_id).first()
             if member is not None:
                 return member
         raise NotFound("There is no member with this external id.", code="unknown_member")

@@ -50,7 +50,9 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
             status=422, code="invalid_input", detail="Some fields are not acceptable.", problems=flatten(error.detail)
         )
     if isinstance(error, exceptions.APIException):
-        answer = problem(status=error.status_code, code=error.get_codes(), detail=str(error.detail))
+        codes = error.get_codes()
+        code = codes if isinstance(codes, str) else error.default_code
+        answer = problem(status=error.status_code, code=code, detail=str(error.detail))
         if header := getattr(error, "auth_header", None):
             answer["WWW-Authenticate"] = header
         if wait := getattr(error, "wait", None):

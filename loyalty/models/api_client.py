@@ -1,9 +1,11 @@
 """A machine with a key: hashed, scoped, shown once."""
 
+from typing import ClassVar, cast
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
-from rest_framework_api_key.models import AbstractAPIKey, BaseAPIKeyManager
+from rest_framework_api_key.models import AbstractAPIKey, APIKeyManager
 
 
 class Scope(models.TextChoices):
@@ -17,14 +19,17 @@ class Scope(models.TextChoices):
     ACT_FOR_MEMBER = "act-for-member", _("act as a trusted server for any member")
 
 
-class ApiClientManager(BaseAPIKeyManager):
+class ApiClientManager(APIKeyManager):
     def get_usable_keys(self) -> models.QuerySet["ApiClient"]:
         # Every door needs the programme of the key that knocks.
         return super().get_usable_keys().select_related("programme")
 
+    def get_from_key(self, key: str) -> "ApiClient":
+        return cast(ApiClient, super().get_from_key(key))
+
 
 class ApiClient(AbstractAPIKey):
-    objects = ApiClientManager()
+    objects: ClassVar[ApiClientManager] = ApiClientManager()
 
     programme = models.ForeignKey(
         "loyalty.Programme", on_delete=models.PROTECT, related_name="api_clients", verbose_name=_("programme")
@@ -41,6 +46,7 @@ class ApiClient(AbstractAPIKey):
     )
     last_used_at = models.DateTimeField(_("last used"), null=True, blank=True, editable=False)
 
-    class Meta(AbstractAPIKey.Meta):
+    class Meta:
+        ordering = ("-created",)
         verbose_name = _("API client")
         verbose_name_plural = _("API clients")

@@ -14,7 +14,7 @@ class User(AbstractUser):
         help_text=_("Programmes this person works in. Superusers work in all."),
     )
 
-    class Meta(AbstractUser.Meta):
+    class Meta:
         verbose_name = _("user")
         verbose_name_plural = _("users")
 

@@ -10,12 +10,10 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from loyalty import clock
-from loyalty.api.authentication import MemberTokenAuthentication, TrustedServerAuthentication
 from loyalty.api.documentation import ProblemSchema
-from loyalty.api.permissions import IsMember
+from loyalty.api.view import MemberView
 from loyalty.errors import Conflict
 from offers import rules
 from offers.models import Source
@@ -104,11 +102,6 @@ class OfferProductsSchema(serializers.Serializer[Any]):
     products = ProductSchema(many=True, help_text="The first fifty by name.")
 
 
-class MemberView(APIView):
-    authentication_classes = [MemberTokenAuthentication, TrustedServerAuthentication]
-    permission_classes = [IsMember]
-
-
 def languages(request: Request) -> list[str]:
     """Return what the reader asks for, best first; the primary language stands in for its regions."""
     header = request.headers.get("Accept-Language", "")
@@ -123,7 +116,7 @@ class MyOffers(MemberView):
     def get(self, request: Request) -> HttpResponse:
         """List the member's offers: hers first, then those for everyone; each part by rank, then by end."""
         found = member_offers.listed(
-            member_id=request.auth.member_id, programme_id=request.auth.programme_id, languages=languages(request)
+            member_id=self.caller.member_id, programme_id=self.caller.programme_id, languages=languages(request)
         )
         return HttpResponse(
             member_offers.as_json(found),
@@ -140,19 +133,19 @@ class MyOffer(MemberView):
         """Show one offer, with its code while it is usable; the code counts as seen from now on."""
         now = clock.now()
         offer = member_offers.detail(
-            member_id=request.auth.member_id,
-            programme_id=request.auth.programme_id,
+            member_id=self.caller.member_id,
+            programme_id=self.caller.programme_id,
             offer_id=offer_id,
             now=now,
             languages=languages(request),
         )
         code = None
-        if request.auth.actor_id is None and offer.is_personal:
+        if self.caller.actor_id is None and offer.is_personal:
             if offer.seen_at is None:
                 assignment_verbs.mark_seen(member_id=offer.member_id, assignment_id=offer.id, now=now)
             if offer.has_code and offer.status == "usable":
                 code = assignment_verbs.expose(
-                    member_id=offer.member_id, assignment_id=offer.id, now=now, api_client=request.auth.api_client
+                    member_id=offer.member_id, assignment_id=offer.id, now=now, api_client=self.caller.api_client
                 )
         with translation.override(offer.language):
             sentences = [
@@ -176,14 +169,14 @@ class AcceptMyOffer(MemberView):
         """Accept an offer that has to be accepted (S1-16); once more is the same answer."""
         now = clock.now()
         member_offers.detail(
-            member_id=request.auth.member_id, programme_id=request.auth.programme_id, offer_id=offer_id, now=now
+            member_id=self.caller.member_id, programme_id=self.caller.programme_id, offer_id=offer_id, now=now
         )
         answer = assignment_verbs.accept(
-            member_id=request.auth.member_id,
+            member_id=self.caller.member_id,
             assignment_id=offer_id,
             now=now,
-            source=Source.API if request.auth.api_client else None,
-            api_client=request.auth.api_client,
+            source=Source.API if self.caller.api_client else None,
+            api_client=self.caller.api_client,
         )
         if answer.is_accepted:
             return Response({"code": answer.code, "accepted_at": answer.accepted_at})
@@ -207,12 +200,12 @@ class MyOfferProducts(MemberView):
     def get(self, request: Request, offer_id: UUID) -> Response:
         """List what the offer is for."""
         offer = member_offers.detail(
-            member_id=request.auth.member_id,
-            programme_id=request.auth.programme_id,
+            member_id=self.caller.member_id,
+            programme_id=self.caller.programme_id,
             offer_id=offer_id,
             now=clock.now(),
         )
-        found = offer_products.products(programme_id=request.auth.programme_id, terms=offer.terms)
+        found = offer_products.products(programme_id=self.caller.programme_id, terms=offer.terms)
         return Response(
             {
                 "is_everything": found.is_everything,

@@ -1,36 +1,24 @@
 """What the machines' views of the catalogue share."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
-from loyalty.api.permissions import HasScope
+from loyalty.api.view import ClientView
 from loyalty.errors import InvalidInput
-from loyalty.models import ApiClient, Programme
 from offers.services import module
 
 
-class OffersView(APIView):
+class OffersView(ClientView):
     """A view for API clients; where the offers module is off, it says so and does nothing (S4-41)."""
 
-    permission_classes = [HasScope]
     # The ways to name one thing in an address, the usual first; `?by=` chooses another.
     keys: tuple[str, ...] = ()
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         module.require(programme=self.programme)
-
-    @property
-    def programme(self) -> Programme:
-        return self.client.programme
-
-    @property
-    def client(self) -> ApiClient:
-        """Return who asks; the permission has seen to it that this is a key."""
-        return cast(ApiClient, self.request.auth)
 
     @property
     def by(self) -> str:

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from loyalty.models import Programme
 from offers import rules
-from offers.models import OfferTemplate
+from offers.models import ConfigOffer, OfferTemplate
 from offers.selectors import template as selectors
 from offers.services import template as service
 
@@ -16,8 +16,11 @@ from offers.services import template as service
 class OfferTemplateForm(forms.Form):
     """`OfferTemplateForm(request.POST or None, programme=…, template=…)`; then `values()` for the service."""
 
-    config_offer: forms.ModelChoiceField = forms.ModelChoiceField(  # type: ignore[type-arg]
-        label=_("Config offer"), queryset=None, empty_label=_("Choose an offer"), help_text=_("Fixed once it is saved.")
+    config_offer = forms.ModelChoiceField(
+        label=_("Config offer"),
+        queryset=ConfigOffer.objects.none(),
+        empty_label=_("Choose an offer"),
+        help_text=_("Fixed once it is saved."),
     )
     name = forms.CharField(label=_("Name"), max_length=200)
     required_rules = forms.MultipleChoiceField(

@@ -238,7 +238,7 @@ def detail(
     Another member's, one taken back, one waiting for the till and one that does not exist are the same NotFound
     (S0-13). One that is over is still hers to look at, and says so.
     """
-    given = {
+    given: dict[str, Any] = {
         "member_id": member_id,
         "programme_id": programme_id,
         "languages": languages,

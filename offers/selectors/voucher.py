@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING, TypedDict
 
 from django.db.models import F, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
@@ -10,6 +11,13 @@ from django.db.models.functions import Coalesce
 from loyalty.errors import NotFound
 from loyalty.models import Programme
 from offers.models import VoucherBank, VoucherBatch, VoucherSegment
+
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
+
+    class Left(TypedDict):
+        left: int | None
+
 
 _UNDRAWN = F("segments__size") - F("segments__cursor")
 
@@ -63,7 +71,7 @@ def codes_left(*, bank: VoucherBank, now: datetime) -> int:
     )
 
 
-def with_codes_left(found: QuerySet[VoucherBank], *, now: datetime) -> QuerySet[VoucherBank]:
+def with_codes_left(found: QuerySet[VoucherBank], *, now: datetime) -> "QuerySet[WithAnnotations[VoucherBank, Left]]":
     """Add what each bank has left, as `left`; none is null."""
     return found.annotate(left=Sum(_UNDRAWN, filter=_drawable_segments(now)))
 
@@ -80,8 +88,7 @@ def search(*, programme: Programme, text: str = "", is_low: bool = False, now: d
 def codes_left_by_offer(*, offer_ids: Iterable[int], now: datetime) -> dict[int, int]:
     """Return the codes left of many offers in one query; an offer without a bank is missing."""
     found = with_codes_left(VoucherBank.objects.filter(config_offer__in=list(offer_ids)), now=now)
-    rows = found.values_list("config_offer_id", "left")  # type: ignore[misc]
-    return {offer: left or 0 for offer, left in rows}
+    return {offer: left or 0 for offer, left in found.values_list("config_offer_id", "left")}
 
 
 def stock(*, bank: VoucherBank, now: datetime) -> Stock:

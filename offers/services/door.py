@@ -69,17 +69,18 @@ def grant(
     outcome. Deadlocks are retried here. (S0-11, DESIGN 4)
     """
     require_module(programme)
-    if not grant.reference:
+    reference = grant.reference
+    if not reference:
         raise ValueError("A grant through a door carries a reference.")
 
     def work() -> Answer:
         # The advisory lock makes the second of two equal references wait for the first one's answer.
         execute(
             "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
-            [f"door:{programme.pk}:{int(door)}:{instance}:{grant.reference}"],
+            [f"door:{programme.pk}:{int(door)}:{instance}:{reference}"],
         )
         before = DoorEntry.objects.filter(
-            programme=programme, door=door, instance=instance, reference=grant.reference
+            programme=programme, door=door, instance=instance, reference=reference
         ).first()
         if before:
             return Answer(_read(before), is_replayed=True)
@@ -88,7 +89,7 @@ def grant(
             programme=programme,
             door=door,
             instance=instance,
-            reference=grant.reference,
+            reference=reference,
             member_id=outcome.member_id,
             assignment_id=outcome.assignment_id,
             actor=actor,

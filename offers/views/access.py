@@ -4,13 +4,10 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
-from loyalty.staff import required
-
-View = Callable[..., HttpResponseBase]
+from loyalty.staff import StaffRequest, View, required
 
 
 def staff(*permissions: str) -> Callable[[View], View]:
@@ -18,8 +15,8 @@ def staff(*permissions: str) -> Callable[[View], View]:
 
     def decorate(view: View) -> View:
         @wraps(view)
-        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-            if not request.programme.offers_enabled:  # type: ignore[attr-defined]
+        def checked(request: StaffRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if not request.programme.offers_enabled:
                 return render(request, "offers/module_off.html", status=409)
             return view(request, *args, **kwargs)
 

@@ -2,9 +2,8 @@
 
 from typing import Any
 
-import defusedcsv.csv as csv  # type: ignore[import-untyped]
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from django.http.response import HttpResponseBase
+import defusedcsv.csv as csv
+from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
@@ -15,6 +14,7 @@ from loyalty import clock, toasts
 from loyalty.errors import DomainError
 from loyalty.listing import Column, Listing
 from loyalty.models import Programme
+from loyalty.staff import StaffRequest
 from offers import rules
 from offers.forms.catalogue import CatalogueFilter, OfferForm
 from offers.models import Audience, ConfigOffer, FieldDefinition
@@ -44,9 +44,9 @@ class Echo:
 
 @staff("offers.view_configoffer")
 @require_GET
-def offers(request: HttpRequest) -> HttpResponse:
+def offers(request: StaffRequest) -> HttpResponse:
     """List the catalogue; filters, sort and page stand in the address."""
-    programme: Programme = request.programme  # type: ignore[attr-defined]
+    programme: Programme = request.programme
     filters = CatalogueFilter(request.GET)
     found = selectors.with_templates(_filtered(programme, filters))
     listing = Listing(request, found, columns=COLUMNS, default_sort="name", filters=filters)
@@ -61,9 +61,9 @@ def offers(request: HttpRequest) -> HttpResponse:
 
 @staff("offers.view_configoffer")
 @require_GET
-def export(request: HttpRequest) -> HttpResponseBase:
+def export(request: StaffRequest) -> StreamingHttpResponse:
     """Send exactly the offers that the list's filters show, as CSV with the programme's display names (S4-03)."""
-    programme: Programme = request.programme  # type: ignore[attr-defined]
+    programme: Programme = request.programme
     found = _filtered(programme, CatalogueFilter(request.GET))
     listing = Listing(request, found, columns=COLUMNS, default_sort="name")
     labels = field_selectors.labels(programme=programme, table=OFFERS)
@@ -97,9 +97,9 @@ def export(request: HttpRequest) -> HttpResponseBase:
 
 @staff("offers.view_configoffer")
 @require_GET
-def offer(request: HttpRequest, pk: int) -> HttpResponse:
+def offer(request: StaffRequest, pk: int) -> HttpResponse:
     """Show one offer: what it is, what was published, its templates, codes and runs, and what can be done."""
-    programme: Programme = request.programme  # type: ignore[attr-defined]
+    programme: Programme = request.programme
     found = _found(request, pk)
     now = clock.now()
     bank = getattr(found, "voucher_bank", None) if found.require_vouchers else None
@@ -129,13 +129,13 @@ def offer(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @staff("offers.view_configoffer", "offers.add_configoffer")
-def create(request: HttpRequest) -> HttpResponse:
+def create(request: StaffRequest) -> HttpResponse:
     """Make a draft."""
     return _form(request, None)
 
 
 @staff("offers.view_configoffer", "offers.change_configoffer")
-def edit(request: HttpRequest, pk: int) -> HttpResponse:
+def edit(request: StaffRequest, pk: int) -> HttpResponse:
     """Change an offer; what members see changes when it is published again."""
     found = _found(request, pk)
     if found.state == ConfigOffer.State.ARCHIVED:
@@ -144,15 +144,15 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
     return _form(request, found)
 
 
-def _form(request: HttpRequest, found: ConfigOffer | None) -> HttpResponse:
-    programme: Programme = request.programme  # type: ignore[attr-defined]
+def _form(request: StaffRequest, found: ConfigOffer | None) -> HttpResponse:
+    programme: Programme = request.programme
     form = OfferForm(request.POST if request.method == "POST" else None, programme=programme, offer=found)
     if request.method == "POST" and form.is_valid():
         try:
             if found is None:
-                saved = catalogue.create(programme=programme, values=form.values(), actor=request.user)  # type: ignore[arg-type]
+                saved = catalogue.create(programme=programme, values=form.values(), actor=request.user)
             else:
-                saved = catalogue.update(offer=found, values=form.values(), actor=request.user)  # type: ignore[arg-type]
+                saved = catalogue.update(offer=found, values=form.values(), actor=request.user)
         except DomainError as error:
             # Someone changed it between the form's check and the lock.
             form.add_problems(error.problems or [{"field": "", "message": error.message}])
@@ -171,9 +171,9 @@ def _form(request: HttpRequest, found: ConfigOffer | None) -> HttpResponse:
 
 @staff("offers.view_configoffer")
 @require_POST
-def preview(request: HttpRequest) -> HttpResponse:
+def preview(request: StaffRequest) -> HttpResponse:
     """Return the card as a member sees it and the rules in words, from what stands in the form; keeps nothing."""
-    programme: Programme = request.programme  # type: ignore[attr-defined]
+    programme: Programme = request.programme
     form = OfferForm(request.POST, programme=programme)
     form.is_valid()
     values = form.values()
@@ -190,11 +190,11 @@ def preview(request: HttpRequest) -> HttpResponse:
 
 @staff("offers.view_configoffer", "offers.publish_configoffer")
 @require_POST
-def publish(request: HttpRequest, pk: int) -> HttpResponse:
+def publish(request: StaffRequest, pk: int) -> HttpResponse:
     """Publish the offer as it stands."""
     found = _found(request, pk)
     try:
-        revision = catalogue.publish(offer=found, actor=request.user, now=clock.now())  # type: ignore[arg-type]
+        revision = catalogue.publish(offer=found, actor=request.user, now=clock.now())
     except DomainError as error:
         toasts.say(request, error.message, level="error")
     else:
@@ -204,10 +204,10 @@ def publish(request: HttpRequest, pk: int) -> HttpResponse:
 
 @staff("offers.view_configoffer", "offers.publish_configoffer")
 @require_POST
-def archive(request: HttpRequest, pk: int) -> HttpResponse:
+def archive(request: StaffRequest, pk: int) -> HttpResponse:
     """Close the offer; it can be opened again for a moment."""
     try:
-        catalogue.archive(offer=_found(request, pk), actor=request.user, now=clock.now())  # type: ignore[arg-type]
+        catalogue.archive(offer=_found(request, pk), actor=request.user, now=clock.now())
     except DomainError as error:
         toasts.say(request, error.message, level="error")
     else:
@@ -217,26 +217,24 @@ def archive(request: HttpRequest, pk: int) -> HttpResponse:
 
 @staff("offers.view_configoffer", "offers.publish_configoffer")
 @require_POST
-def restore(request: HttpRequest, pk: int) -> HttpResponse:
+def restore(request: StaffRequest, pk: int) -> HttpResponse:
     """Take an archiving back."""
-    catalogue.restore(offer=_found(request, pk), actor=request.user)  # type: ignore[arg-type]
+    catalogue.restore(offer=_found(request, pk), actor=request.user)
     toasts.say(request, _("Open again."))
     return redirect("offers:offer", pk)
 
 
 @staff("offers.view_configoffer")
 @require_GET
-def suggestions(request: HttpRequest, kind: str) -> HttpResponse:
+def suggestions(request: StaffRequest, kind: str) -> HttpResponse:
     """Return products, groups or categories that match what is typed, for the pickers of the form."""
     text = request.GET.get("q", "").strip()
-    found = selectors.suggestions(programme=request.programme, kind=kind, text=text) if text else []  # type: ignore[attr-defined]
+    found = selectors.suggestions(programme=request.programme, kind=kind, text=text) if text else []
     return render(request, "offers/_suggestions.html", {"found": found, "text": text})
 
 
-def _found(request: HttpRequest, pk: int) -> ConfigOffer:
-    found = ConfigOffer.objects.select_related("current_revision", "voucher_bank").filter(
-        programme=request.programme  # type: ignore[attr-defined]
-    )
+def _found(request: StaffRequest, pk: int) -> ConfigOffer:
+    found = ConfigOffer.objects.select_related("current_revision", "voucher_bank").filter(programme=request.programme)
     return get_object_or_404(found, pk=pk)
 
 
@@ -335,7 +333,7 @@ def _names(form: OfferForm, programme: Programme) -> dict[str, str]:
     return names
 
 
-def _assign_url(request: HttpRequest, found: ConfigOffer) -> str:
+def _assign_url(request: StaffRequest, found: ConfigOffer) -> str:
     """Return where this offer's mass assignment begins, for who may and where there can be one (S4-24, S4-41)."""
     if not (
         found.is_published

@@ -43,11 +43,10 @@ def as_member(view: View) -> View:
     def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         moment = clock.now()
         session = member_session.read(session=request.session, now=moment)
-        member = session and (
-            Member.objects.select_related("programme")
-            .filter(pk=session.member_id, programme_id=session.programme_id, status=Member.Status.ACTIVE)
-            .first()
-        )
+        member = None
+        if session is not None:
+            members = Member.objects.select_related("programme").filter(status=Member.Status.ACTIVE)
+            member = members.filter(pk=session.member_id, programme_id=session.programme_id).first()
         if session is None or member is None:
             return member_sign_in.page(request, now=moment)
         request.member = member  # type: ignore[attr-defined]

@@ -3,7 +3,7 @@
 from typing import Any
 
 import orjson
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -15,6 +15,7 @@ from loyalty import clock, toasts
 from loyalty.errors import DomainError, InvalidInput
 from loyalty.listing import Column, Listing
 from loyalty.models import Programme
+from loyalty.staff import StaffRequest
 from offers import targeting as criteria_language
 from offers.models import Targeting
 from offers.selectors import targeting as selector
@@ -61,13 +62,13 @@ WORDS = {
 }
 
 
-def _programme(request: HttpRequest) -> Programme:
-    return request.programme  # type: ignore[attr-defined,no-any-return]
+def _programme(request: StaffRequest) -> Programme:
+    return request.programme
 
 
 @staff("offers.view_targeting")
 @require_GET
-def targetings(request: HttpRequest) -> HttpResponse:
+def targetings(request: StaffRequest) -> HttpResponse:
     """List the audiences in use, each with its criteria in words."""
     programme = _programme(request)
     found = selector.saved(programme)
@@ -94,20 +95,20 @@ def _sentence(targeting: Targeting, catalogue: criteria_language.Catalogue) -> s
 
 @staff("offers.add_targeting")
 @require_http_methods(["GET", "POST"])
-def create(request: HttpRequest) -> HttpResponse:
+def create(request: StaffRequest) -> HttpResponse:
     """Show the builder empty, or save what was built as a new audience."""
     return _edit(request, None)
 
 
 @staff("offers.view_targeting")
 @require_http_methods(["GET", "POST"])
-def edit(request: HttpRequest, pk: int) -> HttpResponse:
+def edit(request: StaffRequest, pk: int) -> HttpResponse:
     """Show an audience in the builder, or save it: other criteria make a new version."""
     found = Targeting.objects.select_related("current_version", "owner").filter(programme=_programme(request))
     return _edit(request, get_object_or_404(found, pk=pk))
 
 
-def _edit(request: HttpRequest, targeting: Targeting | None) -> HttpResponse:
+def _edit(request: StaffRequest, targeting: Targeting | None) -> HttpResponse:
     programme = _programme(request)
     given = {
         "name": targeting.name if targeting else "",
@@ -117,7 +118,7 @@ def _edit(request: HttpRequest, targeting: Targeting | None) -> HttpResponse:
     problems: list[dict[str, Any]] = []
     if request.method == "POST":
         permission = "offers.change_targeting" if targeting else "offers.add_targeting"
-        if not request.user.has_perm(permission):  # type: ignore[union-attr]
+        if not request.user.has_perm(permission):
             return render(request, "403.html", status=403)
         try:
             given = {name: request.POST.get(name, "") for name in ("name", "description")} | {
@@ -138,20 +139,20 @@ def _edit(request: HttpRequest, targeting: Targeting | None) -> HttpResponse:
         "description": targeting_builder.description(programme),
         "names": targeting_builder.names(programme, given["criteria"]),
         "next": request.POST.get("next", request.GET.get("next", "")),
-        "may_save": request.user.has_perm("offers.change_targeting" if targeting else "offers.add_targeting"),  # type: ignore[union-attr]
+        "may_save": request.user.has_perm("offers.change_targeting" if targeting else "offers.add_targeting"),
         "versions": targeting.versions.select_related("created_by")[:10] if targeting else [],
     }
     return render(request, "offers/targeting.html", context, status=422 if problems else 200)
 
 
-def _save(request: HttpRequest, programme: Programme, targeting: Targeting | None, given: dict[str, Any]) -> Targeting:
+def _save(request: StaffRequest, programme: Programme, targeting: Targeting | None, given: dict[str, Any]) -> Targeting:
     actor: Any = request.user
     if targeting is None:
         return service.create(programme=programme, actor=actor, **given)
     return service.update(targeting=targeting, actor=actor, **given)
 
 
-def _next(request: HttpRequest, saved: Targeting) -> str:
+def _next(request: StaffRequest, saved: Targeting) -> str:
     """Go back to where the audience was wanted, and say which one it is."""
     address = request.POST.get("next", "")
     if address and url_has_allowed_host_and_scheme(address, allowed_hosts={request.get_host()}):
@@ -159,7 +160,7 @@ def _next(request: HttpRequest, saved: Targeting) -> str:
     return reverse("offers:targeting", args=[saved.pk])
 
 
-def _read(request: HttpRequest) -> Any:
+def _read(request: StaffRequest) -> Any:
     try:
         tree = orjson.loads(request.POST.get("criteria", ""))
     except orjson.JSONDecodeError as error:
@@ -173,7 +174,7 @@ def _read(request: HttpRequest) -> Any:
 
 @staff("offers.view_targeting")
 @require_POST
-def preview(request: HttpRequest) -> HttpResponse:
+def preview(request: StaffRequest) -> HttpResponse:
     """Say who is meant and about how many; what is wrong with the tree, if anything is."""
     programme, now = _programme(request), clock.now()
     try:
@@ -189,7 +190,7 @@ def preview(request: HttpRequest) -> HttpResponse:
 
 @staff("offers.view_targeting")
 @require_POST
-def count(request: HttpRequest) -> HttpResponse:
+def count(request: StaffRequest) -> HttpResponse:
     """Count exactly, and show some of the members meant (S4-26)."""
     programme, now = _programme(request), clock.now()
     try:
@@ -199,14 +200,14 @@ def count(request: HttpRequest) -> HttpResponse:
     context = {
         "count": selector.count(checked, programme=programme, now=now),
         "sample": selector.sample(checked, programme=programme, now=now, size=8),
-        "may_see_members": request.user.has_perm("loyalty.view_member"),  # type: ignore[union-attr]
+        "may_see_members": request.user.has_perm("loyalty.view_member"),
     }
     return render(request, "offers/_targeting_count.html", context)
 
 
 @staff("offers.view_targeting")
 @require_GET
-def values(request: HttpRequest) -> HttpResponse:
+def values(request: StaffRequest) -> HttpResponse:
     """Suggest values from real data for what is being typed."""
     key, text = request.GET.get("key", ""), request.GET.get("q", "").strip()
     found = targeting_builder.suggestions(programme=_programme(request), key=key, text=text)
@@ -215,9 +216,9 @@ def values(request: HttpRequest) -> HttpResponse:
 
 @staff("offers.change_targeting")
 @require_POST
-def archive(request: HttpRequest, pk: int) -> HttpResponse:
+def archive(request: StaffRequest, pk: int) -> HttpResponse:
     """Take an audience out of use; runs keep the version they were launched with."""
     targeting = get_object_or_404(Targeting, pk=pk, programme=_programme(request))
-    service.archive(targeting=targeting, actor=request.user, now=clock.now())  # type: ignore[arg-type]
+    service.archive(targeting=targeting, actor=request.user, now=clock.now())
     toasts.say(request, _("“%(name)s” is archived.") % {"name": targeting.name})
     return redirect("offers:targetings")

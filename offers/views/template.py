@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -13,6 +13,7 @@ from loyalty import clock, toasts
 from loyalty.errors import DomainError
 from loyalty.listing import Column, Listing
 from loyalty.models import Programme
+from loyalty.staff import StaffRequest
 from offers import rules
 from offers.forms.rules import RulesForm
 from offers.forms.template import OfferTemplateForm, TemplateFilter
@@ -31,13 +32,13 @@ COLUMNS = (
 
 @staff("offers.view_offertemplate")
 @require_GET
-def templates(request: HttpRequest) -> HttpResponse:
+def templates(request: StaffRequest) -> HttpResponse:
     """List the templates."""
     filters = TemplateFilter(request.GET)
     filters.is_valid()
     given = filters.cleaned_data
     found = selectors.templates(
-        programme=request.programme,  # type: ignore[attr-defined]
+        programme=request.programme,
         text=given.get("q", ""),
         rule=given.get("rule", ""),
         is_archived={"": False, "archived": True}.get(given.get("state", "")),
@@ -51,19 +52,19 @@ def templates(request: HttpRequest) -> HttpResponse:
 
 
 @staff("offers.view_offertemplate", "offers.add_offertemplate")
-def create(request: HttpRequest) -> HttpResponse:
+def create(request: StaffRequest) -> HttpResponse:
     """Make a template; `?offer=` chooses its offer."""
     return _form(request, None)
 
 
 @staff("offers.view_offertemplate")
-def edit(request: HttpRequest, pk: int) -> HttpResponse:
+def edit(request: StaffRequest, pk: int) -> HttpResponse:
     """Show a template, and change it where that is allowed."""
     return _form(request, _found(request, pk))
 
 
-def _form(request: HttpRequest, found: OfferTemplate | None) -> HttpResponse:
-    programme: Programme = request.programme  # type: ignore[attr-defined]
+def _form(request: StaffRequest, found: OfferTemplate | None) -> HttpResponse:
+    programme: Programme = request.programme
     may_change = found is None or (
         request.user.has_perm("offers.change_offertemplate") and found.archived_at is None and not found.is_default
     )
@@ -77,9 +78,9 @@ def _form(request: HttpRequest, found: OfferTemplate | None) -> HttpResponse:
     if is_sent and form.is_valid():
         try:
             if found is None:
-                found = service.create(programme=programme, values=form.values(), actor=request.user)  # type: ignore[arg-type]
+                found = service.create(programme=programme, values=form.values(), actor=request.user)
             else:
-                service.update(template=found, values=form.values(), actor=request.user)  # type: ignore[arg-type]
+                service.update(template=found, values=form.values(), actor=request.user)
         except DomainError as error:
             form.add_problems(error.problems or [{"field": "", "message": error.message}])
         else:
@@ -103,20 +104,20 @@ def _form(request: HttpRequest, found: OfferTemplate | None) -> HttpResponse:
 
 @staff("offers.view_offertemplate")
 @require_POST
-def preview(request: HttpRequest) -> HttpResponse:
+def preview(request: StaffRequest) -> HttpResponse:
     """Return the form that whoever assigns will get, from the rules that are ticked."""
     chosen = [kind for kind in rules.KINDS if kind in request.POST.getlist("required_rules")]
-    context = {"sample": _sample(request.programme, chosen), "columns": rules.columns(chosen)}  # type: ignore[attr-defined]
+    context = {"sample": _sample(request.programme, chosen), "columns": rules.columns(chosen)}
     return render(request, "offers/_template_preview.html", context)
 
 
 @staff("offers.view_offertemplate", "offers.change_offertemplate")
 @require_POST
-def archive(request: HttpRequest, pk: int) -> HttpResponse:
+def archive(request: StaffRequest, pk: int) -> HttpResponse:
     """Take a template out of use."""
     found = _found(request, pk)
     try:
-        service.archive(template=found, actor=request.user, now=clock.now())  # type: ignore[arg-type]
+        service.archive(template=found, actor=request.user, now=clock.now())
     except DomainError as error:
         toasts.say(request, error.message, level="error")
         return redirect("offers:template", pk)
@@ -124,8 +125,8 @@ def archive(request: HttpRequest, pk: int) -> HttpResponse:
     return redirect(reverse("offers:templates"))
 
 
-def _found(request: HttpRequest, pk: int) -> OfferTemplate:
-    found = selectors.templates(programme=request.programme)  # type: ignore[attr-defined]
+def _found(request: StaffRequest, pk: int) -> OfferTemplate:
+    found = selectors.templates(programme=request.programme)
     return get_object_or_404(found, pk=pk)
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any, BinaryIO, cast
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -12,6 +12,7 @@ from loyalty import clock, toasts
 from loyalty.errors import DomainError
 from loyalty.listing import Column, Listing
 from loyalty.models import Programme
+from loyalty.staff import StaffRequest
 from offers.forms.voucher import BankFilter, LowStockForm, VoucherFileForm
 from offers.models import VoucherBank, VoucherBatch
 from offers.selectors import voucher as selectors
@@ -28,13 +29,13 @@ COLUMNS = (
 
 @staff("offers.view_voucherbank")
 @require_GET
-def banks(request: HttpRequest) -> HttpResponse:
+def banks(request: StaffRequest) -> HttpResponse:
     """List the banks; those that need codes stand first."""
     filters = BankFilter(request.GET)
     filters.is_valid()
     given = filters.cleaned_data
     found = selectors.search(
-        programme=request.programme,  # type: ignore[attr-defined]
+        programme=request.programme,
         text=given.get("q", ""),
         is_low=given.get("stock") == "low",
         now=clock.now(),
@@ -45,12 +46,12 @@ def banks(request: HttpRequest) -> HttpResponse:
 
 @staff("offers.view_voucherbank")
 @require_GET
-def bank(request: HttpRequest, pk: int) -> HttpResponse:
+def bank(request: StaffRequest, pk: int) -> HttpResponse:
     """Show a bank: what is left, the import, what was imported."""
     return _page(request, _found(request, pk))
 
 
-def _page(request: HttpRequest, found: VoucherBank, *, status: int = 200, **more: Any) -> HttpResponse:
+def _page(request: StaffRequest, found: VoucherBank, *, status: int = 200, **more: Any) -> HttpResponse:
     context = {
         "bank": found,
         "offer": found.config_offer,
@@ -66,7 +67,7 @@ def _page(request: HttpRequest, found: VoucherBank, *, status: int = 200, **more
 
 @staff("offers.view_voucherbank", "offers.import_vouchers")
 @require_POST
-def import_codes(request: HttpRequest, pk: int) -> HttpResponse:
+def import_codes(request: StaffRequest, pk: int) -> HttpResponse:
     """Import a file; the answer is the page's part with the sum, or with every problem by its line."""
     found = _found(request, pk)
     form = VoucherFileForm(request.POST, request.FILES, programme=found.programme)
@@ -80,7 +81,7 @@ def import_codes(request: HttpRequest, pk: int) -> HttpResponse:
                 file=cast(BinaryIO, file.file),
                 file_name=file.name,
                 expires_at=form.expires_at,
-                actor=request.user,  # type: ignore[arg-type]
+                actor=request.user,
                 now=clock.now(),
             )
         except DomainError as error:
@@ -100,7 +101,7 @@ def import_codes(request: HttpRequest, pk: int) -> HttpResponse:
 
 @staff("offers.view_voucherbank")
 @require_GET
-def count(request: HttpRequest, pk: int) -> HttpResponse:
+def count(request: StaffRequest, pk: int) -> HttpResponse:
     """Count the unassigned codes anew (S4-22)."""
     found = _found(request, pk)
     stock = selectors.stock(bank=found, now=clock.now())
@@ -109,17 +110,17 @@ def count(request: HttpRequest, pk: int) -> HttpResponse:
 
 @staff("offers.view_voucherbank", "offers.change_voucherbank")
 @require_POST
-def low_stock(request: HttpRequest, pk: int) -> HttpResponse:
+def low_stock(request: StaffRequest, pk: int) -> HttpResponse:
     """Set below how many codes the bank asks for more."""
     found = _found(request, pk)
     form = LowStockForm(request.POST)
     if not form.is_valid():
         return _page(request, found, status=422, low_stock_form=form)
-    service.set_low_stock(bank=found, low_stock_at=form.cleaned_data["low_stock_at"], actor=request.user)  # type: ignore[arg-type]
+    service.set_low_stock(bank=found, low_stock_at=form.cleaned_data["low_stock_at"], actor=request.user)
     toasts.say(request, _("Saved."))
     return redirect("offers:voucher_bank", pk)
 
 
-def _found(request: HttpRequest, pk: int) -> VoucherBank:
-    programme: Programme = request.programme  # type: ignore[attr-defined]
+def _found(request: StaffRequest, pk: int) -> VoucherBank:
+    programme: Programme = request.programme
     return get_object_or_404(selectors.banks(programme=programme), pk=pk)

@@ -4,9 +4,10 @@ from django.db.models import Q, QuerySet
 
 from loyalty.errors import NotFound
 from loyalty.models import Programme
-from offers.models import Audience, ConfigOffer, OfferTemplate
+from offers.models import Audience, ConfigOffer, OfferRevision, OfferTemplate
 
 LIMIT = 30
+REFUSAL = "This offer cannot be granted. Choose another one."
 
 
 def choices(*, programme: Programme, text: str = "") -> list[OfferTemplate]:
@@ -30,8 +31,15 @@ def get(*, programme: Programme, template_id: int) -> OfferTemplate:
     """Return a template that may be granted. Raises NotFound for any other, also another programme's."""
     template = _grantable(programme).filter(pk=template_id).first()
     if template is None:
-        raise NotFound("This offer cannot be granted. Choose another one.")
+        raise NotFound(REFUSAL)
     return template
+
+
+def revision(*, template: OfferTemplate) -> OfferRevision:
+    """Return the published revision that a grant of the template is made from. Raises NotFound for a draft's."""
+    if template.config_offer.current_revision is None:
+        raise NotFound(REFUSAL)
+    return template.config_offer.current_revision
 
 
 def _grantable(programme: Programme) -> QuerySet[OfferTemplate]:

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 from uuid import UUID
 
 from django.contrib.postgres.search import TrigramWordSimilarity
@@ -16,6 +16,14 @@ from loyalty import contact
 from loyalty.errors import NotFound
 from loyalty.models import AttributeDefinition, Member, Programme, Purchase
 from offers.models import Assignment
+
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
+
+    class Likeness(TypedDict):
+        full_name: str
+        likeness: float
+
 
 LIMIT = 20
 SHORTEST_NAME = 2
@@ -138,7 +146,7 @@ def starting_with(*, programme: Programme, text: str) -> QuerySet[Member]:
     return members
 
 
-def similar_to(*, programme: Programme, text: str) -> QuerySet[Member]:
+def similar_to(*, programme: Programme, text: str) -> "QuerySet[WithAnnotations[Member, Likeness]]":
     """Return the members whose names are like the upper-case text, in no order, with their `likeness`."""
     alike = Member.objects.filter(programme=programme).annotate(full_name=NAME)
     likeness = TrigramWordSimilarity(text, NAME)

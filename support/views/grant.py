@@ -135,7 +135,7 @@ def _chosen(request: staff.StaffRequest) -> OfferTemplate | None:
 def _context(member: Member, template: OfferTemplate, forms: dict[str, Any]) -> dict[str, Any]:
     """Return what the form's page shows, the preview of it as it stands included."""
     rules = forms["rules"]
-    offer, programme = template.config_offer, template.config_offer.programme
+    revision, programme = selectors.revision(template=template), template.config_offer.programme
     # A new form is looked at through the values it begins with.
     given = rules.terms if rules.is_bound and rules.is_valid() else _initial(template)
     is_shown = not rules.is_bound or rules.is_valid()
@@ -149,13 +149,13 @@ def _context(member: Member, template: OfferTemplate, forms: dict[str, Any]) -> 
     terms = []
     if seen and seen.code not in {"missing_rule", "invalid_value"}:
         terms = assignments.explained(
-            base=offer.current_revision.terms, given=given, currency=programme.currency, zone=programme.zone
+            base=revision.terms, given=given, currency=programme.currency, zone=programme.zone
         )
     return {
         "member": member,
         "template": template,
         "name": _name(template),
-        "revision": offer.current_revision,
+        "revision": revision,
         "preview": seen,
         "terms": terms,
         "refusal": refusal,
@@ -165,7 +165,7 @@ def _context(member: Member, template: OfferTemplate, forms: dict[str, Any]) -> 
 
 
 def _initial(template: OfferTemplate) -> dict[str, Any]:
-    own = template.config_offer.current_revision.terms
+    own = selectors.revision(template=template).terms
     return {kind: own[kind] for kind in template.required_rules if kind in own}
 
 
@@ -174,7 +174,7 @@ def _refusal(code: str, said: list[str]) -> dict[str, Any]:
 
 
 def _name(template: OfferTemplate) -> str:
-    return template.config_offer.current_revision.name
+    return selectors.revision(template=template).name
 
 
 def _reference(request: staff.StaffRequest, member: Member, template: OfferTemplate) -> uuid.UUID:

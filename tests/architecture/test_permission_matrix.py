@@ -70,7 +70,7 @@ def test_every_address_has_a_row_and_every_row_an_address():
 @pytest.mark.parametrize("group", GROUPS)
 def test_every_caller_gets_in_exactly_where_the_matrix_says(group, settings):
     """A2: roles, members, tokens and keys, by every method."""
-    settings.RATES = dict.fromkeys(settings.RATES, (10 ** 9, 60))
+    settings.RATES = dict.fromkeys(settings.RATES, (10**9, 60))
     world = plant("Arctic")
     known = callers.of(world)
     values = world.values()

@@ -41,7 +41,7 @@ SCOPELESS = {
 @pytest.mark.parametrize("group", ["/admin/", "/api/", "/rewards/", "/offers/", "/"])
 def test_no_page_or_endpoint_shows_another_programmes_things(group, whose, settings):
     """Asked with its own ids and with the other programme's: the other's marks appear nowhere."""
-    settings.RATES = dict.fromkeys(settings.RATES, (10 ** 9, 60))
+    settings.RATES = dict.fromkeys(settings.RATES, (10**9, 60))
     here, there = plant("Arctic"), plant("Zanzibar")
     values = (here if whose == "own" else there).values()
     marks = ("Zanzibar", "zanzibar")
@@ -71,7 +71,7 @@ def test_no_page_or_endpoint_shows_another_programmes_things(group, whose, setti
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 def test_no_endpoint_changes_another_programmes_things(method, settings):
     """IDOR: acting on the other's ids finds nothing; what cannot be found cannot be changed."""
-    settings.RATES = dict.fromkeys(settings.RATES, (10 ** 9, 60))
+    settings.RATES = dict.fromkeys(settings.RATES, (10**9, 60))
     here, there = plant("Arctic"), plant("Zanzibar")
     before = _state(there)
     acted = []
