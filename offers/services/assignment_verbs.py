@@ -14,7 +14,8 @@ from django.db.models.functions import Coalesce
 from loyalty.models import ApiClient, User
 from offers.models import Assignment, AssignmentEvent, Source, VoucherCode
 
-# A code is shown only while the offer can be used, so one that nobody could use goes back to its bank (D-10).
+# A code is shown only while the offer can be used: once revoked never, so a code that was not shown by then goes back to
+# its bank (D-10, `revocation`).
 _ALIVE = Q(revoked_at__isnull=True, closed_at__isnull=True, used_up_at__isnull=True, synchronized_at__isnull=False)
 
 
