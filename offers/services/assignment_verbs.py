@@ -12,6 +12,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 
 from loyalty.models import ApiClient, User
+from loyalty.services import outbox
 from offers.models import Assignment, AssignmentEvent, Source, VoucherCode
 
 # A code is shown only while the offer can be used: once revoked never, so a code that was not shown by then goes back to
@@ -55,6 +56,15 @@ def accept(
         )
         if changed:
             _record(assignment_id, "accepted", now=now, source=source, actor=actor, api_client=api_client)
+            # Who sends messages, and who measures (S1-17), hears of it.
+            held = Assignment.objects.select_related("config_offer__programme").get(pk=assignment_id)
+            outbox.write(
+                programme=held.config_offer.programme,
+                type="assignment.accepted",
+                config_offer_id=held.config_offer_id,
+                assignment_ids=[assignment_id],
+                is_synchronized=True,
+            )
             return Acceptance("accepted", accepted_at=now)
     return _why_not(member_id=member_id, assignment_id=assignment_id, now=now)
 

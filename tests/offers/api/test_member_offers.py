@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from loyalty.models import AuditEvent, Member, Scope
+from loyalty.models import AuditEvent, Member, OutboxEvent, Scope
 from loyalty.services import member_token
 from offers.models import Assignment, AssignmentEvent, VoucherCode
 from tests.factories import (
@@ -197,6 +197,8 @@ def test_accepting_once_and_again_is_the_same_answer_and_one_event(member, ask):
     assert (again.status_code, again.json()["code"]) == (200, "already_accepted")
     assert first.json()["accepted_at"] == again.json()["accepted_at"]
     assert AssignmentEvent.objects.filter(assignment=assignment, verb="accepted").count() == 1
+    [told] = OutboxEvent.objects.filter(type="assignment.accepted")
+    assert (told.assignment_ids, told.config_offer_id) == ([assignment.pk], assignment.config_offer_id)
     assert ask("me/offers").json()["offers"][0]["status"] == "usable"
 
 
