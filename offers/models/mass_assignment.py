@@ -67,6 +67,8 @@ class MassAssignment(models.Model):
     starts_at = models.DateTimeField(_("offers start"), null=True)
     ends_at = models.DateTimeField(_("offers end"), null=True)
     acceptance_required = models.BooleanField(_("acceptance required"), default=False)
+    to_synchronize = models.BooleanField(_("to synchronize"), default=False)
+    require_vouchers = models.BooleanField(_("require vouchers"), default=False)
     exposure_minor = models.BigIntegerField(_("worst-case benefit each"), default=0)
     # Frozen when planning: how many matched, how many each reason left out, how many are to be assigned.
     matched = models.PositiveIntegerField(_("matched"), null=True)

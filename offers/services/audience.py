@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from loyalty.database import rows
 from loyalty.errors import InvalidInput
 from loyalty.models import Programme
-from offers.models import Campaign, OfferTemplate
+from offers.models import Campaign, CodeReservation, MassAssignment, OfferTemplate
 from offers.selectors import targeting as targeting_selector
 from offers.services import assignment, voucher_tape
 from offers.services import terms as terms_service
@@ -98,3 +100,23 @@ def dry_run(
 def key(prepared: Prepared, campaign_id: int | None) -> int | None:
     """Return the holding key of a run's assignments (D-01)."""
     return terms_service.holding_key(policy=prepared.offer.repeat_policy, campaign_id=campaign_id)
+
+
+def obstacle(*, run: MassAssignment, now: datetime) -> dict[str, Any] | None:
+    """Return why a planned run may not give anything now, or None: the world may have changed since its planning.
+
+    A stable code and a sentence that says what to do. (S4-41, D-05)
+    """
+    if not run.programme.offers_enabled:
+        return {"code": "offers_module_off", "message": _("The offers module is off. Switch it on, then resume.")}
+    if not run.config_offer.is_published:
+        return {"code": "offer_closed", "message": _("The offer is not published any more. Publish it, then resume.")}
+    if run.template.archived_at:
+        return {"code": "offer_closed", "message": _("The template was archived. Restore it, then resume, or cancel.")}
+    if run.ends_at is not None and run.ends_at <= now:
+        message = _("What it gives is over by now. Cancel it, and launch a new one with another period.")
+        return {"code": "offer_closed", "message": message}
+    if CodeReservation.objects.filter(run=run, released_at__isnull=True, segment__expires_at__lte=now).exists():
+        message = _("Codes that were reserved for it have expired. Cancel it, import codes, and launch a new one.")
+        return {"code": "codes_expired", "message": message}
+    return None

@@ -1,7 +1,7 @@
 """Doing a mass assignment: planned once, then chunks by any number of workers (DESIGN 4, D-05).
 
 A worker may die at any line: a chunk commits whole, with its done mark, or not at all; attempts are counted before the
-work. Lock order: the run's row, its chunk, the bank's segments.
+work. Lock order: the run's lock (see `lock_run`), its row, its chunk, the bank's segments.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,6 +22,8 @@ from offers.services import assignment, audience, voucher_tape
 
 log = structlog.get_logger(__name__)
 State = MassAssignment.State
+# How long a chunk waits after a database error, times its attempts.
+BACK_OFF = timedelta(seconds=5)
 
 
 def plan(*, run_id: int, now: datetime) -> bool:
@@ -123,6 +125,9 @@ def _plan(run: MassAssignment, now: datetime) -> bool:
         state=State.RUNNING,
         campaign=campaign,
         revision_id=offer.current_revision_id,
+        rank=offer.rank if run.rank is None else run.rank,
+        to_synchronize=offer.to_synchronize,
+        require_vouchers=offer.require_vouchers,
         holding_key=held_under,
         starts_at=prepared.starts_at,
         ends_at=prepared.ends_at,
@@ -191,37 +196,56 @@ def do_next_chunk(*, run_id: int, now: datetime) -> bool:
         return False
     chunk_id, attempt = taken[0]["id"], taken[0]["attempts"]
     try:
-        in_transaction(lambda: _do_chunk(chunk_id, attempt, now))
+        in_transaction(lambda: _do_chunk(run_id, chunk_id, attempt, now))
     except DatabaseError as error:
-        if is_retryable(error):
-            cause = "deadlock"
-        else:
-            cause = str(error).splitlines()[0][:500]
+        cause, wait = "deadlock", timedelta()
+        if not is_retryable(error):
+            cause, wait = str(error).splitlines()[0][:500], BACK_OFF * attempt
             log.exception("mass_assignment.chunk_failed", run=run_id, chunk=chunk_id, attempt=attempt)
+        # What ails the database for a moment must not use up a chunk's attempts in that moment.
         MassAssignmentChunk.objects.filter(pk=chunk_id, attempts=attempt, done_at__isnull=True).update(
-            leased_until=None, failure=cause
+            leased_until=now + wait, failure=cause
         )
     return True
 
 
-def _do_chunk(chunk_id: int, attempt: int, now: datetime) -> None:
-    # The share lock on the run makes pausing and cancelling wait for chunks in flight, so that nothing is given
-    # back while it is being handed out.
+def lock_run(*, run_id: int, is_shared: bool = False) -> None:
+    """Take the run's lock to the end of the transaction: chunks share it, changing the run's state excludes them.
+
+    An advisory lock, because it queues: a chunk that begins behind a waiting pause waits for it. Sharing a row's lock
+    would let new chunks pass a waiting pause for as long as two of them overlap.
+    """
+    function = "pg_advisory_xact_lock_shared" if is_shared else "pg_advisory_xact_lock"
+    execute(f"SELECT {function}(hashtextextended(%s, 0))", [f"mass assignment {run_id}"])
+
+
+def _do_chunk(run_id: int, chunk_id: int, attempt: int, now: datetime) -> None:
+    # Under the lock nobody gives codes back while they are being handed out.
+    lock_run(run_id=run_id, is_shared=True)
+    run = MassAssignment.objects.select_related("config_offer", "template", "programme").get(pk=run_id)
+    obstacle = audience.obstacle(run=run, now=now)
+    if run.state == State.RUNNING and obstacle:
+        MassAssignment.objects.filter(pk=run_id, state=State.RUNNING).update(
+            state=State.PAUSED, failure=obstacle, updated_at=now
+        )
+        log.warning("mass_assignment.stopped", run=run_id, **obstacle)
+    if run.state != State.RUNNING or obstacle:
+        # Paused or cancelled between taking the chunk and the lock: that was no attempt.
+        MassAssignmentChunk.objects.filter(pk=chunk_id, attempts=attempt, done_at__isnull=True).update(
+            attempts=F("attempts") - 1, leased_until=None
+        )
+        return
     found = rows(
         """
-        SELECT chunk.run_id, chunk.number, chunk.first_member_id, chunk.last_member_id
-          FROM offers_massassignmentchunk AS chunk
-          JOIN offers_massassignment AS run ON run.id = chunk.run_id
-         WHERE chunk.id = %s AND chunk.attempts = %s AND chunk.done_at IS NULL AND run.state = 'running'
-           FOR SHARE OF run FOR UPDATE OF chunk
+        SELECT number, first_member_id, last_member_id FROM offers_massassignmentchunk
+         WHERE id = %s AND attempts = %s AND done_at IS NULL AND failed_at IS NULL
+           FOR UPDATE
         """,
         [chunk_id, attempt],
     )
     if not found:
         return
     chunk = found[0]
-    run = MassAssignment.objects.select_related("config_offer").get(pk=chunk["run_id"])
-    offer = run.config_offer
     assigned, refused = assignment.assign_chunk(
         parameters={
             "programme_id": run.programme_id,
@@ -229,12 +253,12 @@ def _do_chunk(chunk_id: int, attempt: int, now: datetime) -> None:
             "chunk": chunk["number"],
             "first_member_id": chunk["first_member_id"],
             "last_member_id": chunk["last_member_id"],
-            "config_offer_id": offer.pk,
+            "config_offer_id": run.config_offer_id,
             "revision_id": run.revision_id,
             "template_id": run.template_id,
             "campaign_id": run.campaign_id,
             "holding_key": run.holding_key,
-            "rank": offer.rank if run.rank is None else run.rank,
+            "rank": run.rank,
             "starts_at": run.starts_at,
             "ends_at": run.ends_at,
             "acceptance_required": run.acceptance_required,
@@ -242,8 +266,8 @@ def _do_chunk(chunk_id: int, attempt: int, now: datetime) -> None:
             "terms": orjson.dumps(run.terms).decode() if run.terms else None,
             "actor_id": run.launched_by_id,
             "now": now,
-            "synchronized_at": None if offer.to_synchronize else now,
-            "require_vouchers": offer.require_vouchers,
+            "synchronized_at": None if run.to_synchronize else now,
+            "require_vouchers": run.require_vouchers,
         }
     )
     MassAssignmentChunk.objects.filter(pk=chunk_id).update(
@@ -258,7 +282,10 @@ def finish(*, run_id: int, now: datetime) -> bool:
     """
 
     def work() -> bool:
+        lock_run(run_id=run_id)
         run = MassAssignment.objects.select_for_update().get(pk=run_id)
+        if run.state == State.CANCELLED:
+            release(run=run, now=now)
         if run.state != State.RUNNING:
             return False
         chunks = MassAssignmentChunk.objects.filter(run=run)
@@ -278,36 +305,35 @@ def finish(*, run_id: int, now: datetime) -> bool:
     return in_transaction(work)
 
 
+# The reserved codes of members who were refused, or whose chunk was never done.
+UNUSED = """
+    SELECT code.id
+      FROM offers_audiencemember AS audience
+      JOIN offers_codereservation AS reservation
+        ON reservation.run_id = audience.run_id
+       AND audience.ordinal >= reservation.first_ordinal
+       AND audience.ordinal < reservation.first_ordinal + reservation.size
+      JOIN offers_vouchercode AS code
+        ON code.segment_id = reservation.segment_id
+       AND code.position = reservation.first_position + audience.ordinal - reservation.first_ordinal
+     WHERE audience.run_id = %(run_id)s
+       AND reservation.released_at IS NULL
+       AND (audience.outcome IS NOT NULL OR EXISTS (
+            SELECT FROM offers_massassignmentchunk AS chunk
+             WHERE chunk.run_id = audience.run_id
+               AND chunk.done_at IS NULL
+               AND audience.member_id BETWEEN chunk.first_member_id AND chunk.last_member_id))
+"""
+
+
 def release(*, run: MassAssignment, now: datetime) -> int:
-    """Give the reserved codes that nobody got back to the bank, and return how many. The run's row is locked."""
+    """Give the reserved codes that nobody got back to the bank, and return how many. The run is locked."""
     reservations = CodeReservation.objects.filter(run=run, released_at__isnull=True)
     if not reservations.exists():
         return 0
-    unused = rows(
-        """
-        SELECT code.id
-          FROM offers_audiencemember AS audience
-          JOIN offers_codereservation AS reservation
-            ON reservation.run_id = audience.run_id
-           AND audience.ordinal >= reservation.first_ordinal
-           AND audience.ordinal < reservation.first_ordinal + reservation.size
-          JOIN offers_vouchercode AS code
-            ON code.segment_id = reservation.segment_id
-           AND code.position = reservation.first_position + audience.ordinal - reservation.first_ordinal
-         WHERE audience.run_id = %(run_id)s
-           AND reservation.released_at IS NULL
-           AND (audience.outcome IS NOT NULL OR EXISTS (
-                SELECT FROM offers_massassignmentchunk AS chunk
-                 WHERE chunk.run_id = audience.run_id
-                   AND chunk.done_at IS NULL
-                   AND audience.member_id BETWEEN chunk.first_member_id AND chunk.last_member_id))
-        """,
-        {"run_id": run.pk},
-    )
-    if unused:
-        voucher_tape.give_back(code_ids=[row["id"] for row in unused])
+    released = voucher_tape.give_back_selected(codes=UNUSED, parameters={"run_id": run.pk})
     reservations.update(released_at=now)
-    return len(unused)
+    return released
 
 
 def run_to_end(*, run_id: int, clock: Callable[[], datetime]) -> MassAssignment:

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
@@ -157,14 +158,25 @@ def pause(
 def resume(
     *, run: MassAssignment, actor: User | None, now: datetime, api_client: ApiClient | None = None
 ) -> MassAssignment:
-    """Go on with a paused run; the caller rings the workers."""
+    """Go on with a paused run; the caller rings the workers.
+
+    Raises NotLaunchable where nothing may be given any more: the offer is over, archived, the module off.
+    """
+    found = audience.obstacle(
+        run=MassAssignment.objects.select_related("config_offer", "template", "programme").get(pk=run.pk), now=now
+    )
+    if found and run.state == State.PAUSED:
+        raise NotLaunchable(found["message"])
     return _move(run, [State.PAUSED], State.RUNNING, "mass_assignment.resumed", actor, now, api_client)
 
 
 def cancel(
     *, run: MassAssignment, actor: User | None, now: datetime, api_client: ApiClient | None = None
 ) -> MassAssignment:
-    """Stop for good: what was assigned stays, reserved codes that nobody got go back."""
+    """Stop for good: what was assigned stays, reserved codes that nobody got go back.
+
+    A large run's codes are given back by the workers; the caller rings them.
+    """
 
     def work() -> MassAssignment:
         moved = _move(
@@ -176,7 +188,8 @@ def cancel(
             now,
             api_client,
         )
-        execution.release(run=moved, now=now)
+        if (moved.eligible or 0) <= settings.MASS_ASSIGNMENT_CHUNK:
+            execution.release(run=moved, now=now)
         MassAssignment.objects.filter(pk=run.pk).update(finished_at=now)
         moved.finished_at = now
         return moved
@@ -194,7 +207,10 @@ def _move(
     api_client: ApiClient | None,
 ) -> MassAssignment:
     with transaction.atomic():
-        moved = MassAssignment.objects.filter(pk=run.pk, state__in=allowed).update(state=to, updated_at=now)
+        execution.lock_run(run_id=run.pk)
+        moved = MassAssignment.objects.filter(pk=run.pk, state__in=allowed).update(
+            state=to, failure=None, updated_at=now
+        )
         run.refresh_from_db()
         if not moved:
             raise NotLaunchable(

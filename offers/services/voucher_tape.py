@@ -4,8 +4,9 @@ A segment's codes have dense positions; `cursor` is the next one. Whoever draws 
 in the order of their ids, and looks only then.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from loyalty.database import execute, rows
 
@@ -78,14 +79,19 @@ def reserve(*, run_id: int, bank_id: int, count: int, now: datetime) -> int:
 
 def give_back(*, code_ids: Sequence[int]) -> int:
     """Put drawn codes that nobody got, and nobody saw, back as new segments; return how many. (D-10)"""
+    return give_back_selected(codes="SELECT unnest(%(code_ids)s::bigint[])", parameters={"code_ids": list(code_ids)})
+
+
+def give_back_selected(*, codes: str, parameters: Mapping[str, Any]) -> int:
+    """The same for the ids that a SELECT names, so that a million of them stay in the database."""
     return execute(
-        """
+        f"""
         WITH back AS (
             SELECT code.id, code.bank_id, segment.batch_id, segment.expires_at, code.segment_id,
                    row_number() OVER (PARTITION BY code.segment_id ORDER BY code.position) - 1 AS position
               FROM offers_vouchercode AS code
               JOIN offers_vouchersegment AS segment ON segment.id = code.segment_id
-             WHERE code.id = ANY(%s)
+             WHERE code.id IN ({codes})
         ), numbered AS (
             SELECT segment_id AS old_id, nextval(pg_get_serial_sequence('offers_vouchersegment', 'id')) AS id,
                    bank_id, batch_id, expires_at, count(*) AS size
@@ -99,5 +105,5 @@ def give_back(*, code_ids: Sequence[int]) -> int:
           FROM back JOIN numbered ON numbered.old_id = back.segment_id
          WHERE code.id = back.id
         """,
-        [list(code_ids)],
+        parameters,
     )

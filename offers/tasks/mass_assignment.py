@@ -51,5 +51,10 @@ def sweep() -> None:
     running = MassAssignment.objects.filter(state=MassAssignment.State.RUNNING).exclude(
         chunks__done_at__isnull=True, chunks__leased_until__gte=now
     )
-    for run_id in waiting.values_list("pk", flat=True).union(running.values_list("pk", flat=True)):
+    # A done or failed chunk keeps no lease, so a lease in the future is somebody at work.
+    leftovers = MassAssignment.objects.filter(
+        state=MassAssignment.State.CANCELLED, reservations__released_at__isnull=True, reservations__isnull=False
+    )
+    ids = [found.values_list("pk", flat=True) for found in (waiting, running, leftovers)]
+    for run_id in ids[0].union(*ids[1:]):
         ring(run_id)
