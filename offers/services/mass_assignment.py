@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
@@ -22,6 +21,8 @@ from offers.models import Campaign, MassAssignment, OfferTemplate, TargetingVers
 from offers.services import audience, door, execution
 
 State = MassAssignment.State
+# Up to so many members, cancelling gives the codes back itself: about a second.
+AT_ONCE = 50_000
 
 
 class NotLaunchable(Conflict):
@@ -188,7 +189,7 @@ def cancel(
             now,
             api_client,
         )
-        if (moved.eligible or 0) <= settings.MASS_ASSIGNMENT_CHUNK:
+        if (moved.eligible or 0) <= AT_ONCE:
             execution.release(run=moved, now=now)
         MassAssignment.objects.filter(pk=run.pk).update(finished_at=now)
         moved.finished_at = now

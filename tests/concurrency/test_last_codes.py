@@ -1,6 +1,7 @@
 """Many writers at the last codes, and at the same member: exactly as many as there are."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -100,3 +101,35 @@ def test_workers_and_a_desk_share_the_members_of_a_run_without_doubling(settings
     assert Assignment.objects.values("voucher_code_id").distinct().count() == 100
     # Whatever a lost race had drawn is back on the tape.
     assert sum(s.size - s.cursor for s in offer.voucher_bank.segments.all()) == 50
+
+
+def test_a_pause_comes_through_between_the_chunks_of_busy_workers(settings):
+    """R9: the pause queues; no chunk that begins behind it passes it."""
+    settings.MASS_ASSIGNMENT_CHUNK = 5
+    programme = ProgrammeFactory()
+    offer = ConfigOfferFactory(programme=programme)
+    MemberFactory.create_batch(300, programme=programme)
+    run = mass_assignment.create(
+        programme=programme, template=offer.templates.get(),
+        targeting_version=TargetingFactory(programme=programme).current_version,
+        name="", campaign=None, terms={}, rank=None, actor=None, now=clock.now(),
+    )  # fmt: skip
+    mass_assignment.launch(run=run, actor=None, now=clock.now())
+    execution.plan(run_id=run.pk, now=clock.now())
+
+    def work():
+        while execution.do_next_chunk(run_id=run.pk, now=clock.now()):
+            pass
+
+    def pause():
+        while not run.chunks.filter(done_at__isnull=False).exists():
+            time.sleep(0.005)
+        mass_assignment.pause(run=run, actor=None, now=clock.now())
+
+    at_once([work, work, work, pause])
+    run.refresh_from_db()
+    assert run.state == "paused"
+    done = run.chunks.filter(done_at__isnull=False).count()
+    assert 0 < done < 60
+    assert Assignment.objects.count() == done * 5
+    assert not run.chunks.filter(done_at__isnull=True, attempts__gt=0).exists()

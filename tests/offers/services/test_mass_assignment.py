@@ -3,11 +3,19 @@
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError
 
 from loyalty import clock
 from loyalty.errors import InvalidInput
-from loyalty.models import Member, OutboxEvent
-from offers.models import Assignment, AudienceMember, CodeReservation, MassAssignment
+from loyalty.models import Member, OutboxEvent, Programme
+from offers.models import (
+    Assignment,
+    AudienceMember,
+    CodeReservation,
+    ConfigOffer,
+    MassAssignment,
+    VoucherSegment,
+)
 from offers.selectors import mass_assignment as selector
 from offers.selectors import voucher as voucher_selector
 from offers.services import audience, execution, mass_assignment
@@ -275,3 +283,94 @@ def test_a_chunk_that_kills_three_workers_is_given_up_and_shown(programme):
     assert run.state == State.FINISHED_WITH_ERRORS
     assert (Assignment.objects.count(), codes_left(offer)) == (4, 4)
     assert selector.progress(run=run, now=clock.now()).failed_chunks == 1
+
+
+def test_a_pause_between_taking_a_chunk_and_doing_it_costs_no_attempt(programme, monkeypatch):
+    """R9: three pauses must not lose a chunk."""
+    MemberFactory.create_batch(2, programme=programme)
+    run = launched(programme, ConfigOfferFactory(programme=programme))
+    execution.plan(run_id=run.pk, now=clock.now())
+    do_chunk = execution._do_chunk
+
+    def paused_first(run_id, *arguments):
+        mass_assignment.pause(run=run, actor=None, now=clock.now())
+        do_chunk(run_id, *arguments)
+
+    monkeypatch.setattr(execution, "_do_chunk", paused_first)
+    for _ in range(4):
+        assert execution.do_next_chunk(run_id=run.pk, now=clock.now()) is True
+        assert run.chunks.values_list("attempts", "leased_until").get() == (0, None)
+        mass_assignment.resume(run=run, actor=None, now=clock.now())
+    monkeypatch.undo()
+    assert to_end(run).state == State.FINISHED
+    assert Assignment.objects.count() == 2
+
+
+def test_a_database_error_makes_a_chunk_wait_instead_of_using_up_its_attempts(programme, monkeypatch):
+    """DESIGN 4: what ails the database for a moment costs one attempt."""
+    MemberFactory.create_batch(2, programme=programme)
+    run = launched(programme, ConfigOfferFactory(programme=programme))
+    now = clock.now()
+    execution.plan(run_id=run.pk, now=now)
+    with monkeypatch.context() as patched:
+        patched.setattr(execution, "_do_chunk", lambda *_: (_ for _ in ()).throw(OperationalError("disk full")))
+        assert execution.do_next_chunk(run_id=run.pk, now=now) is True
+        assert execution.do_next_chunk(run_id=run.pk, now=now) is False
+    assert run.chunks.values_list("attempts", "failure").get() == (1, "disk full")
+    assert execution.do_next_chunk(run_id=run.pk, now=now + timedelta(seconds=6)) is True
+    assert Assignment.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code"),
+    [
+        (lambda run: ConfigOffer.objects.filter(pk=run.config_offer_id).update(state="archived"), "offer_closed"),
+        (lambda run: Programme.objects.filter(pk=run.programme_id).update(offers_enabled=False), "offers_module_off"),
+        (lambda run: MassAssignment.objects.filter(pk=run.pk).update(ends_at=clock.now()), "offer_closed"),
+        (lambda run: VoucherSegment.objects.update(expires_at=clock.now()), "codes_expired"),
+    ],
+    ids=["archived", "S4-41 module off", "period over", "codes expired"],
+)
+def test_a_run_that_may_not_give_any_more_stops_and_says_why(programme, spoil, code):
+    """D-05: the world is looked at again before each chunk; resuming is refused until the cause is mended."""
+    offer = ConfigOfferFactory(programme=programme, require_vouchers=True)
+    import_codes(offer, 8)
+    MemberFactory.create_batch(8, programme=programme)
+    run = launched(programme, offer)
+    execution.plan(run_id=run.pk, now=clock.now())
+    execution.do_next_chunk(run_id=run.pk, now=clock.now())
+    spoil(run)
+    run = to_end(run)
+    assert (run.state, run.failure["code"], Assignment.objects.count()) == (State.PAUSED, code, 4)
+    with pytest.raises(mass_assignment.NotLaunchable, match=run.failure["message"][:20]):
+        mass_assignment.resume(run=run, actor=None, now=clock.now())
+    assert run.chunks.get(done_at=None).attempts == 0
+
+
+def test_what_the_offer_says_of_codes_and_tills_is_frozen_with_the_run(programme):
+    """B-03: changing the offer in the middle changes nothing of a run that goes on."""
+    offer = ConfigOfferFactory(programme=programme)
+    MemberFactory.create_batch(8, programme=programme)
+    run = launched(programme, offer)
+    execution.plan(run_id=run.pk, now=clock.now())
+    execution.do_next_chunk(run_id=run.pk, now=clock.now())
+    ConfigOffer.objects.filter(pk=offer.pk).update(require_vouchers=True, to_synchronize=True, rank=1)
+    assert to_end(run).state == State.FINISHED
+    made = Assignment.objects.filter(synchronized_at__isnull=False)
+    assert set(made.values_list("rank", "voucher_code")) == {(offer.rank, None)}
+    assert made.count() == 8
+
+
+def test_a_large_cancelled_run_leaves_its_codes_to_the_workers(programme, monkeypatch):
+    """A million codes are not given back in a web request."""
+    monkeypatch.setattr(mass_assignment, "AT_ONCE", 5)
+    offer = ConfigOfferFactory(programme=programme, require_vouchers=True)
+    import_codes(offer, 12)
+    MemberFactory.create_batch(10, programme=programme)
+    run = launched(programme, offer)
+    execution.plan(run_id=run.pk, now=clock.now())
+    execution.do_next_chunk(run_id=run.pk, now=clock.now())
+    run = mass_assignment.cancel(run=run, actor=None, now=clock.now())
+    assert (run.state, codes_left(offer)) == (State.CANCELLED, 2)
+    assert to_end(run).state == State.CANCELLED
+    assert (Assignment.objects.count(), codes_left(offer)) == (4, 8)
