@@ -82,7 +82,7 @@ def test_a_state_is_a_word_and_not_only_a_colour():
 def test_money_is_written_in_the_programmes_currency_and_none_is_a_word():
     context = {"programme": Programme(currency="EUR", timezone="Europe/Paris")}
     assert draw("{% money 416400 %}", **context) == "4,164.00 €"
-    assert draw('{% money 5 "JPY" %}', **context) == "5 ¥"
+    assert draw('{% money 5 "JPY" %}', **context) == "¥5"
     assert draw("{% money nothing %}", nothing=None, **context) == "none"
 
 

@@ -192,11 +192,19 @@ class TestPage:
     def test_offers_are_found_by_prefix_and_only_by_roles_that_see_them(self, agent, client, programme):
         ConfigOfferFactory(programme=programme, name="Coffee 20 % off")
         ConfigOfferFactory(name="Coffee elsewhere")
-        assert "Coffee 20 % off" in agent.get(reverse("support:search"), {"q": "coff"}).text
-        assert "elsewhere" not in agent.get(reverse("support:search"), {"q": "coff"}).text
+        assert (
+            "Coffee 20 % off"
+            in agent.get(reverse("support:search"), {"q": "coff"}, headers={"HX-Request": "true"}).text
+        )
+        assert (
+            "elsewhere" not in agent.get(reverse("support:search"), {"q": "coff"}, headers={"HX-Request": "true"}).text
+        )
         plain = UserFactory(programmes=[programme])
         client.force_login(plain)
-        assert "Coffee 20 % off" not in client.get(reverse("support:search"), {"q": "coff"}).text
+        assert (
+            "Coffee 20 % off"
+            not in client.get(reverse("support:search"), {"q": "coff"}, headers={"HX-Request": "true"}).text
+        )
 
     def test_a_marketer_without_members_finds_none(self, client, programme, ann):
         client.force_login(UserFactory(role="marketer", programmes=[programme]))
