@@ -15,8 +15,8 @@ from loyalty.models import ApiClient, User
 from loyalty.services import outbox
 from offers.models import Assignment, AssignmentEvent, Source, VoucherCode
 
-# A code is shown only while the offer can be used: once revoked never, so a code that was not shown by then goes back to
-# its bank (D-10, `revocation`).
+# A code is shown only while the offer can be used: once revoked never, so a code that was not shown by then goes back
+# to its bank (D-10, `revocation`).
 _ALIVE = Q(revoked_at__isnull=True, closed_at__isnull=True, used_up_at__isnull=True, synchronized_at__isnull=False)
 
 

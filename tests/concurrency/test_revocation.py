@@ -1,4 +1,4 @@
-"""Taking back while the code is being shown, or taken back by somebody else: one of them wins, and the code is whole."""
+"""Taking back while the code is being shown, or by two at once: one of them wins, and the code is whole."""
 
 import pytest
 
