@@ -11,7 +11,7 @@ def test_it_is_kept_in_minor_units_and_said_in_major_ones_d_08() -> None:
     assert terms.data() == {"minimum_spend": {"amount_minor": 2050}}
     with translation.override("en"):
         assert str(rules.explain(terms, currency="EUR")[0].text) == "For a purchase of 20.50 € or more"
-        assert str(rules.explain(terms, currency="JPY")[0].text) == "For a purchase of 2,050 ¥ or more"
+        assert str(rules.explain(terms, currency="JPY")[0].text) == "For a purchase of ¥2,050 or more"
 
 
 def test_nothing_or_too_much_is_refused() -> None:
