@@ -273,9 +273,11 @@ def test_an_assignment_page_leads_to_both_its_sources_and_tells_where_its_terms_
 def test_revoking_needs_its_permission_and_a_reason_and_leaves_an_event(client, programme, ann):
     held = give(ann, ConfigOfferFactory(programme=programme))
     address = reverse("support:revoke", args=[held.pk])
-    client.force_login(UserFactory(role="support agent", programmes=[programme]))
+    client.force_login(UserFactory(role="marketer", programmes=[programme]))
     assert client.post(address, {"reason": "wrong member"}).status_code == 403
-    client.force_login(UserFactory(role="administrator", programmes=[programme]))
+    # What is too late to undo, an agent revokes.
+    client.force_login(UserFactory(role="support agent", programmes=[programme]))
+    assert "revoke-dialog" in client.get(reverse("support:assignment", args=[held.pk])).text
     client.post(address, {"reason": " "})
     assert Assignment.objects.get(pk=held.pk).revoked_at is None
     client.post(address, {"reason": "wrong member"})
