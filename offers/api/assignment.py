@@ -117,7 +117,9 @@ class GrantValues(serializers.Serializer[Any]):
     terms = serializers.DictField(required=False, help_text="Rules by kind; each replaces the offer's own.")
     campaign = serializers.CharField(max_length=200, required=False, allow_null=True, help_text="External id.")
     reference = serializers.CharField(
-        max_length=200, required=False, help_text="Your own id of this grant: the same one again is answered as before."
+        max_length=200,
+        required=False,
+        help_text="Your own id of this grant: the same grant again is answered as before, another one is refused.",
     )
     rank = serializers.IntegerField(required=False, allow_null=True, min_value=-(2**31), max_value=2**31 - 1)
     fields = serializers.DictField(required=False, help_text="Declared extra fields.")  # type: ignore[assignment]

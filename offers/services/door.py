@@ -1,28 +1,33 @@
 """Single grants from the desk, an API client or an inbound source, each with its own memory of references.
 
-The same reference at the same door instance answers as before, refusals included; `assign` never looks references up.
+The same reference at the same door instance answers as before, refusals included, and is refused for another grant;
+`assign` never looks references up.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import orjson
+from django.utils.translation import gettext as _
+
 from loyalty.database import execute, in_transaction
 from loyalty.errors import Conflict
 from loyalty.models import Member, Programme, User
 from offers.models import Assignment, DoorEntry, Source
 from offers.selectors import voucher as voucher_selector
-from offers.services import assignment, terms
+from offers.services import assignment, module, terms
 from offers.services.assignment import Grant, Outcome
 from offers.services.terms import Reason
 
 
-class ModuleOff(Conflict):
-    """The programme's offers module is switched off: nothing can be assigned (S4-41)."""
+class ReferenceReused(Conflict):
+    """The reference was answered for another grant: that answer would be wrong for this one."""
 
-    code = "offers_module_off"
+    code = "reference_reused"
 
 
 @dataclass(frozen=True)
@@ -47,12 +52,6 @@ class Preview:
     codes_left: int | None
 
 
-def require_module(programme: Programme) -> None:
-    """Refuse where the programme has the offers module switched off (S4-41)."""
-    if not programme.offers_enabled:
-        raise ModuleOff(f"The offers module of “{programme.name}” is switched off. An administrator can switch it on.")
-
-
 def grant(
     *,
     programme: Programme,
@@ -65,13 +64,16 @@ def grant(
 ) -> Answer:
     """Assign one offer through a door and remember the answer under (door, instance, `grant.reference`).
 
-    `context` is what the door knows besides (reason, ticket, note). Raises ModuleOff; every other refusal is the
-    outcome. Deadlocks are retried here. (S0-11, DESIGN 4)
+    `context` is what the door knows besides (reason, ticket, note). Raises OffersModuleOff, and ReferenceReused where
+    the reference was answered for another grant; every other refusal is the outcome. Deadlocks are retried here.
+    (S0-11, DESIGN 4)
     """
-    require_module(programme)
+    module.require(programme=programme)
     reference = grant.reference
     if not reference:
         raise ValueError("A grant through a door carries a reference.")
+
+    asked = _digest(grant)
 
     def work() -> Answer:
         # The advisory lock makes the second of two equal references wait for the first one's answer.
@@ -83,6 +85,11 @@ def grant(
             programme=programme, door=door, instance=instance, reference=reference
         ).first()
         if before:
+            if before.answer.get("asked", asked) != asked:
+                raise ReferenceReused(
+                    _("The reference “%(reference)s” stands for another grant already. Send this one under a new one.")
+                    % {"reference": reference}
+                )
             return Answer(_read(before), is_replayed=True)
         outcome = assignment.assign(programme=programme, grants=[grant], source=door, actor=actor, now=now)[0]
         DoorEntry.objects.create(
@@ -93,13 +100,28 @@ def grant(
             member_id=outcome.member_id,
             assignment_id=outcome.assignment_id,
             actor=actor,
-            answer=outcome.as_dict() | {"template": grant.template_id},
+            answer=outcome.as_dict() | {"template": grant.template_id, "asked": asked},
             context=dict(context or {}),
             created_at=now,
         )
         return Answer(outcome, is_replayed=False)
 
     return in_transaction(work)
+
+
+def _digest(grant: Grant) -> str:
+    """Return what tells this grant from another one; how its values are ordered does not."""
+    asked = [
+        grant.member_id,
+        grant.member_external_id,
+        grant.template_id,
+        grant.terms,
+        grant.campaign_id,
+        grant.rank,
+        grant.fields or {},
+        grant.replaces_id,
+    ]
+    return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def _read(entry: DoorEntry) -> Outcome:
@@ -120,7 +142,7 @@ def _read(entry: DoorEntry) -> Outcome:
 
 def preview(*, programme: Programme, grant: Grant, now: datetime) -> Preview:
     """Tell what `grant` would answer now, and with which terms and worst-case cost; writes nothing."""
-    require_module(programme)
+    module.require(programme=programme)
     template = assignment.load_templates(programme=programme, ids={grant.template_id}).get(grant.template_id)
     if template is None:
         reason = Reason("unknown_template", message="There is no such template.")

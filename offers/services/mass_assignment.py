@@ -18,7 +18,7 @@ from loyalty.errors import Conflict
 from loyalty.models import ApiClient, Programme, User
 from loyalty.services import audit
 from offers.models import Campaign, MassAssignment, OfferTemplate, TargetingVersion
-from offers.services import audience, door, execution
+from offers.services import audience, execution, module
 
 State = MassAssignment.State
 # Up to so many members, cancelling gives the codes back itself: about a second.
@@ -97,7 +97,7 @@ def create(
     reference: UUID | None = None,
 ) -> MassAssignment:
     """Make a draft and return it. Raises InvalidInput naming every missing or unacceptable rule value (S0-07)."""
-    door.require_module(programme)
+    module.require(programme=programme)
     audience.prepare(programme=programme, template_id=template.pk, given=terms, now=now)
     return MassAssignment.objects.create(
         programme=programme,
@@ -121,7 +121,7 @@ def launch(
     The caller rings the workers after the commit. A second launch of the same run (a double click) raises
     NotLaunchable. (S4-24, S4-28)
     """
-    door.require_module(run.programme)
+    module.require(programme=run.programme)
     with transaction.atomic():
         moved = MassAssignment.objects.filter(pk=run.pk, state__in=[State.DRAFT, State.FAILED]).update(
             state=State.SCHEDULED,

@@ -51,7 +51,8 @@ def grant(
 ) -> Answer:
     """Give the member the template's offer; the same form sent again answers as before, refusals included.
 
-    `terms` are the rule values given, in minor units. Raises offers.services.door.ModuleOff. (S0-07, S0-08, D-11)
+    `terms` are the rule values given, in minor units. Raises OffersModuleOff and
+    ReferenceReused. (S0-07, S0-08, D-11)
     """
     return door.grant(
         programme=member.programme,

@@ -284,7 +284,7 @@ def test_with_the_module_off_the_panel_says_so(agent, programme, ann, template):
     """S4-41: nothing is granted while the programme's offers module is off."""
     programme.offers_enabled = False
     programme.save()
-    assert "switched off" in agent.get(reverse("support:grant", args=[ann.pk]), {"template": template.pk}).text
+    assert "module of “" in agent.get(reverse("support:grant", args=[ann.pk]), {"template": template.pk}).text
     assert send(agent, ann, filled(template)).status_code == 409
     assert not Assignment.objects.exists()
 

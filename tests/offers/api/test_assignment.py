@@ -88,6 +88,10 @@ def test_the_same_reference_is_answered_as_before_and_assigns_once(programme, as
     assert (first["Laurel-Replayed"], again["Laurel-Replayed"]) == ("false", "true")
     assert Assignment.objects.count() == 1
 
+    ConfigOfferFactory(programme=programme, offer_reference="tea")
+    other = ask(body=body | {"offer": "tea"})
+    assert (other.status_code, other.json()["code"]) == (409, "reference_reused")
+
     refused = {"member": "nobody", "offer": "coffee", "reference": "r-2"}
     first, again = ask(body=refused), ask(body=refused)
     assert (first.status_code, first.json()["code"]) == (409, "unknown_member")

@@ -6,7 +6,15 @@ from loyalty import clock
 from offers.models import Assignment, DoorEntry, Source
 from offers.services import door
 from offers.services.assignment import Grant
-from tests.factories import ConfigOfferFactory, MemberFactory, OfferTemplateFactory, ProgrammeFactory, import_codes
+from offers.services.module import OffersModuleOff
+from tests.factories import (
+    CampaignFactory,
+    ConfigOfferFactory,
+    MemberFactory,
+    OfferTemplateFactory,
+    ProgrammeFactory,
+    import_codes,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -42,9 +50,41 @@ def test_a_refusal_is_replayed_too_with_its_reasons(programme):
     template = OfferTemplateFactory(config_offer=ConfigOfferFactory(programme=programme), required_rules=["benefit"])
     member = MemberFactory(programme=programme)
     first = ask(programme, template, member)
-    again = ask(programme, template, member, terms={"benefit": {"type": "percent", "size": 5}})
+    template.required_rules = []
+    template.save()
+    again = ask(programme, template, member)
     assert (again.outcome.code, again.is_replayed) == ("missing_rule", True)
     assert [r.as_dict() for r in again.outcome.reasons] == [r.as_dict() for r in first.outcome.reasons]
+
+
+@pytest.mark.parametrize("changed", ["member", "template", "terms", "campaign", "fields", "rank"])
+def test_a_reference_is_refused_for_another_grant(programme, changed):
+    """S0-11: the first grant's answer would tell that this one was made."""
+    template = ConfigOfferFactory(programme=programme).templates.get()
+    other = ConfigOfferFactory(programme=programme).templates.get()
+    member = MemberFactory(programme=programme)
+    terms = {"benefit": {"type": "percent", "size": 5, "maximum_minor": None}}
+    ask(programme, template, member, terms=terms)
+    differently = {
+        "member": {"member": MemberFactory(programme=programme)},
+        "template": {"template": other},
+        "terms": {"terms": {"benefit": {"type": "percent", "size": 6, "maximum_minor": None}}},
+        "campaign": {"campaign_id": CampaignFactory(programme=programme).pk},
+        "fields": {"fields": {"note": "x"}},
+        "rank": {"rank": 3},
+    }[changed]
+    with pytest.raises(door.ReferenceReused, match="r-1") as refusal:
+        ask(programme, **({"template": template, "member": member, "terms": terms} | differently))
+    assert (refusal.value.code, refusal.value.status) == ("reference_reused", 409)
+    assert Assignment.objects.count() == DoorEntry.objects.count() == 1
+
+
+def test_the_order_of_the_values_makes_no_other_grant(programme):
+    template = ConfigOfferFactory(programme=programme).templates.get()
+    member = MemberFactory(programme=programme)
+    ask(programme, template, member, terms={"benefit": {"type": "percent", "size": 5}})
+    again = ask(programme, template, member, terms={"benefit": {"size": 5, "type": "percent"}})
+    assert again.is_replayed is True
 
 
 def test_another_door_instance_has_references_of_its_own(programme):
@@ -62,7 +102,7 @@ def test_a_programme_with_the_module_off_assigns_nothing(programme):
     member = MemberFactory(programme=programme)
     programme.offers_enabled = False
     programme.save()
-    with pytest.raises(door.ModuleOff) as refusal:
+    with pytest.raises(OffersModuleOff) as refusal:
         ask(programme, template, member)
     assert refusal.value.code == "offers_module_off"
     assert not DoorEntry.objects.exists()
