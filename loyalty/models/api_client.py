@@ -15,6 +15,7 @@ class Scope(models.TextChoices):
     MEMBERS = "members", _("read and change members")
     ASSIGN = "assign", _("assign offers")
     ASSIGNMENTS_READ = "assignments:read", _("read assignments")
+    CODES_READ = "codes:read", _("read voucher codes of assignments")
     TARGETINGS = "targetings", _("count targetings and run mass assignments")
     ACT_FOR_MEMBER = "act-for-member", _("act as a trusted server for any member")
 

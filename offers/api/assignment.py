@@ -16,7 +16,7 @@ from loyalty import clock
 from loyalty.api.documentation import ProblemSchema
 from loyalty.api.idempotency import idempotent
 from loyalty.api.problems import problem
-from loyalty.errors import InvalidInput, NotFound
+from loyalty.errors import Forbidden, InvalidInput, NotFound
 from loyalty.models import Scope
 from offers import rules
 from offers.api.view import OffersView
@@ -262,19 +262,30 @@ class OneAssignment(AssignmentsView):
         operation_id="get_assignment",
         parameters=[
             OpenApiParameter(
-                "include", str, enum=["voucher_code"], description="The code then counts as exposed, for good."
+                "include",
+                str,
+                enum=["voucher_code"],
+                description="Needs the scope `codes:read`. The code then counts as exposed, for good.",
             )
         ],
-        responses={200: OneAssignmentSchema, 404: ProblemSchema},
+        responses={200: OneAssignmentSchema, 403: ProblemSchema, 404: ProblemSchema},
     )
     def get(self, request: Request, assignment_id: UUID) -> Response:
         """Return one assignment by its Personalized Offer ID (S0-03)."""
+        is_code_wanted = request.query_params.get("include") == "voucher_code"
+        if is_code_wanted and Scope.CODES_READ not in request.auth.scopes:
+            # A code is worth money: who may read assignments may not spend them (D-10).
+            raise Forbidden(
+                f"This key lacks the scope “{Scope.CODES_READ}”, which include=voucher_code needs.",
+                code="missing_scope",
+                scope=Scope.CODES_READ.value,
+            )
         now = clock.now()
         found = self.get_queryset().filter(pk=assignment_id).first()
         if found is None:
             raise NotFound("There is no such assignment.")
         code: dict[str, Any] = {}
-        if request.query_params.get("include") == "voucher_code":
+        if is_code_wanted:
             shown = assignment_verbs.expose(
                 member_id=found.member_id, assignment_id=found.pk, now=now, source=Source.API, api_client=self.client
             )

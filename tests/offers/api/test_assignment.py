@@ -28,7 +28,7 @@ def programme():
 
 @pytest.fixture
 def ask(programme):
-    _, key = ApiClientFactory(programme=programme, scopes=[Scope.ASSIGN, Scope.ASSIGNMENTS_READ])
+    _, key = ApiClientFactory(programme=programme, scopes=[Scope.ASSIGN, Scope.ASSIGNMENTS_READ, Scope.CODES_READ])
 
     def go(path: str = "", body=None, **headers):
         headers = {"Authorization": f"Api-Key {key}"} | headers
@@ -196,6 +196,25 @@ def test_a_code_is_told_only_when_asked_for_and_counts_as_exposed(programme, ask
     [event] = AssignmentEvent.objects.all()
     assert (event.verb, event.source) == ("exposed", Source.API)
     assert event.api_client_id is not None
+
+
+def test_a_code_needs_its_own_scope_and_without_it_stays_unseen(programme):
+    """D-10: who may read assignments may not spend them."""
+    offer = ConfigOfferFactory(programme=programme, require_vouchers=True)
+    import_codes(offer, ["SECRET-1"])
+    assignment = give(MemberFactory(programme=programme), offer)
+    _, key = ApiClientFactory(programme=programme, scopes=[Scope.ASSIGNMENTS_READ])
+    address, headers = f"/api/v1/assignments/{assignment.pk}", {"Authorization": f"Api-Key {key}"}
+    refused = Client().get(address, {"include": "voucher_code"}, headers=headers)
+    assert (refused.status_code, refused.json()["code"], refused.json()["scope"]) == (
+        403,
+        "missing_scope",
+        "codes:read",
+    )
+    assert "codes:read" in refused.json()["detail"]
+    assert "SECRET-1" not in refused.text
+    assert not AssignmentEvent.objects.exists()
+    assert Client().get(address, headers=headers).status_code == 200
 
 
 def test_another_programmes_assignment_offer_and_member_do_not_exist(programme, ask):
