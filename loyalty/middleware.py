@@ -1,13 +1,36 @@
-"""The programme that a staff person works in, on every request."""
+"""What every request is told first: the caller's address, and the programme that a staff person works in."""
 
+import contextlib
+import ipaddress
 from collections.abc import Callable
 
+from django.conf import settings
 from django.contrib import auth
+from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpRequest, HttpResponse
 
 from loyalty.models import Programme
 
 SESSION_KEY = "programme"
+
+
+class CallerAddressMiddleware:
+    """Behind a trusted proxy, REMOTE_ADDR is the address that the proxy saw: the last one of X-Forwarded-For.
+
+    Those before it are whatever the caller wrote. Rates, keys' allowed addresses and the metrics read REMOTE_ADDR.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        if not settings.TRUST_PROXY:
+            raise MiddlewareNotUsed
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        last = request.META.get("HTTP_X_FORWARDED_FOR", "").rpartition(",")[2].strip()
+        # Not through the proxy (a check on this machine): the connection's own address stands.
+        with contextlib.suppress(ValueError):
+            request.META["REMOTE_ADDR"] = str(ipaddress.ip_address(last))
+        return self.get_response(request)
 
 
 class CurrentProgrammeMiddleware:
