@@ -13,6 +13,8 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
+from loyalty import staff
+
 FIRST = ("loyalty", "offers", "support", "auth")
 HIDDEN = {"account", "mfa", "rest_framework_api_key"}
 
@@ -34,9 +36,18 @@ class LaurelAdminSite(admin.AdminSite):
             key=lambda app: FIRST.index(app["app_label"]) if app["app_label"] in FIRST else len(FIRST),
         )
 
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Let in as every staff page does: not without the second factor that the person's role must have."""
+        return self._is_staff(request) and not staff.lacks_second_factor(request.user)
+
+    def _is_staff(self, request: HttpRequest) -> bool:
+        return super().has_permission(request)
+
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Sign in where everyone signs in: there a second factor and the rate limits hold."""
         following = request.GET.get(REDIRECT_FIELD_NAME) or reverse("admin:index", current_app=self.name)
+        if self._is_staff(request) and staff.lacks_second_factor(request.user):
+            return staff.to_second_factor(request)
         if request.user.is_authenticated and not self.has_permission(request):
             # Signed in, but no member of staff: signing in again would go round in circles.
             return HttpResponseForbidden(render(request, "403.html").content)

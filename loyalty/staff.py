@@ -4,13 +4,17 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from allauth.mfa.utils import is_mfa_enabled
+from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django_htmx.middleware import HtmxDetails
 
+from loyalty import toasts
 from loyalty.errors import NotFound
 from loyalty.models import Programme, User
 
@@ -30,6 +34,8 @@ View = Callable[..., HttpResponseBase]
 def required(*permissions: str) -> Callable[[View], View]:
     """Let in staff with all the permissions who work in a programme; what is not found in it is a 404.
 
+    Whose role must have a second factor (MFA_REQUIRED_ROLES) and who has none is led to where she sets one up.
+
     Not Django's `staff_member_required`: that one sends a signed-in person to sign in again, for ever.
     """
 
@@ -40,6 +46,8 @@ def required(*permissions: str) -> Callable[[View], View]:
                 return _sign_in(request)
             if not request.user.is_staff or not request.user.has_perms(permissions):
                 raise PermissionDenied
+            if lacks_second_factor(request.user):
+                return to_second_factor(request)
             if request.programme is None:
                 return render(request, "support/home_without_programme.html", status=403)
             try:
@@ -50,6 +58,21 @@ def required(*permissions: str) -> Callable[[View], View]:
         return guarded
 
     return decorate
+
+
+def lacks_second_factor(user: Any) -> bool:
+    """Say whether one of the person's roles must have a second factor and she has none."""
+    roles = settings.MFA_REQUIRED_ROLES
+    return bool(roles) and user.groups.filter(name__in=roles).exists() and not is_mfa_enabled(user)
+
+
+def to_second_factor(request: HttpRequest) -> HttpResponse:
+    """Lead to the page where a second factor is set up, and say why."""
+    if request.headers.get("HX-Request"):
+        # As for the sign-in: the whole page is loaded again, and that one leads there.
+        return HttpResponse(status=401)
+    toasts.say(request, _("Your role needs a second factor. Set one up here, then go on."), level="warning")
+    return redirect("mfa_index")
 
 
 def _sign_in(request: HttpRequest) -> HttpResponse:
