@@ -46,9 +46,21 @@ class UserAdmin(BaseUserAdmin):
         fixed = list(super().get_readonly_fields(request, obj))
         return fixed if request.user.is_superuser else [*fixed, "is_superuser", "user_permissions"]
 
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Keep off, the password included, who also works where one does not: it would open that programme (D-21)."""
+        if not super().has_change_permission(request, obj):
+            return False
+        return not isinstance(obj, User) or request.user.is_superuser or not _elsewhere(request, obj).exists()
+
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """The audit refers to people: they are made inactive instead."""
         return False
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Keep the programmes that the form could not show: she may have been let in there meanwhile."""
+        kept = [] if request.user.is_superuser or not change else list(_elsewhere(request, form.instance))
+        super().save_related(request, form, formsets, change)
+        form.instance.programmes.add(*kept)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
@@ -59,3 +71,9 @@ class UserAdmin(BaseUserAdmin):
             target=obj,
             data={"fields": form.changed_data},
         )
+
+
+def _elsewhere(request: HttpRequest, user: User) -> QuerySet[Programme]:
+    """Return where the person works and the one who asks does not."""
+    own = [programme.pk for programme in request.programmes]  # type: ignore[attr-defined]
+    return user.programmes.exclude(pk__in=own)

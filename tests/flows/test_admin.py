@@ -9,6 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from loyalty.admin.user import UserAdmin
 from loyalty.models import ApiClient, AuditEvent, OutboxEvent, Programme, User
 from loyalty.services import audit, outbox
 from offers.models import ConfigOffer, FieldDefinition, MassAssignment, OfferTemplate, VoucherBank
@@ -194,6 +195,65 @@ def test_an_administrator_sees_colleagues_only_and_never_a_superusers_account(ad
     assert "colleague" in names
     assert not {"stranger", "root"} & names
     assert administrator.get(reverse("admin:auth_user_password_change", args=[root.pk])).status_code in {302, 404}
+
+
+def _form_of(user, **changes):
+    """What the change page of a person sends."""
+    return {
+        "username": user.username,
+        "first_name": "Changed",
+        "last_name": user.last_name,
+        "email": user.email,
+        "is_active": "on",
+        "is_staff": "on",
+        "programmes": [programme.pk for programme in user.programmes.all()],
+    } | changes
+
+
+def test_d_21_who_also_works_elsewhere_is_not_changed_from_here(administrator, programme):
+    """A new password would open the other programme."""
+    elsewhere = ProgrammeFactory(name="There")
+    shared = UserFactory(programmes=[programme, elsewhere])
+    before = shared.password
+    change, password = (
+        address("loyalty.user", "change", shared.pk),
+        reverse("admin:auth_user_password_change", args=[shared.pk]),
+    )
+
+    assert administrator.get(change).status_code == 200
+    assert administrator.post(change, _form_of(shared, programmes=[programme.pk])).status_code == 403
+    assert administrator.get(password).status_code == 403
+    new = {"password1": "an other long one", "password2": "an other long one", "usable_password": "true"}
+    assert administrator.post(password, new).status_code == 403
+
+    shared.refresh_from_db()
+    assert (shared.password, shared.first_name) == (before, "Robin")
+    assert set(shared.programmes.all()) == {programme, elsewhere}
+
+
+def test_a_colleague_of_here_only_is_changed_and_given_a_password(administrator, programme):
+    colleague = UserFactory(programmes=[programme])
+    before = colleague.password
+
+    administrator.post(address("loyalty.user", "change", colleague.pk), _form_of(colleague))
+    new = {"password1": "an other long one", "password2": "an other long one", "usable_password": "true"}
+    administrator.post(reverse("admin:auth_user_password_change", args=[colleague.pk]), new)
+
+    colleague.refresh_from_db()
+    assert colleague.first_name == "Changed"
+    assert colleague.password != before
+
+
+def test_d_21_a_programme_that_came_meanwhile_survives_the_saving(administrator, programme, monkeypatch):
+    elsewhere = ProgrammeFactory(name="There")
+    shared = UserFactory(programmes=[programme, elsewhere])
+    monkeypatch.setattr(UserAdmin, "has_change_permission", lambda *_given: True)
+
+    administrator.post(address("loyalty.user", "change", shared.pk), _form_of(shared, programmes=[programme.pk]))
+
+    shared.refresh_from_db()
+    assert shared.first_name == "Changed"
+    assert set(shared.programmes.all()) == {programme, elsewhere}
 
 
 def test_an_administrator_cannot_raise_herself(administrator):
