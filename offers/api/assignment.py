@@ -273,7 +273,7 @@ class OneAssignment(AssignmentsView):
     def get(self, request: Request, assignment_id: UUID) -> Response:
         """Return one assignment by its Personalized Offer ID (S0-03)."""
         is_code_wanted = request.query_params.get("include") == "voucher_code"
-        if is_code_wanted and Scope.CODES_READ not in request.auth.scopes:
+        if is_code_wanted and Scope.CODES_READ not in request.auth.scopes:  # type: ignore[union-attr]
             # A code is worth money: who may read assignments may not spend them (D-10).
             raise Forbidden(
                 f"This key lacks the scope “{Scope.CODES_READ}”, which include=voucher_code needs.",
