@@ -3,7 +3,8 @@
 `assign` takes any set of grants from any door and answers each with an outcome; `assign_chunk` feeds the same INSERT
 from a chunk of a frozen audience. Nothing else writes assignments.
 
-Lock order: the door's row, then the bank's segments in the order of their ids, then the holding index.
+Lock order: the door's row, then the bank's segments in the order of their ids, then expired holders in the order of
+theirs, then the holding index.
 """
 
 from collections import defaultdict
@@ -118,14 +119,14 @@ def _execute(
     actor: User | None,
     now: datetime,
 ) -> list[dict[str, Any]]:
-    """Free what has expired, lock the banks, assign, and give back what a race left over."""
+    """Lock the banks, free what has expired, assign, and give back what a race left over."""
     prepared_by_number = dict(plans)
     banks = {
         prepared.offer.pk: prepared.offer.voucher_bank.pk for _, prepared in plans if prepared.offer.require_vouchers
     }
-    _free_expired(programme, prepared_by_number, wishes, now)
     if banks:
         voucher_tape.lock(bank_ids=sorted(set(banks.values())), now=now)
+    _free_expired(programme, prepared_by_number, wishes, now)
     parameters: dict[str, Any] = {
         "programme_id": programme.pk,
         "source": int(source),

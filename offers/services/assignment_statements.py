@@ -178,27 +178,41 @@ SELECT (SELECT count(*) FROM inserted) AS assigned,
 """
 
 # A policy of "one open at a time" is freed by expiry. It has to be a statement of its own: inside the INSERT's own
-# statement the freed row would still be in the unique index.
+# statement the freed row would still be in the unique index. The rows are locked in the order of their ids, so that two
+# sets with the same members in another order do not wait for each other; an array, so that the update goes by the
+# primary key whatever the planner knows.
 FREE_EXPIRED = """
-    UPDATE offers_assignment AS held
+    UPDATE offers_assignment
        SET holding_key = NULL, updated_at = %(now)s
-      FROM unnest(%(members)s::bigint[], %(offers)s::bigint[]) AS wish (member_id, config_offer_id)
-     WHERE held.member_id = wish.member_id
-       AND held.config_offer_id = wish.config_offer_id
-       AND held.holding_key = -1
-       AND held.ends_at <= %(now)s
+     WHERE id = ANY(ARRAY(
+        SELECT held.id
+          FROM unnest(%(members)s::bigint[], %(offers)s::bigint[]) AS wish (member_id, config_offer_id)
+          JOIN offers_assignment AS held
+            ON held.member_id = wish.member_id
+           AND held.config_offer_id = wish.config_offer_id
+           AND held.holding_key = -1
+           AND held.ends_at <= %(now)s
+         ORDER BY held.id
+           FOR UPDATE OF held
+     ))
 """
 
 # The same for a chunk, read from its frozen audience.
 FREE_EXPIRED_OF_CHUNK = """
-    UPDATE offers_assignment AS held
+    UPDATE offers_assignment
        SET holding_key = NULL, updated_at = %(now)s
-      FROM offers_audiencemember AS audience
-     WHERE audience.run_id = %(run_id)s
-       AND audience.member_id BETWEEN %(first_member_id)s AND %(last_member_id)s
-       AND audience.ordinal IS NOT NULL
-       AND held.member_id = audience.member_id
-       AND held.config_offer_id = %(config_offer_id)s
-       AND held.holding_key = -1
-       AND held.ends_at <= %(now)s
+     WHERE id = ANY(ARRAY(
+        SELECT held.id
+          FROM offers_audiencemember AS audience
+          JOIN offers_assignment AS held
+            ON held.member_id = audience.member_id
+           AND held.config_offer_id = %(config_offer_id)s
+           AND held.holding_key = -1
+           AND held.ends_at <= %(now)s
+         WHERE audience.run_id = %(run_id)s
+           AND audience.member_id BETWEEN %(first_member_id)s AND %(last_member_id)s
+           AND audience.ordinal IS NOT NULL
+         ORDER BY held.id
+           FOR UPDATE OF held
+     ))
 """
