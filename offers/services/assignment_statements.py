@@ -48,29 +48,30 @@ WITH plan AS (
         ON wish.by_id IS NULL
        AND by_external_id.programme_id = %(programme_id)s
        AND by_external_id.external_id = wish.by_external_id
+), candidate AS MATERIALIZED (
+    -- Not held already; `first_n` is the first of its holding within the set, and speaks for its twins.
+    SELECT known.n, known.member_id, known.campaign_id, known.holding_key, known.rank, known.reference,
+           known.fields, known.replaces_id, plan.config_offer_id, plan.revision_id, plan.template_id,
+           plan.bank_id, plan.terms, plan.starts_at, plan.ends_at, plan.acceptance_required,
+           plan.exposure_minor, plan.synchronized_at,
+           min(known.n) OVER (
+               PARTITION BY known.member_id, plan.config_offer_id, coalesce(known.holding_key, -1000 - known.n)
+           ) AS first_n
+      FROM known
+      JOIN plan USING (plan)
+     WHERE known.status = 'active'
+       AND NOT EXISTS (
+            SELECT FROM offers_assignment AS held
+             WHERE held.member_id = known.member_id
+               AND held.config_offer_id = plan.config_offer_id
+               AND held.holding_key = known.holding_key
+       )
 ), ready AS MATERIALIZED (
-    -- The first of each holding within the set, if it is not held already; numbered for the draw.
-    SELECT first.*, row_number() OVER (PARTITION BY bank_id ORDER BY member_id, config_offer_id, n) - 1 AS draw
-      FROM (
-        SELECT known.n, known.member_id, known.campaign_id, known.holding_key, known.rank, known.reference,
-               known.fields, known.replaces_id, plan.config_offer_id, plan.revision_id, plan.template_id,
-               plan.bank_id, plan.terms, plan.starts_at, plan.ends_at, plan.acceptance_required,
-               plan.exposure_minor, plan.synchronized_at, uuidv7() AS id,
-               row_number() OVER (
-                   PARTITION BY known.member_id, plan.config_offer_id, coalesce(known.holding_key, -1000 - known.n)
-                   ORDER BY known.n
-               ) AS turn
-          FROM known
-          JOIN plan USING (plan)
-         WHERE known.status = 'active'
-           AND NOT EXISTS (
-                SELECT FROM offers_assignment AS held
-                 WHERE held.member_id = known.member_id
-                   AND held.config_offer_id = plan.config_offer_id
-                   AND held.holding_key = known.holding_key
-           )
-      ) AS first
-     WHERE turn = 1
+    -- One of each holding, numbered for the draw.
+    SELECT candidate.*, uuidv7() AS id,
+           row_number() OVER (PARTITION BY bank_id ORDER BY member_id, config_offer_id, n) - 1 AS draw
+      FROM candidate
+     WHERE n = first_n
 ), need AS (
     SELECT bank_id, count(*) AS n FROM ready WHERE bank_id IS NOT NULL GROUP BY bank_id
 ), {voucher_tape.DRAW}, row AS (
@@ -97,13 +98,14 @@ SELECT known.n, known.member_id, inserted.id AS assignment_id,
        CASE WHEN known.member_id IS NULL THEN 'unknown_member'
             WHEN known.status <> 'active' THEN 'member_inactive'
             WHEN inserted.id IS NOT NULL THEN 'assigned'
-            WHEN row.id IS NOT NULL AND row.bank_id IS NOT NULL AND row.voucher_code_id IS NULL THEN 'out_of_codes'
+            WHEN row.bank_id IS NOT NULL AND row.voucher_code_id IS NULL THEN 'out_of_codes'
             ELSE 'already_held' END AS code,
        -- Drawn, and lost to a race: goes back in this transaction.
-       CASE WHEN inserted.id IS NULL THEN row.voucher_code_id END AS unused_code_id
+       CASE WHEN inserted.id IS NULL AND row.n = known.n THEN row.voucher_code_id END AS unused_code_id
   FROM known
-  LEFT JOIN row ON row.n = known.n
-  LEFT JOIN inserted ON inserted.id = row.id
+  LEFT JOIN candidate ON candidate.n = known.n
+  LEFT JOIN row ON row.n = candidate.first_n
+  LEFT JOIN inserted ON inserted.id = row.id AND row.n = known.n
  ORDER BY known.n
 """
 

@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from loyalty import clock
 from loyalty.models import Member, OutboxEvent
-from offers.models import Assignment, Source, VoucherCode
+from offers.models import Assignment, RepeatPolicy, Source, VoucherCode
 from offers.services import assignment
 from offers.services.assignment import Grant
 from tests.factories import (
@@ -248,3 +248,13 @@ def test_every_drawn_code_belongs_to_the_offers_own_bank(programme):
     for record in Assignment.objects.select_related("voucher_code__bank"):
         assert record.voucher_code.bank.config_offer_id == record.config_offer_id
     assert VoucherCode.objects.count() == 10
+
+
+def test_the_second_wish_for_a_holding_shares_the_firsts_refusal(programme):
+    """B-02: who got nothing for want of codes does not hold it already."""
+    offer = ConfigOfferFactory(programme=programme, require_vouchers=True, repeat_policy=RepeatPolicy.ONCE_EVER)
+    import_codes(offer, 1)
+    ann, ben = MemberFactory.create_batch(2, programme=programme)
+    wishes = [Grant(template_id=template_of(offer).pk, member_id=member.pk) for member in (ann, ann, ben, ben)]
+    assert codes(assign(programme, *wishes)) == ["assigned", "already_held", "out_of_codes", "out_of_codes"]
+    assert Assignment.objects.get().member == ann
