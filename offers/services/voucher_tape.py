@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from loyalty.database import execute, rows
+from offers.models import VoucherBank
+from offers.selectors import voucher as bank_selectors
 
 # The tail of a WITH list behind `need` (bank_id, n): draws what is there, earliest expiry first, and gives
 # drawn (segment_id, bank_id, first_position, taken, before). Lock the banks in a statement before.
@@ -47,14 +49,8 @@ def lock(*, bank_ids: Sequence[int], now: datetime) -> None:
 
 
 def codes_left(*, bank_id: int, now: datetime) -> int:
-    """Return how many codes can still be drawn: a subtraction per segment (S4-22)."""
-    return rows(
-        """
-        SELECT coalesce(sum(size - cursor), 0)::bigint AS n FROM offers_vouchersegment
-         WHERE bank_id = %s AND (expires_at IS NULL OR expires_at > %s)
-        """,
-        [bank_id, now],
-    )[0]["n"]
+    """Return how many codes can still be drawn: the selector's number, for who knows the bank by its id (S4-22)."""
+    return bank_selectors.codes_left(bank=VoucherBank(pk=bank_id), now=now)
 
 
 def reserve(*, run_id: int, bank_id: int, count: int, now: datetime) -> int:
@@ -63,18 +59,21 @@ def reserve(*, run_id: int, bank_id: int, count: int, now: datetime) -> int:
     Ordinals 0 … count-1 of the run's frozen audience map to the reserved ranges in order.
     """
     lock(bank_ids=[bank_id], now=now)
-    left = codes_left(bank_id=bank_id, now=now)
-    if left < count:
-        return count - left
-    execute(
+    return rows(
         f"""
-        WITH need AS (SELECT %(bank_id)s::bigint AS bank_id, %(count)s::bigint AS n), {DRAW}
-        INSERT INTO offers_codereservation (run_id, segment_id, first_position, first_ordinal, size)
-        SELECT %(run_id)s, segment_id, first_position, before, taken FROM drawn WHERE taken > 0
+        WITH stock AS (
+            SELECT coalesce(sum(size - cursor), 0)::bigint AS n FROM offers_vouchersegment
+             WHERE bank_id = %(bank_id)s AND (expires_at IS NULL OR expires_at > %(now)s)
+        ), need AS (
+            SELECT %(bank_id)s::bigint AS bank_id, %(count)s::bigint AS n FROM stock WHERE stock.n >= %(count)s
+        ), {DRAW}, reserved AS (
+            INSERT INTO offers_codereservation (run_id, segment_id, first_position, first_ordinal, size)
+            SELECT %(run_id)s, segment_id, first_position, before, taken FROM drawn WHERE taken > 0
+        )
+        SELECT greatest(%(count)s - n, 0)::bigint AS short FROM stock
         """,
         {"run_id": run_id, "bank_id": bank_id, "count": count, "now": now},
-    )
-    return 0
+    )[0]["short"]
 
 
 def give_back(*, code_ids: Sequence[int]) -> int:
