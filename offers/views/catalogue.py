@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import defusedcsv.csv as csv
 from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import NoReverseMatch, reverse
@@ -10,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
-from loyalty import clock, toasts
+from loyalty import clock, csv_export, toasts
 from loyalty.errors import DomainError
 from loyalty.listing import Column, Listing
 from loyalty.models import Programme
@@ -33,13 +32,6 @@ COLUMNS = (
     Column("updated", gettext_lazy("Changed"), "updated_at"),
 )
 OFFERS = FieldDefinition.Table.OFFERS
-
-
-class Echo:
-    """A file that hands each line on as it is written."""
-
-    def write(self, value: str) -> str:
-        return value
 
 
 @staff("offers.view_configoffer")
@@ -69,30 +61,20 @@ def export(request: StaffRequest) -> StreamingHttpResponse:
     labels = field_selectors.labels(programme=programme, table=OFFERS)
     own = list(field_selectors.own(programme=programme, table=OFFERS))
     columns = {name: label for name, label in labels.items() if name not in {"update_moment", "creation_moment"}}
-    writer = csv.writer(Echo())
-
-    def lines() -> Any:
-        state, audience = _("State"), _("For whom")
-        moments = [labels["update_moment"], labels["creation_moment"]]
-        # A byte order mark tells spreadsheets that this is UTF-8.
-        yield "\ufeff" + writer.writerow(
-            [*columns.values(), state, audience, *(field.label for field in own), *moments]
-        )
-        for offer in listing.queryset.iterator(chunk_size=1000):
-            yield writer.writerow(
-                [
-                    *(getattr(offer, name) for name in columns),
-                    offer.get_state_display(),
-                    offer.audience,
-                    *(offer.fields.get(field.name, "") for field in own),
-                    offer.updated_at.isoformat(),
-                    offer.created_at.isoformat(),
-                ]
-            )
-
-    response = StreamingHttpResponse(lines(), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = 'attachment; filename="offers.csv"'
-    return response
+    moments = [labels["update_moment"], labels["creation_moment"]]
+    head = [*columns.values(), _("State"), _("For whom"), *(field.label for field in own), *moments]
+    lines = (
+        [
+            *(getattr(offer, name) for name in columns),
+            offer.get_state_display(),
+            offer.audience,
+            *(offer.fields.get(field.name, "") for field in own),
+            offer.updated_at.isoformat(),
+            offer.created_at.isoformat(),
+        ]
+        for offer in listing.queryset.iterator(chunk_size=1000)
+    )
+    return csv_export.stream(name="offers.csv", head=head, lines=lines)
 
 
 @staff("offers.view_configoffer")

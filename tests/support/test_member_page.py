@@ -301,7 +301,7 @@ def test_the_list_filters_and_exports_exactly_what_it_shows(agent, programme, an
     shown = agent.get(reverse("support:members"), {"city": "lyon"})
     assert [member.external_id for member in shown.context["listing"].page.object_list] == ["=cmd()", "M-1"]
     answer = agent.get(reverse("support:members_export"), {"city": "lyon"})
-    lines = b"".join(answer.streaming_content).decode().splitlines()
+    lines = b"".join(answer.streaming_content).decode("utf-8-sig").splitlines()
     assert len(lines) == 3
     assert lines[0].startswith("external_id,first_name")
     assert "'=cmd()" in lines[1], "a cell that a spreadsheet would run is quoted"

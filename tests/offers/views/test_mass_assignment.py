@@ -302,7 +302,7 @@ def test_outcomes_are_exported_without_formulas_and_the_export_is_audited(progra
     MemberFactory(programme=programme, external_id="M-2", status="inactive")
     run = done(a_run(coffee.templates.get(), TargetingFactory(programme=programme)))
     answer = sign_in(programme).get(reverse("offers:run_outcomes_export", args=[run.pk]))
-    lines = list(csv.reader(io.StringIO(b"".join(answer.streaming_content).decode())))
+    lines = list(csv.reader(io.StringIO(b"".join(answer.streaming_content).decode("utf-8-sig"))))
     assert lines[0] == ["member", "outcome", "assignment"]
     assert lines[1] == ["'=1+1", "assigned", str(Assignment.objects.get().pk)]
     assert lines[2] == ["M-2", "member_inactive", ""]
@@ -341,7 +341,7 @@ def test_the_list_is_filtered_by_state_offer_campaign_and_day(programme, coffee,
     assert shown(q="sec") == ["Second"]
     assert shown(since=today.isoformat(), until=today.isoformat()) == ["First"]
     exported = marketer.get(reverse("offers:runs_export"), {"state": "finished"})
-    lines = list(csv.DictReader(io.StringIO(b"".join(exported.streaming_content).decode())))
+    lines = list(csv.DictReader(io.StringIO(b"".join(exported.streaming_content).decode("utf-8-sig"))))
     assert [(line["name"], line["assigned"]) for line in lines] == [("First", "3")]
 
 
