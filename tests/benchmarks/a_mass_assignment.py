@@ -7,41 +7,18 @@ member at a time; bulk_create + bulk_update is the better of the usual ways.
 
 import io
 import multiprocessing
-import os
 import sys
 import time
+import uuid
 from typing import Any
 
 from django.db import connection, transaction
 
-from tests.benchmarks import harness, planting
+from tests.benchmarks import harness, planting, worker
 
 # What a run writes, in the order in which it is copied back.
 WRITTEN = ("offers_audiencemember", "offers_massassignmentchunk", "offers_assignment", "loyalty_outboxevent")
 WORKERS = 2
-
-
-def _worker(database: str, run_id: int, ready: Any, go: Any, peaks: Any) -> None:
-    """A worker that waits for the run to be planned, then does chunks until there are none: as a Celery process does."""
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loyalty.settings")
-    import resource
-
-    import django
-
-    django.setup()
-    from django.conf import settings
-
-    settings.DATABASES["default"]["NAME"] = connection.settings_dict["NAME"] = database
-    from loyalty import clock
-    from offers.services import execution
-
-    clock.now()
-    ready.release()
-    go.wait()
-    while execution.do_next_chunk(run_id=run_id, now=clock.now()):
-        pass
-    execution.finish(run_id=run_id, now=clock.now())
-    peaks.put(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
 class Scene:
@@ -80,10 +57,10 @@ class Scene:
         context = multiprocessing.get_context("spawn")
         ready, go, peaks = context.Semaphore(0), context.Event(), context.Queue()
         workers = [
-            context.Process(target=_worker, args=(harness.NAME, run.pk, ready, go, peaks)) for _ in range(WORKERS)
+            context.Process(target=worker.work, args=(harness.NAME, run.pk, ready, go, peaks)) for _ in range(WORKERS)
         ]
-        for worker in workers:
-            worker.start()
+        for process in workers:
+            process.start()
         for _ in workers:
             if not ready.acquire(timeout=60):
                 raise SystemExit("A worker of the bench did not start.")
@@ -93,8 +70,8 @@ class Scene:
         go.set()
         self.peaks += [peaks.get(timeout=600) for _ in workers]
         ended = time.perf_counter()
-        for worker in workers:
-            worker.join()
+        for process in workers:
+            process.join()
         self.phases.append((planned - begun, ended - planned))
         self._check(run)
         if not self.saved:
@@ -135,14 +112,12 @@ class Scene:
 
     def _run_row(self) -> None:
         """The chunks refer to their run: put it back under the same id."""
-        harness.execute(
-            """
-            INSERT INTO offers_massassignment (id, programme_id, name, config_offer_id, template_id, terms, state,
-                acceptance_required, exposure_minor, excluded, planning_attempts, created_at, updated_at)
-            VALUES (%s, %s, 'Copied', %s, %s, '{}', 'finished', false, 0, '{}', 0, now(), now())
-            """,
-            [self.run_id, self.programme.pk, self.template.config_offer_id, self.template.pk],
-        )
+        from offers.models import MassAssignment
+
+        MassAssignment.objects.create(
+            pk=self.run_id, programme=self.programme, name="Copied", state="finished",
+            config_offer=self.template.config_offer, template=self.template,
+        )  # fmt: skip
 
     def orm(self, n: int) -> float:
         """The usual way, a member at a time; returns seconds for `n` members."""
@@ -205,7 +180,7 @@ class Scene:
                     )
                     made = [
                         Assignment(
-                            member=member, config_offer=offer, revision_id=offer.current_revision_id,
+                            id=uuid.uuid4(), member=member, config_offer=offer, revision_id=offer.current_revision_id,
                             template=self.template, source=2, holding_key=1, voucher_code=code, issued_at=now,
                             synchronized_at=now,
                         )
