@@ -205,7 +205,7 @@ def assign_chunk(*, parameters: Mapping[str, Any]) -> tuple[int, dict[str, int]]
     Every access is bounded by the chunk's member range and sequential scans are off, so that the planner cannot
     choose a scan per member where it has no statistics yet (PERFORMANCE.md: 210 s instead of 4 s).
     """
-    execute("SET LOCAL enable_seqscan = off")
+    execute("SELECT set_config('enable_seqscan', 'off', true), set_config('work_mem', '64MB', true)")
     if parameters["holding_key"] == -1:
         execute(assignment_statements.FREE_EXPIRED_OF_CHUNK, parameters)
     answer = rows(assignment_statements.CHUNK, parameters)[0]

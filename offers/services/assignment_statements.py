@@ -121,14 +121,20 @@ WITH wish AS MATERIALIZED (
        AND audience.ordinal IS NOT NULL
 ), bounds AS (SELECT min(ordinal) AS first, max(ordinal) AS last FROM wish), code AS MATERIALIZED (
     -- The ordinal fixes the code: a chunk that is tried again gives each member the same one.
+    -- LATERAL behind OFFSET 0 reads just this chunk's positions: joined freely, the planner read the whole segment.
     SELECT code.id, reservation.first_ordinal + (code.position - reservation.first_position) AS ordinal
       FROM offers_codereservation AS reservation
      CROSS JOIN bounds
-      JOIN offers_vouchercode AS code
-        ON code.segment_id = reservation.segment_id
-       AND code.position >= reservation.first_position + greatest(bounds.first - reservation.first_ordinal, 0)
-       AND code.position < reservation.first_position
-                           + least(bounds.last + 1 - reservation.first_ordinal, reservation.size)
+     CROSS JOIN LATERAL (
+            SELECT given.id, given.position
+              FROM offers_vouchercode AS given
+             WHERE given.segment_id = reservation.segment_id
+               AND given.position >= reservation.first_position
+                                     + greatest(bounds.first - reservation.first_ordinal, 0)
+               AND given.position < reservation.first_position
+                                    + least(bounds.last + 1 - reservation.first_ordinal, reservation.size)
+            OFFSET 0
+           ) AS code
      WHERE reservation.run_id = %(run_id)s
 ), row AS (
     SELECT uuidv7() AS id, wish.member_id, %(config_offer_id)s::bigint AS config_offer_id,

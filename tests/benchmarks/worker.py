@@ -7,8 +7,6 @@ from typing import Any
 def work(database: str, run_id: int, ready: Any, go: Any, peaks: Any) -> None:
     """A worker that waits for the run to be planned, then does chunks until there are none: as a Celery process does."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loyalty.settings")
-    import resource
-
     import django
 
     django.setup()
@@ -25,4 +23,10 @@ def work(database: str, run_id: int, ready: Any, go: Any, peaks: Any) -> None:
     while execution.do_next_chunk(run_id=run_id, now=clock.now()):
         pass
     execution.finish(run_id=run_id, now=clock.now())
-    peaks.put(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    peaks.put(_peak_kib())
+
+
+def _peak_kib() -> int:
+    """Return this process's own peak; getrusage would carry over the parent's from before the exec."""
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
