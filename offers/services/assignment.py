@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 
 from loyalty.database import execute, rows
 from loyalty.models import Programme, User
@@ -208,7 +208,12 @@ def assign_chunk(*, parameters: Mapping[str, Any]) -> tuple[int, dict[str, int]]
     execute("SELECT set_config('enable_seqscan', 'off', true), set_config('work_mem', '64MB', true)")
     if parameters["holding_key"] == -1:
         execute(assignment_statements.FREE_EXPIRED_OF_CHUNK, parameters)
-    answer = rows(assignment_statements.CHUNK, parameters)[0]
+    try:
+        with transaction.atomic():
+            answer = rows(assignment_statements.CHUNK, parameters)[0]
+    except IntegrityError:
+        # Another door gave one of them the offer in this very moment.
+        answer = rows(assignment_statements.CHUNK_IN_A_RACE, parameters)[0]
     refused = answer["refused"]
     return answer["assigned"], orjson.loads(refused) if isinstance(refused, str) else refused
 

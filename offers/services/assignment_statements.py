@@ -14,14 +14,16 @@ COLUMNS = (
     "issued_at, synchronized_at, updated_at"
 )
 
-# A true race ends in DO NOTHING here; the outcome is read from what was returned, never from the pre-check.
+# `id` is a column where it was made before. A chunk makes it while inserting, in the order of the rows, so that the
+# key's index grows at its end.
 INSERT = f"""
     INSERT INTO offers_assignment (id, {COLUMNS})
-    SELECT id, {COLUMNS} FROM {{rows}} AS row
+    SELECT {{id}}, {COLUMNS} FROM {{rows}} AS row
      ORDER BY member_id, config_offer_id
-    ON CONFLICT (member_id, config_offer_id, holding_key) DO NOTHING
-    RETURNING id, member_id, config_offer_id, voucher_code_id, synchronized_at
 """
+
+# A true race ends in DO NOTHING here; the outcome is read from what was returned, never from the pre-check.
+ON_CONFLICT = "ON CONFLICT (member_id, config_offer_id, holding_key) DO NOTHING"
 
 ASSIGN = f"""
 WITH plan AS (
@@ -83,7 +85,9 @@ WITH plan AS (
       LEFT JOIN offers_vouchercode AS code
         ON code.segment_id = drawn.segment_id AND code.position = drawn.first_position + ready.draw - drawn.before
 ), inserted AS (
-    {INSERT.format(rows="(SELECT * FROM row WHERE bank_id IS NULL OR voucher_code_id IS NOT NULL)")}
+    {INSERT.format(id="id", rows="(SELECT * FROM row WHERE bank_id IS NULL OR voucher_code_id IS NOT NULL)")}
+    {ON_CONFLICT}
+    RETURNING id, member_id, config_offer_id, synchronized_at
 ), told AS (
     -- One event a set, offer and synchronization; at most a thousand ids each.
     INSERT INTO loyalty_outboxevent
@@ -109,7 +113,7 @@ SELECT known.n, known.member_id, inserted.id AS assignment_id,
  ORDER BY known.n
 """
 
-CHUNK = f"""
+_CHUNK = f"""
 WITH wish AS MATERIALIZED (
     SELECT audience.member_id, audience.ordinal, member.status
       FROM offers_audiencemember AS audience
@@ -137,7 +141,7 @@ WITH wish AS MATERIALIZED (
            ) AS code
      WHERE reservation.run_id = %(run_id)s
 ), row AS (
-    SELECT uuidv7() AS id, wish.member_id, %(config_offer_id)s::bigint AS config_offer_id,
+    SELECT wish.member_id, %(config_offer_id)s::bigint AS config_offer_id,
            %(revision_id)s::bigint AS revision_id, %(template_id)s::bigint AS template_id,
            %(campaign_id)s::bigint AS campaign_id, %(run_id)s::bigint AS run_id,
            {int(Source.MASS_ASSIGNMENT)} AS source,
@@ -159,7 +163,9 @@ WITH wish AS MATERIALIZED (
                AND held.holding_key = %(holding_key)s::bigint
        )
 ), inserted AS (
-    {INSERT.format(rows="row")}
+    {INSERT.format(id="uuidv7()", rows="row")}
+    {{on_conflict}}
+    RETURNING member_id
 ), refused AS (
     UPDATE offers_audiencemember AS audience
        SET outcome = CASE WHEN wish.status <> 'active' THEN 'member_inactive'
@@ -169,21 +175,28 @@ WITH wish AS MATERIALIZED (
       FROM wish
      WHERE audience.run_id = %(run_id)s
        AND audience.member_id = wish.member_id
+       -- Nobody was refused, mostly: then nobody is looked for.
+       AND (SELECT count(*) FROM inserted) < (SELECT count(*) FROM wish)
        AND wish.member_id NOT IN (SELECT member_id FROM inserted)
     RETURNING audience.outcome
 ), told AS (
     INSERT INTO loyalty_outboxevent (programme_id, type, config_offer_id, run_id, chunk, assignment_ids,
                                      is_synchronized, size, data)
-    SELECT %(programme_id)s, 'assignment.created', %(config_offer_id)s, %(run_id)s, %(chunk)s, '{{}}',
+    SELECT %(programme_id)s, 'assignment.created', %(config_offer_id)s, %(run_id)s, %(chunk)s, ARRAY[]::uuid[],
            %(synchronized_at)s::timestamptz IS NOT NULL, count(*),
            jsonb_build_object('source', {int(Source.MASS_ASSIGNMENT)})
       FROM inserted
     HAVING count(*) > 0
 )
 SELECT (SELECT count(*) FROM inserted) AS assigned,
-       (SELECT coalesce(jsonb_object_agg(outcome, n), '{{}}')
+       (SELECT coalesce(jsonb_object_agg(outcome, n), jsonb_build_object())
           FROM (SELECT outcome, count(*) AS n FROM refused GROUP BY outcome) AS counted) AS refused
 """
+
+# A chunk has looked who holds what, so a plain INSERT does, and is a quarter faster. In a race it fails whole, and the
+# second statement does the same chunk.
+CHUNK = _CHUNK.format(on_conflict="")
+CHUNK_IN_A_RACE = _CHUNK.format(on_conflict=ON_CONFLICT)
 
 # A policy of "one open at a time" is freed by expiry. It has to be a statement of its own: inside the INSERT's own
 # statement the freed row would still be in the unique index. The rows are locked in the order of their ids, so that two

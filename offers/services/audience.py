@@ -58,6 +58,18 @@ MATCHED = """
        AND ({predicate})
 """
 
+# Writes every matched member down with an outcome, or with the ordinal that fixes her code. OFFSET 0 keeps the reason a
+# column: flattened, it is worked out again wherever it is named.
+FREEZE = f"""
+    INSERT INTO offers_audiencemember (run_id, member_id, ordinal, outcome)
+    SELECT %(run_id)s, id,
+           CASE WHEN reason IS NULL THEN
+               count(*) FILTER (WHERE reason IS NULL) OVER (ORDER BY id ROWS UNBOUNDED PRECEDING) - 1 END,
+           reason
+      FROM ({MATCHED} OFFSET 0) AS matched
+     ORDER BY id
+"""
+
 
 def dry_run(
     *,

@@ -68,6 +68,25 @@ def _fail(run: MassAssignment, failure: Mapping[str, Any], now: datetime) -> Non
     log.warning("mass_assignment.failed", run=run.pk, **failure)
 
 
+# One reading of the frozen audience cuts the chunks and counts who was left out, by reason.
+CUT = """
+    WITH part AS MATERIALIZED (
+        SELECT outcome, ordinal / %(chunk)s AS number, min(member_id) AS first, max(member_id) AS last, count(*) AS n
+          FROM offers_audiencemember
+         WHERE run_id = %(run_id)s
+         GROUP BY outcome, ordinal / %(chunk)s
+    ), cut AS (
+        INSERT INTO offers_massassignmentchunk
+               (run_id, number, first_member_id, last_member_id, size, attempts, assigned, refused, failure)
+        SELECT %(run_id)s, number, first, last, n, 0, 0, '{}', ''
+          FROM part
+         WHERE number IS NOT NULL
+         ORDER BY number
+    )
+    SELECT outcome, n FROM part WHERE outcome IS NOT NULL
+"""
+
+
 def _plan(run: MassAssignment, now: datetime) -> bool:
     locked = MassAssignment.objects.select_for_update().get(pk=run.pk)
     if locked.state != State.SCHEDULED or locked.planning_attempts != run.planning_attempts:
@@ -82,20 +101,8 @@ def _plan(run: MassAssignment, now: datetime) -> bool:
     predicate = targeting_selector.where(programme=run.programme, criteria=criteria, now=now)
     # A relaunch after a failure plans anew; the failed planning left nothing.
     with targeting_selector.planned(criteria):
-        counted = rows(
-            f"""
-            WITH matched AS ({audience.MATCHED.format(predicate=predicate.sql)}), frozen AS (
-                INSERT INTO offers_audiencemember (run_id, member_id, ordinal, outcome)
-                SELECT %(run_id)s, id,
-                       CASE WHEN reason IS NULL THEN
-                           count(*) FILTER (WHERE reason IS NULL) OVER (ORDER BY id ROWS UNBOUNDED PRECEDING) - 1 END,
-                       reason
-                  FROM matched
-                 ORDER BY id
-                RETURNING outcome
-            )
-            SELECT outcome, count(*) AS n FROM frozen GROUP BY outcome
-            """,
+        matched = execute(
+            audience.FREEZE.format(predicate=predicate.sql),
             dict(predicate.params)
             | {
                 "run_id": run.pk,
@@ -105,22 +112,12 @@ def _plan(run: MassAssignment, now: datetime) -> bool:
                 "now": now,
             },
         )
-    excluded = {row["outcome"]: row["n"] for row in counted if row["outcome"]}
-    eligible = sum(row["n"] for row in counted if row["outcome"] is None)
-    if eligible + sum(excluded.values()) >= settings.MASS_ASSIGNMENT_CHUNK:
+    if matched >= settings.MASS_ASSIGNMENT_CHUNK:
         # Planned against an audience without statistics, a chunk once took 210 s instead of 4.
         execute("ANALYZE offers_audiencemember")
-    execute(
-        """
-        INSERT INTO offers_massassignmentchunk
-               (run_id, number, first_member_id, last_member_id, size, attempts, assigned, refused, failure)
-        SELECT %(run_id)s, ordinal / %(chunk)s, min(member_id), max(member_id), count(*), 0, 0, '{}', ''
-          FROM offers_audiencemember
-         WHERE run_id = %(run_id)s AND ordinal IS NOT NULL
-         GROUP BY ordinal / %(chunk)s
-        """,
-        {"run_id": run.pk, "chunk": settings.MASS_ASSIGNMENT_CHUNK},
-    )
+    counted = rows(CUT, {"run_id": run.pk, "chunk": settings.MASS_ASSIGNMENT_CHUNK})
+    excluded = {row["outcome"]: row["n"] for row in counted if row["outcome"]}
+    eligible = matched - sum(excluded.values())
     MassAssignment.objects.filter(pk=run.pk).update(
         state=State.RUNNING,
         campaign=campaign,
@@ -133,7 +130,7 @@ def _plan(run: MassAssignment, now: datetime) -> bool:
         ends_at=prepared.ends_at,
         acceptance_required=prepared.acceptance_required,
         exposure_minor=prepared.exposure_minor,
-        matched=eligible + sum(excluded.values()),
+        matched=matched,
         excluded=excluded,
         eligible=eligible,
         planned_at=now,

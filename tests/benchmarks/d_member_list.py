@@ -81,7 +81,9 @@ class Server:
         self.process.wait(timeout=20)
 
 
-def _client(way: str, requests: list[bytes], until: float, counts: list[int], sizes: list[int]) -> None:
+def _client(
+    way: str, requests: list[bytes], until: float, counts: list[int], sizes: list[int], wrong: list[str]
+) -> None:
     """Ask over one kept-alive connection until the time is up; count whole answers with status 200."""
     randomly = random.Random(len(counts))
     with socket.create_connection(("127.0.0.1", PORTS[way])) as connection:
@@ -91,11 +93,15 @@ def _client(way: str, requests: list[bytes], until: float, counts: list[int], si
             connection.sendall(randomly.choice(requests))
             status = file.readline()
             if b" 200 " not in status:
-                raise SystemExit(f"{way} answered {status!r}")
+                wrong.append(f"{way} answered {status!r}")
+                return
             length = 0
             while (line := file.readline()) != b"\r\n":
                 if line.lower().startswith(b"content-length:"):
                     length = int(line.partition(b":")[2])
+            if not length:
+                wrong.append(f"{way} did not say how long its answer is")
+                return
             file.read(length)
             sizes[0] = length
             done += 1
@@ -105,10 +111,10 @@ def _client(way: str, requests: list[bytes], until: float, counts: list[int], si
 def _load(way: str, requests: list[bytes], seconds: float) -> tuple[float, int]:
     """Return requests per second and the size of an answer."""
     counts: list[int] = []
-    sizes = [0]
+    sizes, wrong = [0], list[str]()
     begun = time.monotonic()
     threads = [
-        threading.Thread(target=_client, args=(way, requests, begun + seconds, counts, sizes))
+        threading.Thread(target=_client, args=(way, requests, begun + seconds, counts, sizes, wrong))
         for _ in range(CONNECTIONS)
     ]
     for thread in threads:
@@ -116,7 +122,7 @@ def _load(way: str, requests: list[bytes], seconds: float) -> tuple[float, int]:
     for thread in threads:
         thread.join()
     if len(counts) != CONNECTIONS:
-        raise SystemExit(f"A client of {way} gave up.")
+        raise SystemExit(wrong[0] if wrong else f"A client of {way} lost its connection.")
     return sum(counts) / (time.monotonic() - begun), sizes[0]
 
 

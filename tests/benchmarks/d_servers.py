@@ -128,7 +128,8 @@ def _setup() -> dict[str, Callable[..., Any]]:
         from django.conf import settings
 
         settings.ROOT_URLCONF = __name__
-        settings.MIDDLEWARE = []
+        # As every Django project has: it also says how long the answer is, which keeps a connection alive.
+        settings.MIDDLEWARE = ["django.middleware.common.CommonMiddleware"]
         return {"usual": _usual()}
     return {"bare": bare}
 

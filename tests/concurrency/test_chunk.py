@@ -1,0 +1,76 @@
+"""A chunk that meets another door at the same member: one of the two gives, the other says that she has it."""
+
+import threading
+import time
+
+import pytest
+from django.db import connection, transaction
+
+from loyalty import clock
+from loyalty.models import OutboxEvent
+from offers.models import Assignment, AudienceMember, MassAssignment
+from offers.services import execution, mass_assignment
+from tests.factories import (
+    ConfigOfferFactory,
+    MemberFactory,
+    TargetingFactory,
+    give,
+    import_codes,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def waits_for_a_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'")
+        return cursor.fetchone()[0] > 0
+
+
+def test_c_04_a_member_given_the_offer_while_her_chunk_is_written_keeps_the_one_and_the_others_get_theirs():
+    """C-04, D-01: the grant is not yet committed when the chunk looks, so only the unique index can tell."""
+    offer = ConfigOfferFactory(require_vouchers=True)
+    import_codes(offer, 6)
+    members = MemberFactory.create_batch(5, programme=offer.programme)
+    run = mass_assignment.create(
+        programme=offer.programme,
+        template=offer.templates.get(is_default=True),
+        targeting_version=TargetingFactory(programme=offer.programme).current_version,
+        name="Race",
+        campaign=None,
+        terms={},
+        rank=None,
+        actor=None,
+        now=clock.now(),
+    )
+    mass_assignment.launch(run=run, actor=None, now=clock.now())
+    execution.plan(run_id=run.pk, now=clock.now())
+
+    def work() -> None:
+        try:
+            execution.do_next_chunk(run_id=run.pk, now=clock.now())
+        finally:
+            connection.close()
+
+    chunk = threading.Thread(target=work)
+    with transaction.atomic():
+        held = give(members[2], offer)
+        chunk.start()
+        deadline = time.monotonic() + 20
+        while not waits_for_a_lock() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert waits_for_a_lock()
+    chunk.join(timeout=20)
+    execution.finish(run_id=run.pk, now=clock.now())
+
+    run.refresh_from_db()
+    assert run.state == MassAssignment.State.FINISHED
+    assert sorted(Assignment.objects.values_list("member_id", flat=True)) == sorted(member.pk for member in members)
+    assert Assignment.objects.get(member=members[2]).pk == held.pk
+    assert AudienceMember.objects.get(run=run, member=members[2]).outcome == "already_held"
+    assert [(told.size) for told in OutboxEvent.objects.filter(run_id=run.pk)] == [4]
+    codes = set(Assignment.objects.values_list("voucher_code_id", flat=True))
+    assert len(codes) == 5
+    # The code that was reserved for her is back on the tape, and the next one asked for gets it.
+    next_one = give(MemberFactory(programme=offer.programme), offer)
+    assert next_one.voucher_code_id not in codes
