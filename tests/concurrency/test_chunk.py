@@ -29,7 +29,7 @@ def waits_for_a_lock() -> bool:
 
 def test_c_04_a_member_given_the_offer_while_her_chunk_is_written_keeps_the_one_and_the_others_get_theirs():
     """C-04, D-01: the grant is not yet committed when the chunk looks, so only the unique index can tell."""
-    offer = ConfigOfferFactory(require_vouchers=True)
+    offer = ConfigOfferFactory(require_vouchers=True, repeat_policy="once_ever")
     import_codes(offer, 6)
     members = MemberFactory.create_batch(5, programme=offer.programme)
     run = mass_assignment.create(
