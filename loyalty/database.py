@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import psycopg
 import structlog
 from django.db import OperationalError, connection, transaction
+from psycopg.types import datetime
 
 Result = TypeVar("Result")
 log = structlog.get_logger(__name__)
@@ -61,15 +62,28 @@ class _PreparedCursor(psycopg.Cursor[Any]):
 
 
 def prepared_rows(sql: str, parameters: Any = None) -> list[tuple[Any, ...]]:
-    """Run one statement that each session prepares once, and return its rows as tuples.
+    """Run one SELECT that each session prepares once, and return its rows as tuples.
 
-    For a hot path whose planning costs more than its execution. The text must be constant.
+    For a hot path whose planning costs more than its execution. The text must be constant. A session that died while
+    it was idle is replaced, and the SELECT asked again: asking each time whether it lives would double the way there.
     """
+    try:
+        return _prepared_rows(sql, parameters)
+    except OperationalError:
+        if connection.in_atomic_block or not connection.connection.closed:
+            raise
+        connection.close()
+        return _prepared_rows(sql, parameters)
+
+
+def _prepared_rows(sql: str, parameters: Any) -> list[tuple[Any, ...]]:
     connection.ensure_connection()
     # Django's own wrapper around it translates errors and counts queries as everywhere else.
     wrap = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
     # The stubs take only a wrapped cursor here; Django itself hands over the driver's, as this does.
     own: Any = _PreparedCursor(connection.connection)
+    # The driver's own reader of moments, in C; Django's goes through Python to allow any time zone, and ours is UTC.
+    own.adapters.register_loader("timestamptz", datetime.TimestamptzLoader)
     with wrap(own) as cursor:
         cursor.execute(sql, parameters)
         return cursor.fetchall()

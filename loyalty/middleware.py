@@ -2,14 +2,18 @@
 
 import contextlib
 import ipaddress
+import uuid
 from collections.abc import Callable
 
+import structlog
 from django.conf import settings
 from django.contrib import auth
 from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpRequest, HttpResponse
+from django_structlog.middlewares import RequestMiddleware
 
 from loyalty.models import Programme
+from loyalty.page_middleware import API
 
 SESSION_KEY = "programme"
 
@@ -33,6 +37,15 @@ class CallerAddressMiddleware:
         return self.get_response(request)
 
 
+class RequestLogMiddleware(RequestMiddleware):
+    """Name the request, its person and its address in every line that is logged meanwhile; log a line at its end."""
+
+    def prepare(self, request: HttpRequest) -> None:
+        # The package would also log each beginning, and weigh a dozen headers that any caller can write.
+        structlog.contextvars.bind_contextvars(request_id=str(uuid.uuid4()), ip=request.META.get("REMOTE_ADDR"))
+        self.bind_user_id(request)
+
+
 class CurrentProgrammeMiddleware:
     """Set `request.programme` (or None) and `request.programmes`: those the person may choose from.
 
@@ -44,6 +57,8 @@ class CurrentProgrammeMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path_info.startswith(API):
+            return self.get_response(request)
         programmes = _programmes(request)
         chosen = request.session.get(SESSION_KEY) if programmes else None
         request.programmes = programmes  # type: ignore[attr-defined]

@@ -59,18 +59,18 @@ MIDDLEWARE = [
     "loyalty.middleware.CallerAddressMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django_permissions_policy.PermissionsPolicyMiddleware",
-    "csp.middleware.CSPMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "loyalty.page_middleware.PermissionsPolicyMiddleware",
+    "loyalty.page_middleware.CSPMiddleware",
+    "loyalty.page_middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "loyalty.page_middleware.CsrfViewMiddleware",
+    "loyalty.page_middleware.AuthenticationMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "loyalty.page_middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "django_htmx.middleware.HtmxMiddleware",
-    "django_structlog.middlewares.RequestMiddleware",
+    "loyalty.page_middleware.HtmxMiddleware",
+    "loyalty.middleware.RequestLogMiddleware",
     "loyalty.middleware.CurrentProgrammeMiddleware",
 ]
 
@@ -108,9 +108,14 @@ DATABASES["default"].update(
 )
 # Statements are prepared only where the code asks for it (`loyalty.database.prepared_rows`): a threshold that nothing
 # reaches, where Django's None would forbid it. Off behind a pool that shares sessions.
-DATABASES["default"].setdefault("OPTIONS", {})["prepare_threshold"] = (
-    1_000_000 if env.bool("PREPARED_STATEMENTS", True) else None
-)
+_database_options = DATABASES["default"].setdefault("OPTIONS", {})
+_database_options["prepare_threshold"] = None
+if env.bool("PREPARED_STATEMENTS", True):
+    _database_options["prepare_threshold"] = 1_000_000
+    # They are planned once a session, whatever the first calls' values were: planning costs five times their running.
+    _database_options["options"] = (
+        f"{_database_options.get('options', '')} -c plan_cache_mode=force_generic_plan".strip()
+    )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Valkey / Redis -------------------------------------------------------------------------------
@@ -197,6 +202,7 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["loyalty.api.throttling.CallerThrottle"],
     "DEFAULT_RENDERER_CLASSES": ["loyalty.api.renderers.OrjsonRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "loyalty.api.renderers.OnlyJson",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_PAGINATION_CLASS": "loyalty.api.pagination.NewestFirstCursor",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",

@@ -6,13 +6,14 @@ from django.urls import include, path
 from loyalty.views import documentation, health
 
 urlpatterns = [
+    # Addresses are tried in this order: members' apps and tills ask most, and stand first.
+    path("api/docs/", documentation.documentation, name="api-documentation"),
+    path("api/", include("loyalty.api.urls")),
     path("healthz", health.alive, name="healthz"),
     path("readyz", health.ready, name="readyz"),
     path("metrics", health.metrics, name="metrics"),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
-    path("api/docs/", documentation.documentation, name="api-documentation"),
-    path("api/", include("loyalty.api.urls")),
     path("rewards/", include("offers.member_urls")),
     path("offers/", include("offers.urls")),
     path("", include("support.urls")),

@@ -1,9 +1,14 @@
 """JSON out through orjson."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+from rest_framework.utils.mediatypes import media_type_matches
 
 
 class OrjsonRenderer(BaseRenderer):
@@ -22,3 +27,16 @@ class ProblemRenderer(OrjsonRenderer):
 
     media_type = "application/problem+json"
     format = "problem"
+
+
+class OnlyJson(BaseContentNegotiation):
+    """Every answer is JSON, whatever the caller says it accepts: a till that sends `Accept: text/html` is served."""
+
+    def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser | None:
+        return next((parser for parser in parsers if media_type_matches(parser.media_type, request.content_type)), None)
+
+    def select_renderer(
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        first = next(iter(renderers))
+        return first, first.media_type

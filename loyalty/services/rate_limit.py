@@ -2,8 +2,12 @@
 
 DRF's own throttles read, then write, and let a burst of parallel requests through (django-rest-framework#8127). When
 Valkey is away nobody is turned away: grants and lists go on, and the log says that nobody counts.
+
+A process takes a fortieth of a rate at a time and hands it out itself, which saves most requests the way to Valkey.
+What it took and did not hand out before the window ends is lost to the caller, never added to her rate.
 """
 
+import threading
 import time
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,13 +21,57 @@ log = structlog.get_logger(__name__)
 
 # One window a key, from the first request in it.
 COUNT = """
-local count = redis.call('INCR', KEYS[1])
-if count == 1 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
+local count = redis.call('INCRBY', KEYS[1], ARGV[2])
+if redis.call('PTTL', KEYS[1]) < 0 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
 return {count, redis.call('PTTL', KEYS[1])}
 """
 # Long enough that an outage does not cost each request a time-out, short enough to count again soon after it.
 SECONDS_BETWEEN_TRIES = 5.0
 _away_until = 0.0
+
+
+BLOCKS = 40
+# A process remembers this many callers' rests; the one that came first goes first.
+REMEMBERED = 20_000
+
+
+class _TakenBefore:
+    """What this process may still hand out, by caller."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._rests: dict[tuple[str, str], tuple[int, float]] = {}
+
+    def hand_out(self, name: str, key: str) -> bool:
+        with self._lock:
+            left, ends = self._rests.pop((name, key), (0, 0.0))
+            if left < 1 or time.monotonic() >= ends:
+                return False
+            if left > 1:
+                self._rests[name, key] = (left - 1, ends)
+            return True
+
+    def keep(self, name: str, key: str, left: int, seconds: float) -> None:
+        with self._lock:
+            # Two threads may have asked at once: both rests are the caller's.
+            other, ends = self._rests.pop((name, key), (0, 0.0))
+            if time.monotonic() < ends:
+                left += other
+            self._rests[name, key] = (left, time.monotonic() + seconds)
+            if len(self._rests) > REMEMBERED:
+                del self._rests[next(iter(self._rests))]
+
+    def forget(self) -> None:
+        with self._lock:
+            self._rests.clear()
+
+
+_taken_before = _TakenBefore()
+
+
+def forget() -> None:
+    """Give up what this process holds; for tests that empty Valkey."""
+    _taken_before.forget()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +85,21 @@ def take(*, name: str, key: str) -> Taken:
     """Count one more of `name` (a rate of settings.RATES) for the key, and say whether it was still within the rate."""
     global _away_until
     limit, seconds = settings.RATES[name]
+    if _taken_before.hand_out(name, key):
+        return Taken(is_allowed=True)
     if time.monotonic() < _away_until:
         return Taken(is_allowed=True)
+    block = max(1, limit // BLOCKS)
     try:
-        count, left = _script(settings.REDIS_URL)(keys=[f"rate:{name}:{key}"], args=[int(seconds * 1000)])
+        count, left = _script(settings.REDIS_URL)(keys=[f"rate:{name}:{key}"], args=[int(seconds * 1000), block])
     except redis.RedisError as error:
         _away_until = time.monotonic() + SECONDS_BETWEEN_TRIES
         log.warning("rate_limit.not_counted", rate=name, error=type(error).__name__)
         return Taken(is_allowed=True)
-    return Taken(is_allowed=count <= limit, seconds_left=max(left, 0) / 1000)
+    granted = min(block, limit - (count - block))
+    if granted > 1:
+        _taken_before.keep(name, key, granted - 1, max(left, 0) / 1000)
+    return Taken(is_allowed=granted >= 1, seconds_left=max(left, 0) / 1000)
 
 
 @lru_cache(maxsize=4)

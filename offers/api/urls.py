@@ -6,6 +6,11 @@ from offers.api import assignment, catalogue, mass_assignment, member_offers, ta
 
 # Keys from outside may hold slashes; an address with a verb stands before the one without.
 urlpatterns = [
+    # First, because most requests are members'.
+    path("me/offers", member_offers.MyOffers.as_view(), name="my-offers"),
+    path("me/offers/<uuid:offer_id>", member_offers.MyOffer.as_view(), name="my-offer"),
+    path("me/offers/<uuid:offer_id>/accept", member_offers.AcceptMyOffer.as_view(), name="accept-my-offer"),
+    path("me/offers/<uuid:offer_id>/products", member_offers.MyOfferProducts.as_view(), name="my-offer-products"),
     path("config-offers", catalogue.ConfigOffers.as_view(), name="config-offers"),
     path("config-offers/<path:key>/publish", catalogue.PublishConfigOffer.as_view(), name="publish-config-offer"),
     path("config-offers/<path:key>/archive", catalogue.ArchiveConfigOffer.as_view(), name="archive-config-offer"),
@@ -27,8 +32,4 @@ urlpatterns = [
     path(
         "mass-assignments/<int:run_id>/outcomes", mass_assignment.MassAssignmentOutcomes.as_view(), name="run-outcomes"
     ),
-    path("me/offers", member_offers.MyOffers.as_view(), name="my-offers"),
-    path("me/offers/<uuid:offer_id>", member_offers.MyOffer.as_view(), name="my-offer"),
-    path("me/offers/<uuid:offer_id>/accept", member_offers.AcceptMyOffer.as_view(), name="accept-my-offer"),
-    path("me/offers/<uuid:offer_id>/products", member_offers.MyOfferProducts.as_view(), name="my-offer-products"),
 ]

@@ -82,14 +82,17 @@ hers AS (
     assignment.starts_at, assignment.ends_at, assignment.acceptance_required, assignment.accepted_at,
     assignment.voucher_code_id IS NOT NULL AS has_code, assignment.rank
   FROM who CROSS JOIN moment
-  JOIN offers_assignment AS assignment ON assignment.member_id = who.member_id
+  -- Hers first, and by her index: planned freely, a programme of few offers is asked offer by offer.
+  CROSS JOIN LATERAL (
+    SELECT * FROM offers_assignment WHERE member_id = who.member_id
+      AND synchronized_at IS NOT NULL AND revoked_at IS NULL AND closed_at IS NULL AND used_up_at IS NULL
+    OFFSET 0
+  ) AS assignment
   JOIN offers_configoffer AS offer
     ON offer.id = assignment.config_offer_id AND offer.programme_id = who.programme_id
   JOIN offers_offerrevision AS shown ON shown.id = offer.current_revision_id
   JOIN offers_offerrevision AS given ON given.id = assignment.revision_id
-  WHERE assignment.synchronized_at IS NOT NULL AND assignment.revoked_at IS NULL
-    AND assignment.closed_at IS NULL AND assignment.used_up_at IS NULL
-    AND (assignment.ends_at IS NULL OR assignment.ends_at > moment.now)
+  WHERE assignment.ends_at IS NULL OR assignment.ends_at > moment.now
 ),
 everyones AS (
   SELECT offer.public_id AS id, false AS is_personal, {_TEXTS},
