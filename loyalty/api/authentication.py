@@ -31,7 +31,7 @@ class ApiClientAuthentication(BaseAuthentication):
     keyword = "Api-Key"
 
     def authenticate(self, request: Request) -> tuple[None, ApiClient] | None:
-        scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+        scheme, _, key = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
         if scheme.lower() != self.keyword.lower():
             return None
         address = request.META.get("REMOTE_ADDR", "")
@@ -61,7 +61,7 @@ class MemberTokenAuthentication(BaseAuthentication):
     keyword = "Bearer"
 
     def authenticate(self, request: Request) -> tuple[None, ActingMember] | None:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
         if scheme.lower() != self.keyword.lower():
             return None
         try:

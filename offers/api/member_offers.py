@@ -104,7 +104,9 @@ class OfferProductsSchema(serializers.Serializer[Any]):
 
 def languages(request: Request) -> list[str]:
     """Return what the reader asks for, best first; the primary language stands in for its regions."""
-    header = request.headers.get("Accept-Language", "")
+    header = request.META.get("HTTP_ACCEPT_LANGUAGE", "")
+    if not header:
+        return []
     asked = [code.partition("-")[0] for code, weight in parse_accept_lang_header(header) if code != "*" and weight > 0]
     return list(dict.fromkeys(asked))
 

@@ -31,7 +31,7 @@ who AS (
     programme.timezone AS programme_timezone,
     COALESCE(NULLIF(member.timezone, ''), programme.timezone) AS timezone,
     COALESCE(
-      (SELECT wanted.code FROM unnest(%(languages)s::text[]) WITH ORDINALITY AS wanted (code, place)
+      (SELECT wanted.code FROM string_to_table(%(languages)s, ',') WITH ORDINALITY AS wanted (code, place)
        WHERE wanted.code = ANY (programme.languages) ORDER BY wanted.place LIMIT 1),
       CASE WHEN member.language = ANY (programme.languages) THEN member.language END,
       programme.languages[1], 'en'
@@ -244,12 +244,12 @@ def detail(
     given: dict[str, Any] = {
         "member_id": member_id,
         "programme_id": programme_id,
-        "languages": languages,
+        "languages": ",".join(languages),
         "id": offer_id,
     }
     for query in (_DETAIL_OF_HERS, _DETAIL_OF_EVERYONES):
         with connection.cursor() as cursor:
-            cursor.execute(query, {**given, "languages": list(languages)})
+            cursor.execute(query, given)
             found = cursor.fetchone()
             if found is not None:
                 names = [column.name for column in cursor.description]
@@ -285,7 +285,7 @@ def _rows(
 ) -> list[tuple[Any, ...]]:
     # Planning this statement costs several times its execution, so sessions prepare it (goal D).
     rows = prepared_rows(
-        query, {"member_id": member_id, "programme_id": programme_id, "languages": list(languages), "now": now}
+        query, {"member_id": member_id, "programme_id": programme_id, "languages": ",".join(languages), "now": now}
     )
     if not rows:
         raise NotFound("This member is not active, or the programme has no offers now.")

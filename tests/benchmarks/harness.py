@@ -44,13 +44,24 @@ def fresh_database() -> None:
     call_command("migrate", verbosity=0)
 
 
-def database_url() -> str:
-    """Return the bench's database as a URL, for the servers that are measured."""
+def copy_database(name: str) -> None:
+    """Copy the bench's database as it is now; nobody else may be connected to it."""
+    parameters = connection.get_connection_params() | {"dbname": "postgres"}
+    parameters.pop("cursor_factory", None)
+    parameters.pop("context", None)
+    connection.close()
+    with psycopg.connect(**parameters, autocommit=True) as server:
+        server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        server.execute(f"CREATE DATABASE {name} TEMPLATE {NAME}")
+
+
+def database_url(name: str = NAME) -> str:
+    """Return the bench's database, or a copy of it, as a URL, for the servers that are measured."""
     parameters = connection.get_connection_params()
     query = {"host": parameters["host"]} | ({"port": str(parameters["port"])} if parameters.get("port") else {})
     user = quote(parameters["user"], safe="")
     password = f":{quote(parameters['password'], safe='')}" if parameters.get("password") else ""
-    return f"postgresql://{user}{password}@/{NAME}?{urlencode(query)}"
+    return f"postgresql://{user}{password}@/{name}?{urlencode(query)}"
 
 
 def execute(sql: str, parameters: Any = None) -> None:
