@@ -61,17 +61,8 @@ class _TakenBefore:
             if len(self._rests) > REMEMBERED:
                 del self._rests[next(iter(self._rests))]
 
-    def forget(self) -> None:
-        with self._lock:
-            self._rests.clear()
-
 
 _taken_before = _TakenBefore()
-
-
-def forget() -> None:
-    """Give up what this process holds; for tests that empty Valkey."""
-    _taken_before.forget()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,13 @@
-"""Whose address a request carries."""
+"""Whose address a request carries, and which way it goes."""
 
 import pytest
 from django.conf import settings
 from django.test import Client
+from django.utils import translation
 
+from loyalty import clock
 from loyalty.models import Scope
+from loyalty.services import member_token
 from tests.factories import ApiClientFactory, MemberFactory
 
 pytestmark = pytest.mark.django_db
@@ -34,3 +37,48 @@ def test_behind_a_trusted_proxy_a_keys_address_is_the_last_hop(settings, trusts,
 
 def test_the_address_is_set_before_anything_reads_it():
     assert settings.MIDDLEWARE[0] == "loyalty.middleware.CallerAddressMiddleware"
+
+
+def test_an_api_request_reads_no_session_sets_no_cookie_and_keeps_the_transport_headers():
+    """Goal D: what browsers need is not paid for by members' apps; what protects the transport stays."""
+    member = MemberFactory()
+    token = member_token.mint(member=member, now=clock.now())
+    client = Client()
+    client.cookies["sessionid"] = "anything"
+    client.cookies["django_language"] = "de"
+    answer = client.get("/api/v1/me/offers", headers={"Authorization": f"Bearer {token}"})
+    assert answer.status_code == 200
+    assert not hasattr(answer.wsgi_request, "session")
+    assert not answer.cookies
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert answer["X-Frame-Options"] == "DENY"
+    assert int(answer["Content-Length"]) == len(answer.content)
+
+
+def test_an_api_request_does_not_speak_the_language_of_the_page_before_it_in_its_thread():
+    translation.activate("de")
+    Client().get("/api/v1/me/offers")
+    assert translation.get_language() == "en"
+
+
+def test_an_unknown_api_address_and_one_that_fails_are_problem_details(monkeypatch):
+    answer = Client().get("/api/v1/nothing-here")
+    assert answer.status_code == 404
+    assert answer.json()["code"] == "not_found"
+    token = member_token.mint(member=MemberFactory(), now=clock.now())
+
+    def fail(**_given):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("offers.api.member_offers.member_offers.listed", fail)
+    client = Client(raise_request_exception=False)
+    broken = client.get("/api/v1/me/offers", headers={"Authorization": f"Bearer {token}"})
+    assert broken.status_code == 500
+    assert broken.json()["code"] == "internal_error"
+
+
+def test_a_till_that_asks_for_html_gets_json():
+    token = member_token.mint(member=MemberFactory(), now=clock.now())
+    answer = Client().get("/api/v1/me/offers", headers={"Authorization": f"Bearer {token}", "Accept": "text/html"})
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "application/json"

@@ -62,6 +62,27 @@ def test_a_thousand_at_once_get_exactly_the_limit(rates):
     assert Counter(allowed) == {True: 100, False: 900}
 
 
+def test_a_process_takes_a_fortieth_of_a_rate_at_a_time_and_hands_out_exactly_the_rate(rates, monkeypatch):
+    """A5: ninety of a hundred requests save the way to Valkey, and not one too many is let through."""
+    rates["client"] = (400, 60)
+    asked: list[int] = []
+    script = rate_limit._script
+
+    def counting(url):
+        def run(**given):
+            asked.append(given["args"][1])
+            return script(url)(**given)
+
+        return run
+
+    monkeypatch.setattr(rate_limit, "_script", counting)
+    allowed = [rate_limit.take(name="client", key="blocks").is_allowed for _ in range(403)]
+    assert Counter(allowed) == {True: 400, False: 3}
+    assert asked == [10] * 43
+    refused = rate_limit.take(name="client", key="blocks")
+    assert 0 < refused.seconds_left <= 60
+
+
 @pytest.mark.django_db(transaction=True)
 def test_wrong_keys_tried_in_parallel_are_cut_off(rates):
     """A5: brute force on API keys."""
