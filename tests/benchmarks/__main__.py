@@ -10,17 +10,18 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loyalty.settings")
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="./run bench", description=__doc__)
-    parser.add_argument("names", nargs="*", default=["A", "B", "D"], help="rows to measure (default: all)")
+    parser.add_argument("names", nargs="*", default=["A", "B", "D", "E"], help="rows to measure (default: all)")
     parser.add_argument("--members", type=int, default=1_000_000)
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
     django.setup()
-    from tests.benchmarks import a_mass_assignment, b_voucher_import, d_member_list, harness
+    from tests.benchmarks import a_mass_assignment, b_voucher_import, d_member_list, e_one_grant, harness
 
     rows = {
         "A": lambda: a_mass_assignment.run(n=options.members, repeats=options.repeats),
         "B": lambda: b_voucher_import.run(repeats=options.repeats),
         "D": lambda: d_member_list.run(n=options.members, repeats=options.repeats),
+        "E": lambda: e_one_grant.run(n=options.members, repeats=options.repeats),
     }
     unknown = sorted({name.upper() for name in options.names} - set(rows))
     if unknown:
