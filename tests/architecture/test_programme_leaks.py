@@ -28,6 +28,11 @@ SCOPES = {
 SCOPELESS = {
     "offers.selectors.demo_members.choices": "the demo's own programme, where the demo runs",
     "offers.selectors.demo_members.found": "the demo's own programme, where the demo runs",
+    "offers.selectors.integrity.checks": "statements, not what they find",
+    "offers.selectors.integrity.check.of": "the condition that keeps to a programme",
+    "offers.selectors.integrity.relation.checks": "statements, not what they find",
+    "offers.selectors.integrity.relation.name": "names a relation",
+    "offers.selectors.integrity.relation.unguarded": "reads the models",
     "offers.selectors.targeting.planned": "how the database plans, not what it finds",
     "offers.selectors.voucher.drawable": "a condition, for a bank's segments",
     "support.selectors.assignment.explained": "says the terms that it is given",

@@ -23,7 +23,8 @@ def test_d_01_sets_in_opposite_orders_free_and_assign_without_a_deadlock():
     members = MemberFactory.create_batch(40, programme=programme)
     for member in members:
         give(member, offer)
-    Assignment.objects.update(ends_at=clock.now() - timedelta(hours=1))
+    hour = timedelta(hours=1)
+    Assignment.objects.update(starts_at=clock.now() - 2 * hour, ends_at=clock.now() - hour)
 
     def ask(of):
         with transaction.atomic():
