@@ -19,6 +19,9 @@ def main() -> None:
 
     rows = {
         "A": lambda: a_mass_assignment.run(n=options.members, repeats=options.repeats),
+        "A-GROWTH": lambda: a_mass_assignment.run_growth(
+            n=options.members, repeats=options.repeats, few=options.members // 100, many=10 * options.members
+        ),
         "B": lambda: b_voucher_import.run(repeats=options.repeats),
         "D": lambda: d_member_list.run(n=options.members, repeats=options.repeats),
         "E": lambda: e_one_grant.run(n=options.members, repeats=options.repeats),

@@ -7,6 +7,7 @@ member at a time; bulk_create + bulk_update is the better of the usual ways.
 
 import io
 import multiprocessing
+import statistics
 import sys
 import time
 import uuid
@@ -19,13 +20,15 @@ from tests.benchmarks import harness, planting, worker
 # What a run writes, in the order in which it is copied back.
 WRITTEN = ("offers_audiencemember", "offers_massassignmentchunk", "offers_assignment", "loyalty_outboxevent")
 WORKERS = 2
+FEW_DATABASE = f"{harness.NAME}_few"
 
 
 class Scene:
     """A million members, their offer, its bank, and the ways to assign it."""
 
-    def __init__(self, n: int) -> None:
+    def __init__(self, n: int, *, existing: int = 0) -> None:
         self.n = n
+        self.existing = existing
         self.programme = planting.programme()
         planting.members(self.programme, count=n)
         self.template = planting.offer(self.programme, "coffee", require_vouchers=True)
@@ -37,7 +40,12 @@ class Scene:
 
     def empty(self) -> None:
         """Take every written row away, without a trace in the tables."""
-        harness.execute("TRUNCATE " + ", ".join([*WRITTEN, "offers_codereservation"]))
+        if self.existing:
+            # What was there before stays: only the run before is taken away.
+            harness.execute("DELETE FROM offers_assignment WHERE run_id IS NOT NULL")
+            harness.execute("VACUUM ANALYZE offers_assignment")
+        written = [table for table in WRITTEN if not (self.existing and table == "offers_assignment")]
+        harness.execute("TRUNCATE " + ", ".join([*written, "offers_codereservation"]))
         harness.execute("UPDATE offers_vouchersegment SET cursor = 0 WHERE id = %s", [self.segment.pk])
         harness.execute("DELETE FROM offers_massassignment")
         harness.execute("VACUUM ANALYZE offers_vouchersegment")
@@ -57,7 +65,8 @@ class Scene:
         context = multiprocessing.get_context("spawn")
         ready, go, peaks = context.Semaphore(0), context.Event(), context.Queue()
         workers = [
-            context.Process(target=worker.work, args=(harness.NAME, run.pk, ready, go, peaks)) for _ in range(WORKERS)
+            context.Process(target=worker.work, args=(harness.database_name(), run.pk, ready, go, peaks))
+            for _ in range(WORKERS)
         ]
         for process in workers:
             process.start()
@@ -74,13 +83,15 @@ class Scene:
             process.join()
         self.phases.append((planned - begun, ended - planned))
         self._check(run)
-        if not self.saved:
+        if not self.saved and not self.existing:
             self._save(run.pk)
         return ended - begun
 
     def _check(self, run: Any) -> None:
         run.refresh_from_db()
-        distinct = harness.value("SELECT count(DISTINCT voucher_code_id) FROM offers_assignment")
+        distinct = harness.value(
+            "SELECT count(DISTINCT voucher_code_id) FROM offers_assignment WHERE run_id = %s", [run.pk]
+        )
         told = harness.value("SELECT sum(size) FROM loyalty_outboxevent")
         if (run.state, distinct, told) != ("finished", self.n, self.n):
             raise SystemExit(f"The run ended as {run.state} with {distinct} codes and {told} told, not {self.n}.")
@@ -228,6 +239,35 @@ def run(*, n: int = 1_000_000, repeats: int = 5, orm_n: int = 2_000, bulk_n: int
         rows_per_second=int(n / engine),
         slowest_to_fastest=round(max(seconds["engine"]) / min(seconds["engine"]), 2),
         worker_peak_mib=max(scene.peaks) // 1024,
+    )
+
+
+def run_growth(*, n: int = 1_000_000, repeats: int = 5, few: int = 10_000, many: int = 10_000_000) -> None:
+    """Measure the same job into a table that holds few assignments and into one that holds many, in turn."""
+    scenes = {"few": Scene(n, existing=few)}
+    members = max(few, n)
+    planting.assignments(scenes["few"].programme, count=few, members=members)
+    harness.copy_database(FEW_DATABASE)
+    scenes["many"] = scenes["few"]
+    planting.assignments(scenes["few"].programme, count=many - few, members=members)
+
+    def into(name: str) -> float:
+        harness.use_database(harness.NAME if name == "many" else FEW_DATABASE)
+        return scenes[name].engine()
+
+    for name in scenes:
+        into(name)
+    seconds = harness.interleaved({name: lambda name=name: into(name) for name in scenes}, repeats=repeats)
+    harness.use_database(harness.NAME)
+    harness.report(
+        "A-growth",
+        n=n,
+        seconds=harness.median(seconds["many"]),
+        ratio_to_limit=0.0,
+        ratio_to_orm=0.0,
+        existing={"few": few, "many": many},
+        many_to_few=round(statistics.median(b / a for a, b in zip(seconds["few"], seconds["many"], strict=True)), 2),
+        seconds_into={name: round(harness.median(values), 3) for name, values in seconds.items()},
     )
 
 

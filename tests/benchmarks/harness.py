@@ -23,12 +23,16 @@ NAME = "laurel_bench"
 VARIABLE = "LAUREL_BENCH_DATABASE"
 
 
-def use_database() -> None:
-    """Point this process at the bench's database."""
+def use_database(name: str = NAME) -> None:
+    """Point this process at the bench's database, or at a copy of it."""
     connection.close()
-    settings.DATABASES["default"]["NAME"] = NAME
-    connection.settings_dict["NAME"] = NAME
-    os.environ[VARIABLE] = NAME
+    settings.DATABASES["default"]["NAME"] = name
+    connection.settings_dict["NAME"] = name
+    os.environ[VARIABLE] = name
+
+
+def database_name() -> str:
+    return str(connection.settings_dict["NAME"])
 
 
 def fresh_database() -> None:

@@ -62,6 +62,28 @@ def offer(programme: Programme, reference: str, *, require_vouchers: bool = Fals
     return OfferTemplate.objects.create(programme=programme, config_offer=made, name="Default", is_default=True)
 
 
+def assignments(programme: Programme, *, count: int, members: int) -> None:
+    """Plant assignments of other offers, each to the first `members` members in turn, in the order of the members."""
+    rounds, rest = divmod(count, members)
+    for number in range(rounds + bool(rest)):
+        made = ConfigOffer.objects.filter(programme=programme).count()
+        template = offer(programme, f"before-{made}")
+        execute(
+            """
+            INSERT INTO offers_assignment
+                   (member_id, config_offer_id, revision_id, template_id, source, holding_key, rank, starts_at, ends_at,
+                    acceptance_required, exposure_minor, issued_at, synchronized_at, updated_at)
+            SELECT id, %s, %s, %s, 2, 0, 100, now(), now() + interval '30 days', false, 0, now(), now(), now()
+              FROM loyalty_member WHERE programme_id = %s ORDER BY id LIMIT %s
+            """,
+            [
+                template.config_offer_id, template.config_offer.current_revision_id, template.pk, programme.pk,
+                members if number < rounds else rest,
+            ],
+        )  # fmt: skip
+    execute("VACUUM ANALYZE offers_assignment")
+
+
 def codes(template: OfferTemplate, *, count: int) -> VoucherSegment:
     """Fill the offer's bank with one segment of distinct codes."""
     bank = template.config_offer.voucher_bank
