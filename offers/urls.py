@@ -24,6 +24,7 @@ urlpatterns = [
     path("templates/<int:pk>/archive", template.archive, name="template_archive"),
     path("vouchers/", voucher.banks, name="vouchers"),
     path("vouchers/<int:pk>/", voucher.bank, name="voucher_bank"),
+    path("vouchers/<int:pk>/check", voucher.check_codes, name="voucher_check"),
     path("vouchers/<int:pk>/import", voucher.import_codes, name="voucher_import"),
     path("vouchers/<int:pk>/low-stock", voucher.low_stock, name="voucher_low_stock"),
     path("vouchers/<int:pk>/count", voucher.count, name="voucher_count"),

@@ -18,6 +18,7 @@ urlpatterns = [
     path("offer-templates", template.OfferTemplates.as_view(), name="offer-templates"),
     path("offer-templates/<path:key>/archive", template.ArchiveOfferTemplate.as_view(), name="archive-offer-template"),
     path("offer-templates/<path:key>", template.OneOfferTemplate.as_view(), name="offer-template"),
+    path("voucher-banks/<path:key>/codes/dry-run", voucher.DryRunVoucherCodes.as_view(), name="dry-run-voucher-codes"),
     path("voucher-banks/<path:key>/codes", voucher.VoucherCodes.as_view(), name="voucher-codes"),
     path("assignments", assignment.Assignments.as_view(), name="assignments"),
     path("assignments/<uuid:assignment_id>", assignment.OneAssignment.as_view(), name="assignment"),

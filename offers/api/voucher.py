@@ -19,7 +19,7 @@ from loyalty import clock
 from loyalty.errors import InvalidInput
 from loyalty.models import Scope
 from offers.api.view import OffersView
-from offers.models import VoucherBatch
+from offers.models import VoucherBank, VoucherBatch
 from offers.selectors import catalogue as offer_selectors
 from offers.selectors import voucher as selectors
 from offers.services import voucher, voucher_file
@@ -67,10 +67,58 @@ class StockSerializer(serializers.Serializer[Any]):
     imported = serializers.IntegerField()
 
 
-class VoucherCodes(OffersView):
-    scopes = {"GET": Scope.VOUCHERS, "POST": Scope.VOUCHERS}
+class FindingSerializer(serializers.Serializer[Any]):
+    kind = serializers.CharField()
+    severity = serializers.ChoiceField(
+        ["error", "ignored", "warning"],
+        help_text="An error refuses the file, an ignored line is left out, a warning changes nothing.",
+    )
+    count = serializers.IntegerField(help_text="How many there are; `problems` lists the first of them.")
+    more = serializers.IntegerField(help_text="How many are not listed.")
+    problems = serializers.ListField(child=serializers.DictField())
+
+
+class ReportSerializer(serializers.Serializer[Any]):
+    lines = serializers.IntegerField()
+    imported = serializers.IntegerField(help_text="How many codes would be imported; 0 when the file is refused.")
+    duplicates_in_file = serializers.IntegerField()
+    duplicates_in_bank = serializers.IntegerField()
+    is_acceptable = serializers.BooleanField()
+    findings = FindingSerializer(many=True)
+
+
+EXPIRES_AT = OpenApiParameter("expires_at", OpenApiTypes.DATETIME, description="When the codes expire, with offset.")
+FILE_PARAMETERS = [BY, EXPIRES_AT, OpenApiParameter("file_name", str)]
+
+
+class VoucherFileView(OffersView):
+    """What takes a file of codes for a bank."""
+
     parser_classes = [VoucherFileParser]
     keys = ("offer_reference", "id")
+
+    def found(self, key: str) -> VoucherBank:
+        """Return the bank; by its offer's reference also before the first publication, when there was none yet."""
+        if self.by == "offer_reference":
+            return voucher.make_bank(offer=offer_selectors.find(programme=self.programme, key=key))
+        return selectors.find(programme=self.programme, by="id", key=key)
+
+    def given(self) -> dict[str, Any]:
+        """Return what an import and its dry run are told."""
+        expires_at = moment(self.request.query_params.get("expires_at"))
+        # Without a body the framework does not ask the parser.
+        data: Any = self.request.data
+        file: BinaryIO = data if hasattr(data, "read") else io.BytesIO()
+        return {
+            "file": file,
+            "file_name": self.request.query_params.get("file_name", ""),
+            "expires_at": expires_at,
+            "now": clock.now(),
+        }
+
+
+class VoucherCodes(VoucherFileView):
+    scopes = {"GET": Scope.VOUCHERS, "POST": Scope.VOUCHERS}
 
     @extend_schema(operation_id="count_voucher_codes", responses=StockSerializer, parameters=[BY])
     def get(self, request: Request, key: str) -> Response:
@@ -91,49 +139,48 @@ class VoucherCodes(OffersView):
         operation_id="upload_voucher_codes",
         request={"text/plain": OpenApiTypes.BINARY},
         responses={201: VoucherBatchSerializer},
-        parameters=[
-            BY,
-            OpenApiParameter("expires_at", OpenApiTypes.DATETIME, description="When the codes expire, with offset."),
-            OpenApiParameter("file_name", str),
-        ],
+        parameters=FILE_PARAMETERS,
     )
     def post(self, request: Request, key: str) -> Response:
         """Import codes: one a line, UTF-8, no header, at most 26,214,400 bytes. Codes that are there are ignored.
 
         Sending the same file again is harmless. Any problem refuses the whole file and names the lines.
         """
-        expires_at = self._expires_at()
-        if self.by == "offer_reference":
-            # Also before the first publication, when there is no bank yet.
-            bank = voucher.make_bank(offer=offer_selectors.find(programme=self.programme, key=key))
-        else:
-            bank = selectors.find(programme=self.programme, by="id", key=key)
-        # Without a body the framework does not ask the parser.
-        given: Any = request.data
-        file: BinaryIO = given if hasattr(given, "read") else io.BytesIO()
-        now = clock.now()
-        with file:
-            batch = voucher.import_file(
-                bank=bank,
-                file=file,
-                file_name=request.query_params.get("file_name", ""),
-                expires_at=expires_at,
-                actor=None,
-                now=now,
-                api_client=self.client,
-            )
-        batch.left = selectors.codes_left(bank=bank, now=now)  # type: ignore[attr-defined]
+        bank = self.found(key)
+        given = self.given()
+        with given["file"]:
+            batch = voucher.import_file(bank=bank, actor=None, api_client=self.client, **given)
+        batch.left = selectors.codes_left(bank=bank, now=given["now"])  # type: ignore[attr-defined]
         return Response(VoucherBatchSerializer(batch).data, status=201)
 
-    def _expires_at(self) -> datetime | None:
-        given = self.request.query_params.get("expires_at")
-        if not given:
-            return None
-        try:
-            moment = parse_datetime(given)
-        except ValueError:
-            moment = None
-        if moment is None or moment.tzinfo is None:
-            message = "`expires_at` is a moment with its offset, such as 2026-12-31T23:59:59+01:00."
-            raise InvalidInput(message, problems=[{"field": "expires_at", "code": "not_a_moment", "message": message}])
-        return moment
+
+class DryRunVoucherCodes(VoucherFileView):
+    scopes = {"POST": Scope.VOUCHERS}
+
+    @extend_schema(
+        operation_id="dry_run_voucher_codes",
+        request={"text/plain": OpenApiTypes.BINARY},
+        responses=ReportSerializer,
+        parameters=FILE_PARAMETERS,
+    )
+    def post(self, request: Request, key: str) -> Response:
+        """Say what uploading the file would do, with every problem and oddity by its line; import nothing."""
+        bank = self.found(key)
+        given = self.given()
+        with given["file"]:
+            report = voucher.check_file(bank=bank, **given)
+        return Response(ReportSerializer(report).data)
+
+
+def moment(given: Any) -> datetime | None:
+    """Read `expires_at`; nothing given is never. Raises InvalidInput."""
+    if not given:
+        return None
+    try:
+        read = parse_datetime(given) if isinstance(given, str) else None
+    except ValueError:
+        read = None
+    if read is None or read.tzinfo is None:
+        message = "`expires_at` is a moment with its offset, such as 2026-12-31T23:59:59+01:00."
+        raise InvalidInput(message, problems=[{"field": "expires_at", "code": "not_a_moment", "message": message}])
+    return read

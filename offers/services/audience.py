@@ -12,7 +12,8 @@ from loyalty.errors import InvalidInput
 from loyalty.models import Programme
 from offers.models import Campaign, CodeReservation, MassAssignment, OfferTemplate
 from offers.selectors import targeting as targeting_selector
-from offers.services import assignment, voucher_tape
+from offers.selectors import voucher as voucher_selector
+from offers.services import assignment
 from offers.services import terms as terms_service
 from offers.services.terms import Prepared
 
@@ -98,7 +99,7 @@ def dry_run(
         )
     excluded = {row["reason"]: row["n"] for row in counted if row["reason"]}
     eligible = sum(row["n"] for row in counted if row["reason"] is None)
-    left = voucher_tape.codes_left(bank_id=offer.voucher_bank.pk, now=now) if offer.require_vouchers else None
+    left = voucher_selector.codes_left(bank=offer.voucher_bank, now=now) if offer.require_vouchers else None
     return DryRun(
         matched=eligible + sum(excluded.values()),
         excluded=excluded,

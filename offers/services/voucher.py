@@ -1,7 +1,7 @@
 """Voucher banks: made with their offer, filled from files (S4-07, S4-17..21; DESIGN 4)."""
 
 from datetime import datetime
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
@@ -9,21 +9,19 @@ from django.utils.translation import gettext as _
 from loyalty.errors import Conflict, InvalidInput
 from loyalty.models import ApiClient, User
 from loyalty.services import audit
-from offers.models import ConfigOffer, VoucherBank, VoucherBatch, VoucherSegment
-from offers.services import module
+from offers.models import ConfigOffer, VoucherBank, VoucherBatch
+from offers.services import module, voucher_doctor, voucher_staging
+from offers.services.voucher_doctor import Report
 from offers.services.voucher_file import Reading, blocks, check_name
+from offers.services.voucher_staging import ImportRunning
+
+__all__ = ["ImportRunning", "VouchersNotRequired", "check_file", "import_file", "make_bank", "set_low_stock"]
 
 
 class VouchersNotRequired(Conflict):
     """The offer draws no codes, so it has no bank (S4-17)."""
 
     code = "vouchers_not_required"
-
-
-class ImportRunning(Conflict):
-    """Another file is being imported into the same bank (S4-21)."""
-
-    code = "import_running"
 
 
 def make_bank(*, offer: ConfigOffer) -> VoucherBank:
@@ -68,39 +66,17 @@ def import_file(
 ) -> VoucherBatch:
     """Import a file of codes as one new segment of the bank, and say what came of it.
 
-    Codes that the file repeats, or that the bank has, are ignored and counted (S4-20). Positions follow the order of
-    the codes: inserting in the order of the unique index is what makes half a million quick.
+    Codes that the file repeats, or that the bank has, are ignored and counted (S4-20).
     Raises InvalidVoucherFile (every problem, with its line; nothing is written), VoucherFileTooLarge,
     VouchersNotRequired, ImportRunning, OffersModuleOff. Reads `file` once, from its position, in bounded memory; hand
     it over only when it has arrived, since the bank is locked meanwhile.
     """
-    offer = bank.config_offer
-    module.require(programme=offer.programme)
-    if not offer.require_vouchers:
-        make_bank(offer=offer)
-    if offer.state == ConfigOffer.State.ARCHIVED:
-        raise Conflict(
-            _("“%(offer)s” is archived: its bank takes no more codes.") % {"offer": offer.name}, code="offer_archived"
-        )
-    check_name(file_name)
-    if expires_at is not None and expires_at <= now:
-        message = _("The codes' expiry is over already. Give a later moment, or none.")
-        raise InvalidInput(message, problems=[{"field": "expires_at", "code": "in_the_past", "message": message}])
+    _admit(bank=bank, file_name=file_name, expires_at=expires_at, now=now)
     reading = Reading()
+    voucher_staging.lock_bank(bank)
     with connection.cursor() as cursor:
-        # One import at a time per bank; the lock ends with the transaction, also when the process dies.
-        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [f"voucher import {bank.pk}"])
-        if not cursor.fetchone()[0]:
-            raise ImportRunning(
-                _("Another file is being imported into this bank. Wait until it is done, then import this one.")
-            )
-        staging = f"staging.voucher_import_{int(bank.pk)}"
-        # Unlogged and dropped at the end: costs no WAL, and a crash leaves nothing to clean.
-        cursor.execute(f'CREATE UNLOGGED TABLE {staging} (code varchar(100) COLLATE "C" NOT NULL)')
-        with cursor.copy(f"COPY {staging} (code) FROM STDIN") as copy:
-            for codes in blocks(file, reading):
-                # Only the backslash means something to COPY: other special characters were refused as invisible.
-                copy.write(("\n".join(codes).replace("\\", "\\\\") + "\n").encode())
+        staging = voucher_staging.create(cursor)
+        voucher_staging.fill(cursor, staging, blocks(file, reading))
         reading.refuse()
         batch = VoucherBatch.objects.create(
             bank=bank,
@@ -110,13 +86,13 @@ def import_file(
             imported_by=actor,
             imported_at=now,
         )
-        _merge(cursor, staging, batch)
-        cursor.execute(f"DROP TABLE {staging}")
+        voucher_staging.merge(cursor, staging, batch)
+        voucher_staging.drop(cursor, staging)
     audit.record(
         action="voucher.imported",
         actor=actor,
         api_client=api_client,
-        programme=offer.programme,
+        programme=bank.programme,
         target=bank,
         data={
             "batch": batch.pk,
@@ -130,31 +106,46 @@ def import_file(
     return batch
 
 
-def _merge(cursor: Any, staging: str, batch: VoucherBatch) -> None:
-    """Move the new codes out of the staging table into a segment with dense positions, and count the rest."""
-    cursor.execute(f"ANALYZE {staging}")
-    segment = VoucherSegment.objects.create(bank=batch.bank, batch=batch, expires_at=batch.expires_at)
-    held = "SELECT FROM offers_vouchercode AS held WHERE held.code = given.code AND held.bank_id = %(bank)s"
-    cursor.execute(
-        f"""
-        INSERT INTO offers_vouchercode (bank_id, segment_id, position, code, origin)
-        SELECT %(bank)s, %(segment)s, row_number() OVER (ORDER BY code) - 1, code, 1
-          FROM (SELECT DISTINCT code FROM {staging} AS given WHERE NOT EXISTS ({held})) AS fresh
-         ORDER BY code
-        """,
-        {"bank": batch.bank_id, "segment": segment.pk},
-    )
-    imported = cursor.rowcount
-    distinct = batch.lines
-    if imported < distinct:
-        cursor.execute(f"SELECT count(DISTINCT code) FROM {staging}")
-        [distinct] = cursor.fetchone()
-    batch.imported = imported
-    batch.duplicates_in_file = batch.lines - distinct
-    batch.duplicates_in_bank = distinct - imported
-    batch.save(update_fields=["imported", "duplicates_in_file", "duplicates_in_bank"])
-    if imported:
-        segment.size = imported
-        segment.save(update_fields=["size"])
-    else:
-        segment.delete()
+@transaction.atomic
+def check_file(
+    *, bank: VoucherBank, file: BinaryIO, file_name: str, expires_at: datetime | None, now: datetime
+) -> Report:
+    """Say what importing the file would do, with every problem, repetition and warning by its line; write nothing.
+
+    Waits for no import, and none waits for it. Raises what `import_file` raises, but InvalidVoucherFile only for a
+    wrong kind of file: problems of lines stand in the report. (B-17)
+    """
+    _admit(bank=bank, file_name=file_name, expires_at=expires_at, now=now)
+    reading = Reading()
+    with connection.cursor() as cursor:
+        staging = voucher_staging.create(cursor)
+        voucher_staging.fill(cursor, staging, blocks(file, reading))
+        report = voucher_doctor.examine(cursor, staging, bank=bank, reading=reading)
+        voucher_staging.drop(cursor, staging)
+    return report
+
+
+def _admit(*, bank: VoucherBank, file_name: str, expires_at: datetime | None, now: datetime) -> None:
+    """Refuse a file by its name, its codes' expiry, or because the bank takes no codes."""
+    takes_codes(bank=bank)
+    check_name(file_name)
+    check_expiry(expires_at=expires_at, now=now)
+
+
+def takes_codes(*, bank: VoucherBank) -> None:
+    """Raise OffersModuleOff, VouchersNotRequired, or Conflict for an archived offer, where a bank takes no codes."""
+    offer = bank.config_offer
+    module.require(programme=offer.programme)
+    if not offer.require_vouchers:
+        make_bank(offer=offer)
+    if offer.state == ConfigOffer.State.ARCHIVED:
+        raise Conflict(
+            _("“%(offer)s” is archived: its bank takes no more codes.") % {"offer": offer.name}, code="offer_archived"
+        )
+
+
+def check_expiry(*, expires_at: datetime | None, now: datetime) -> None:
+    """Refuse codes that could not be drawn any more."""
+    if expires_at is not None and expires_at <= now:
+        message = _("The codes' expiry is over already. Give a later moment, or none.")
+        raise InvalidInput(message, problems=[{"field": "expires_at", "code": "in_the_past", "message": message}])

@@ -4,6 +4,7 @@ Works on blocks of whole lines, so that memory stays the same for 500,000 codes,
 block that has a problem.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
@@ -15,9 +16,11 @@ from django.utils.translation import ngettext
 from loyalty.errors import DomainError, InvalidInput
 
 MOST_CHARACTERS = 100
-BLOCK = 1 << 20
-# A file with more problems than this is not repaired by hand: the rest is counted only.
+BLOCK = 1 << 18
+# A file with more problems of a kind than this is not repaired by hand: the rest is counted only.
 MOST_PROBLEMS = 100
+# What stands in a first line that is no code.
+HEADERS = {"code", "codes", "voucher", "vouchers", "voucher code", "voucher codes", "voucher_code", "voucher_codes"}
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
@@ -37,29 +40,40 @@ class VoucherFileTooLarge(DomainError):
 
 @dataclass
 class Reading:
-    """What has been read so far."""
+    """What has been read so far: problems, which refuse the file, and notes, which do not."""
 
     lines: int = 0
-    problem_count: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
     problems: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def problem_count(self) -> int:
+        return self.counts.total()
 
     def add(self, line: int, code: str, message: str) -> None:
-        """Note a problem of a line; `line` 0 means the whole file."""
-        self.problem_count += 1
-        if len(self.problems) < MOST_PROBLEMS:
+        """Note a problem of a line; `line` 0 means the whole file. Every one is counted, the first of a kind listed."""
+        self.counts[code] += 1
+        if self.counts[code] <= MOST_PROBLEMS:
             self.problems.append({"line": line or None, "code": code, "message": message})
 
     def refuse(self) -> None:
         """Raise InvalidVoucherFile when there was any problem."""
-        if not self.problem_count:
+        if not self.counts:
             return
-        more = self.problem_count - len(self.problems)
+        count = self.problem_count
         message = ngettext(
             "The file has %(count)d problem. No code was imported.",
             "The file has %(count)d problems. No code was imported.",
-            self.problem_count,
-        ) % {"count": self.problem_count}
-        raise InvalidVoucherFile(message, problems=self.problems, problem_count=self.problem_count, more=more)
+            count,
+        ) % {"count": count}
+        raise InvalidVoucherFile(
+            message,
+            problems=self.problems,
+            problem_count=count,
+            more=count - len(self.problems),
+            counts=dict(self.counts),
+        )
 
 
 def check_name(file_name: str) -> None:
@@ -80,19 +94,21 @@ def check_size(size: int) -> None:
         )
 
 
-def blocks(file: BinaryIO, reading: Reading) -> Iterator[list[str]]:
-    """Yield the codes of the file in lists, as long as no problem was found; count lines and note problems.
+def blocks(file: BinaryIO, reading: Reading) -> Iterator[list[str] | list[str | None]]:
+    """Yield the codes of the file in lists, line by line, None for a line with a problem; note lines and problems.
 
     A final newline is not a blank line. Raises VoucherFileTooLarge as soon as the limit is passed.
     """
     for data in _whole_lines(file, reading):
-        codes = _decoded(data)
-        if codes is None or not _is_clean(codes):
-            _examine(data, reading)
-        reading.lines += data.count(b"\n") + (not data.endswith(b"\n"))
-        if codes and not reading.problem_count:
-            yield codes
-    if not reading.lines and not reading.problem_count:
+        codes: list[str] | list[str | None] | None = _decoded(data)
+        if codes is None or not _is_clean(codes):  # type: ignore[arg-type]
+            codes = _examine(data, reading)
+        if not reading.lines and codes[0] and codes[0].lower() in HEADERS:
+            message = _("Line 1 looks like a header. It is taken for a code; remove it if it is none.")
+            reading.notes.append({"line": 1, "code": "header", "message": message})
+        reading.lines += len(codes)
+        yield codes
+    if not reading.lines and not reading.counts:
         reading.add(0, "empty_file", _("The file is empty. Give one code a line."))
 
 
@@ -107,7 +123,10 @@ def _whole_lines(file: BinaryIO, reading: Reading) -> Iterator[bytes]:
             if block.startswith(UTF_16_MARKS):
                 reading.add(0, "utf_16", _("The file is UTF-16 (“Unicode”). Save it as UTF-8 and import it again."))
                 return
-            block = block.removeprefix(BYTE_ORDER_MARK)
+            if block.startswith(BYTE_ORDER_MARK):
+                block = block.removeprefix(BYTE_ORDER_MARK)
+                message = _("The file begins with a byte order mark. It is left out; the first code comes without it.")
+                reading.notes.append({"line": 1, "code": "byte_order_mark", "message": message})
         head, newline, tail = block.rpartition(b"\n")
         if newline:
             yield rest + head + newline
@@ -141,18 +160,23 @@ def _is_clean(codes: list[str]) -> bool:
     )
 
 
-def _examine(data: bytes, reading: Reading) -> None:
-    """Note what is wrong with each line of a block."""
+def _examine(data: bytes, reading: Reading) -> list[str | None]:
+    """Note what is wrong with each line of a block; return the codes of the lines with nothing wrong."""
     lines = data.split(b"\n")
-    if not lines[-1]:
+    has_end = not lines[-1]
+    if has_end:
         # What follows the block's last newline is not a line.
         lines.pop()
-    has_end = data.endswith(b"\n")
+    codes: list[str | None] = []
     for number, raw in enumerate(lines, start=reading.lines + 1):
         is_last = number == reading.lines + len(lines)
-        if found := _problem(raw.removesuffix(b"\r") if has_end or not is_last else raw):
+        line = raw.removesuffix(b"\r") if has_end or not is_last else raw
+        found = _problem(line)
+        if found:
             code, message = found
             reading.add(number, code, message % {"line": number})
+        codes.append(None if found else line.decode())
+    return codes
 
 
 def _problem(raw: bytes) -> tuple[str, str] | None:

@@ -9,8 +9,6 @@ from datetime import datetime
 from typing import Any
 
 from loyalty.database import execute, rows
-from offers.models import VoucherBank
-from offers.selectors import voucher as bank_selectors
 
 # The tail of a WITH list behind `need` (bank_id, n): draws what is there, earliest expiry first, and gives
 # drawn (segment_id, bank_id, first_position, taken, before). Lock the banks in a statement before.
@@ -46,11 +44,6 @@ def lock(*, bank_ids: Sequence[int], now: datetime) -> None:
         """,
         [list(bank_ids), now],
     )
-
-
-def codes_left(*, bank_id: int, now: datetime) -> int:
-    """Return how many codes can still be drawn: the selector's number, for who knows the bank by its id (S4-22)."""
-    return bank_selectors.codes_left(bank=VoucherBank(pk=bank_id), now=now)
 
 
 def reserve(*, run_id: int, bank_id: int, count: int, now: datetime) -> int:

@@ -1,5 +1,6 @@
 """Voucher banks: what is left, importing a file, what was imported (S4-17..22)."""
 
+from collections.abc import Callable
 from typing import Any, BinaryIO, cast
 
 from django.http import HttpResponse
@@ -14,7 +15,7 @@ from loyalty.listing import Column, Listing
 from loyalty.models import Programme
 from loyalty.staff import StaffRequest
 from offers.forms.voucher import BankFilter, LowStockForm, VoucherFileForm
-from offers.models import VoucherBank, VoucherBatch
+from offers.models import VoucherBank
 from offers.selectors import voucher as selectors
 from offers.services import voucher as service
 from offers.views.access import staff
@@ -67,31 +68,43 @@ def _page(request: StaffRequest, found: VoucherBank, *, status: int = 200, **mor
 
 @staff("offers.view_voucherbank", "offers.import_vouchers")
 @require_POST
+def check_codes(request: StaffRequest, pk: int) -> HttpResponse:
+    """Say what importing the file would do, by line; import nothing (B-17)."""
+    found = _found(request, pk)
+    context = _with_file(request, found, lambda given: {"report": service.check_file(**given)})
+    return _result(request, found, context)
+
+
+@staff("offers.view_voucherbank", "offers.import_vouchers")
+@require_POST
 def import_codes(request: StaffRequest, pk: int) -> HttpResponse:
     """Import a file; the answer is the page's part with the sum, or with every problem by its line."""
     found = _found(request, pk)
+    context = _with_file(request, found, lambda given: {"batch": service.import_file(**given, actor=request.user)})
+    return _result(request, found, context)
+
+
+def _with_file(
+    request: StaffRequest, found: VoucherBank, act: Callable[[dict[str, Any]], dict[str, Any]]
+) -> dict[str, Any]:
+    """Do something with the form's file; return what came of it, or why it was refused, for the page."""
     form = VoucherFileForm(request.POST, request.FILES, programme=found.programme)
-    batch: VoucherBatch | None = None
-    refusal: dict[str, Any] | None = None
-    if form.is_valid():
-        file = form.cleaned_data["file"]
-        try:
-            batch = service.import_file(
-                bank=found,
-                file=cast(BinaryIO, file.file),
-                file_name=file.name,
-                expires_at=form.expires_at,
-                actor=request.user,
-                now=clock.now(),
-            )
-        except DomainError as error:
-            lines = [problem for problem in error.problems if problem["message"] != error.message]
-            refusal = {"message": error.message, "problems": lines, "more": error.details.get("more", 0)}
-    else:
+    if not form.is_valid():
         messages = [str(message) for errors in form.errors.values() for message in errors]
-        refusal = {"message": " ".join(messages), "problems": [], "more": 0}
-    context = {"batch": batch, "refusal": refusal, "form": form}
-    status = 422 if refusal else 200
+        return {"form": form, "refusal": {"message": " ".join(messages), "problems": [], "more": 0}}
+    file = form.cleaned_data["file"]
+    given = {"bank": found, "file": cast(BinaryIO, file.file), "file_name": file.name}
+    try:
+        return {"form": form, **act({**given, "expires_at": form.expires_at, "now": clock.now()})}
+    except DomainError as error:
+        lines = [problem for problem in error.problems if problem["message"] != error.message]
+        refusal = {"message": error.message, "problems": lines, "more": error.details.get("more", 0)}
+        return {"form": form, "refusal": refusal}
+
+
+def _result(request: StaffRequest, found: VoucherBank, context: dict[str, Any]) -> HttpResponse:
+    """Answer a script with the page's part, anybody else with the whole page."""
+    status = 422 if "refusal" in context else 200
     if not request.headers.get("HX-Request"):
         return _page(request, found, status=status, **context)
     stock = selectors.stock(bank=found, now=clock.now())

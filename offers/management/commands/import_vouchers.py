@@ -1,4 +1,4 @@
-"""`manage.py import_vouchers OFFER_REFERENCE FILE`: fill a bank from the command line (S4-17..21)."""
+"""`manage.py import_vouchers OFFER_REFERENCE FILE`: fill a bank from the command line (S4-17..21, B-17)."""
 
 from argparse import ArgumentParser
 from datetime import datetime
@@ -17,6 +17,7 @@ from offers.management import programme as programmes
 from offers.selectors import catalogue
 from offers.selectors import voucher as selectors
 from offers.services import voucher
+from offers.services.voucher_doctor import Report
 
 
 class Command(BaseCommand):
@@ -30,6 +31,7 @@ class Command(BaseCommand):
             "--expires",
             help="When the codes expire: 2026-12-31 (the end of that day in the programme's zone) or a moment.",
         )
+        parser.add_argument("--dry-run", action="store_true", help="Say what would be imported, and import nothing.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         programme = programmes.chosen(options["programme"])
@@ -38,14 +40,11 @@ class Command(BaseCommand):
         try:
             bank = voucher.make_bank(offer=catalogue.find(programme=programme, key=options["offer_reference"]))
             with path.open("rb") as file:
-                batch = voucher.import_file(
-                    bank=bank,
-                    file=file,
-                    file_name=path.name,
-                    expires_at=expires_at,
-                    actor=None,
-                    now=clock.now(),
-                )
+                given: Any = {"bank": bank, "file": file, "file_name": path.name, "expires_at": expires_at}
+                if options["dry_run"]:
+                    self._say(voucher.check_file(**given, now=clock.now()))
+                    return
+                batch = voucher.import_file(**given, actor=None, now=clock.now())
         except OSError as error:
             raise CommandError(f"{path}: {error.strerror}") from error
         except DomainError as error:
@@ -66,6 +65,37 @@ class Command(BaseCommand):
                 "file": batch.duplicates_in_file,
                 "bank": batch.duplicates_in_bank,
                 "left": left,
+            }
+        )
+
+    def _say(self, report: Report) -> None:
+        """Write the report; a file that would be refused ends the command with an error."""
+        for finding in report.findings:
+            self.stdout.write(f"{finding.severity}: {finding.kind} ({finding.count})")
+            for problem in finding.problems:
+                self.stdout.write(f"  {problem['message']}")
+            if finding.more:
+                more = ngettext("… and %(count)d more.", "… and %(count)d more.", finding.more)
+                self.stdout.write("  " + more % {"count": finding.more})
+        if not report.is_acceptable:
+            raise CommandError(
+                ngettext(
+                    "The file would be refused: it has %(count)d problem.",
+                    "The file would be refused: it has %(count)d problems.",
+                    report.refused,
+                )
+                % {"count": report.refused}
+            )
+        self.stdout.write(
+            _(
+                "%(imported)d of %(lines)d codes would be imported; %(file)d repeated in the file, "
+                "%(bank)d already in the bank. Nothing was imported."
+            )
+            % {
+                "imported": report.imported,
+                "lines": report.lines,
+                "file": report.duplicates_in_file,
+                "bank": report.duplicates_in_bank,
             }
         )
 

@@ -10,7 +10,8 @@
   const progress = form.querySelector("[data-progress]");
   const words = form.querySelector("[data-progress-words]");
   const bar = progress.querySelector(".progress-bar-fill");
-  const send = form.querySelector("[data-send]");
+  // The check's answer brings another button of this form.
+  const buttons = () => document.querySelectorAll("[data-send]");
   const result = document.getElementById("import-result");
   const first = name.innerHTML;
   const number = new Intl.NumberFormat(document.documentElement.lang || undefined);
@@ -40,7 +41,7 @@
     notice.textContent = text;
     result.replaceChildren(notice);
   };
-  const finish = () => { progress.hidden = true; send.disabled = false; delete form.dataset.sent; };
+  const finish = () => { progress.hidden = true; for (const button of buttons()) button.disabled = false; delete form.dataset.sent; };
 
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -49,7 +50,8 @@
     // Sending what is bound to be refused would only cost the wait.
     if (file.size > limit) return void refuse(words.dataset.tooLarge);
     const request = new XMLHttpRequest();
-    request.open("POST", form.action);
+    const check = event.submitter?.getAttribute("formaction");
+    request.open("POST", check || form.action);
     request.setRequestHeader("HX-Request", "true");
     request.upload.addEventListener("progress", (sent) => {
       if (!sent.lengthComputable) return;
@@ -62,11 +64,11 @@
       finish();
       if (request.status !== 200 && request.status !== 422) return void refuse(words.dataset.failed);
       window.htmx.swap(result, request.responseText, { swapStyle: "innerHTML" });
-      if (request.status === 200) { form.reset(); show(); }
+      if (request.status === 200 && !check) { form.reset(); show(); }
     });
     request.addEventListener("error", () => { finish(); refuse(words.dataset.failed); });
     progress.hidden = false;
-    send.disabled = true;
+    for (const button of buttons()) button.disabled = true;
     bar.style.width = "0";
     words.textContent = words.dataset.sending;
     request.send(new FormData(form));

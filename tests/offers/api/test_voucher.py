@@ -128,3 +128,36 @@ def test_a_key_without_the_scope_may_not(api, offer):
 
     assert api("POST", "coffee/codes", b"A\n", key=key).status_code == 403
     assert api("GET", "coffee/codes", key=key).status_code == 403
+
+
+def test_b_17_a_dry_run_says_what_an_upload_would_do_and_imports_nothing(api):
+    api("POST", "coffee/codes", b"A\n")
+
+    answer = api("POST", "coffee/codes/dry-run?file_name=codes.txt", b"A\nB\nB\nC0\nCO\n")
+
+    assert answer.status_code == 200
+    told = answer.json()
+    assert {key: told[key] for key in told if key != "findings"} == {
+        "lines": 5,
+        "imported": 3,
+        "duplicates_in_file": 1,
+        "duplicates_in_bank": 1,
+        "is_acceptable": True,
+    }
+    assert [(f["kind"], f["severity"], f["count"], f["more"]) for f in told["findings"]] == [
+        ("duplicate_in_file", "ignored", 1, 0),
+        ("duplicate_in_bank", "ignored", 1, 0),
+        ("look_alike_in_file", "warning", 1, 0),
+    ]
+    assert told["findings"][0]["problems"] == [
+        {"line": 3, "code": "duplicate_in_file", "message": "Line 3 repeats line 2."}
+    ]
+    assert VoucherCode.objects.count() == 1
+
+
+def test_b_17_a_dry_run_of_a_bad_file_is_a_report_and_a_wrong_kind_of_file_a_refusal(api):
+    told = api("POST", "coffee/codes/dry-run", b"A\n\n").json()
+
+    assert (told["is_acceptable"], told["imported"], told["findings"][0]["kind"]) == (False, 0, "blank")
+    assert api("POST", "coffee/codes/dry-run?file_name=codes.csv", b"A").status_code == 422
+    assert api("POST", "tea/codes/dry-run", b"A\n").status_code == 404

@@ -93,3 +93,24 @@ def test_s4_22_unassigned_codes_are_counted(offer, file):
     assert run("count_vouchers") == "        2  coffee\n"
     with pytest.raises(CommandError, match="There is no voucher bank"):
         run("count_vouchers", "milk")
+
+
+def test_b_17_a_dry_run_reports_and_imports_nothing(offer, file):
+    assert run("import_vouchers", "coffee", str(file), dry_run=True).splitlines() == [
+        "ignored: duplicate_in_file (1)",
+        "  Line 3 repeats line 2.",
+        "2 of 3 codes would be imported; 1 repeated in the file, 0 already in the bank. Nothing was imported.",
+    ]
+    assert not VoucherCode.objects.exists()
+
+
+def test_b_17_a_dry_run_of_a_bad_file_lists_all_and_fails(offer, file):
+    file.write_bytes(b"A\n" + b"\n" * 120 + b"A\n")
+    out = StringIO()
+
+    with pytest.raises(CommandError, match="would be refused: it has 120 problems"):
+        call_command("import_vouchers", "coffee", str(file), dry_run=True, stdout=out)
+
+    lines = out.getvalue().splitlines()
+    assert lines[:2] == ["error: blank (120)", "  Line 2 is blank. Remove it and import the file again."]
+    assert lines[101:] == ["  … and 20 more.", "ignored: duplicate_in_file (1)", "  Line 122 repeats line 1."]

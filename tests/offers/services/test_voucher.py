@@ -160,7 +160,7 @@ def test_every_problem_is_told_with_its_line_up_to_a_hundred(bank):
     error = refused(bank, "\n".join(lines).encode())
 
     assert [problem["line"] for problem in error.problems] == list(range(2, 102))
-    assert error.details == {"problem_count": 150, "more": 50}
+    assert error.details == {"problem_count": 150, "more": 50, "counts": {"too_long": 150}}
     assert error.message == "The file has 150 problems. No code was imported."
 
 

@@ -22,10 +22,10 @@ def marketer(offer, client):
     return client
 
 
-def send(client, offer, content, *, name="codes.txt", is_script=True, **more):
+def send(client, offer, content, *, name="codes.txt", is_script=True, to="voucher_import", **more):
     headers = {"HX-Request": "true"} if is_script else {}
     return client.post(
-        reverse("offers:voucher_import", args=[offer.voucher_bank.pk]),
+        reverse(f"offers:{to}", args=[offer.voucher_bank.pk]),
         {"file": SimpleUploadedFile(name, content), **more},
         headers=headers,
     )
@@ -134,3 +134,28 @@ def test_another_programmes_bank_is_not_there(marketer):
 
     assert marketer.get(reverse("offers:voucher_bank", args=[other.voucher_bank.pk])).status_code == 404
     assert send(marketer, other, b"A\n").status_code == 404
+
+
+def test_b_17_a_file_is_checked_before_it_is_imported(marketer, offer):
+    import_codes(offer, ["A"])
+
+    text = send(marketer, offer, b"A\nB0\nBO\nC\nC\n", to="voucher_check").content.decode()
+
+    assert "3 codes of 5 lines would be imported." in text
+    assert "Ignored would be: 1 repeated in the file, 1 already in the bank." in text
+    assert "Import 3 codes" in text
+    assert "Line 5 repeats line 4." in text
+    assert "Line 3 looks like line 2 " in text
+    assert VoucherCode.objects.count() == 1
+
+
+def test_b_17_a_bad_file_is_told_whole_and_cannot_be_imported_from_the_check(marketer, offer):
+    answer = send(marketer, offer, b"A\n\nA\n" + b"x" * 101, to="voucher_check", is_script=False)
+
+    text = answer.content.decode()
+    assert (answer.status_code, VoucherBatch.objects.count()) == (200, 0)
+    assert "The file would be refused: 2 problems in 4 lines." in text
+    for said in ("Line 2 is blank.", "Line 4 has 101 characters.", "Line 3 repeats line 1."):
+        assert said in text
+    assert 'form="import-form"' not in text
+    assert send(marketer, offer, b"A\n", name="codes.csv", to="voucher_check").status_code == 422
