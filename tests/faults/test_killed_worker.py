@@ -1,4 +1,4 @@
-"""Workers killed with SIGKILL in the middle of a run: the next ones end it exactly."""
+"""Workers killed with SIGKILL in the middle of a run, at random and at named points: the next ones end it exactly."""
 
 import multiprocessing
 import os
@@ -10,17 +10,52 @@ import pytest
 from django.db import connection
 
 from loyalty import clock
-from loyalty.database import execute, rows
-from offers.models import Assignment
-from offers.services import execution, mass_assignment
-from tests.factories import ConfigOfferFactory, ProgrammeFactory, TargetingFactory
+from offers.services import execution
+from tests.faults import runs
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 CHUNK = 1_000
+# Where a worker dies: a function of `execution` (or of what it calls), and before or after it.
+POINTS = {
+    "taken, nothing done yet": ("_do_chunk", "before"),
+    "run locked, chunk not yet": ("audience.obstacle", "after"),
+    "about to assign": ("assignment.assign_chunk", "before"),
+    "assigned, not marked done, not committed": ("assignment.assign_chunk", "after"),
+    "committed": ("_do_chunk_committed", "after"),
+    "about to finish": ("finish", "before"),
+    "leftovers given back, not committed": ("release", "after"),
+}
 
 
-def _worker(database: str, run_id: int) -> None:
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _arm(point: str, call: int) -> None:
+    """Make this process die at a named point of its n-th chunk. Only ever called in a child of a test."""
+    name, side = POINTS[point]
+    owner: object = execution
+    if name == "_do_chunk_committed":
+        name = "in_transaction"
+    *path, attribute = name.split(".")
+    for part in path:
+        owner = getattr(owner, part)
+    original, calls = getattr(owner, attribute), [0]
+
+    def armed(*args, **options):
+        calls[0] += 1
+        if side == "before" and calls[0] >= call:
+            _die()
+        result = original(*args, **options)
+        if side == "after" and calls[0] >= call:
+            _die()
+        return result
+
+    setattr(owner, attribute, armed)
+
+
+def _worker(database: str, run_id: int, point: str | None, call: int) -> None:
     """What a Celery process does with a run, in a process that can be killed."""
     import django
 
@@ -28,91 +63,90 @@ def _worker(database: str, run_id: int) -> None:
     from django.conf import settings
 
     settings.DATABASES["default"]["NAME"] = connection.settings_dict["NAME"] = database
-    settings.MASS_ASSIGNMENT_LEASE_SECONDS = 1
-    settings.MASS_ASSIGNMENT_ATTEMPTS = 50
+    if point:
+        _arm(point, call)
+    _work(run_id)
+
+
+def _work(run_id: int) -> None:
+    execution.plan(run_id=run_id, now=clock.now())
     while execution.do_next_chunk(run_id=run_id, now=clock.now()):
         pass
     execution.finish(run_id=run_id, now=clock.now())
 
 
-def _plant(programme, offer, count):
-    execute(
-        """
-        INSERT INTO loyalty_member
-               (programme_id, external_id, first_name, last_name, email, phone, email_key, phone_key, gender, language,
-                timezone, city, country, tier, status, attributes, created_at, updated_at)
-        SELECT %s, 'M' || n, '', '', '', '', '', '', '', '', '', '', '', '', 'active', '{}', now(), now()
-          FROM generate_series(1, %s) AS n
-        """,
-        [programme.pk, count],
-    )
-    segment = offer.voucher_bank.segments.create(size=count)
-    execute(
-        """
-        INSERT INTO offers_vouchercode (bank_id, segment_id, position, code, origin)
-        SELECT %s, %s, n - 1, 'C' || n, 1 FROM generate_series(1, %s) AS n
-        """,
-        [offer.voucher_bank.pk, segment.pk, count],
-    )
-
-
-def run_under_fire(*, members: int, kills: int, settings) -> tuple[int, int]:
-    """Kill two workers' processes `kills` times at random moments; return (assignments, distinct codes)."""
+def run_under_fire(*, members: int, kills: int, settings) -> tuple[int, int, int]:
+    """Kill a worker `kills` times, every second time at a named point; return the run's rows, members and codes."""
     settings.MASS_ASSIGNMENT_CHUNK = CHUNK
     settings.MASS_ASSIGNMENT_LEASE_SECONDS = 1
     settings.MASS_ASSIGNMENT_ATTEMPTS = 50
-    programme = ProgrammeFactory()
-    offer = ConfigOfferFactory(programme=programme, require_vouchers=True)
-    _plant(programme, offer, members)
-    run = mass_assignment.create(
-        programme=programme, template=offer.templates.get(),
-        targeting_version=TargetingFactory(programme=programme).current_version,
-        name="", campaign=None, terms={}, rank=None, actor=None, now=clock.now(),
-    )  # fmt: skip
-    mass_assignment.launch(run=run, actor=None, now=clock.now())
+    run = runs.launched(members)
     execution.plan(run_id=run.pk, now=clock.now())
     database = connection.settings_dict["NAME"]
-    # A fork keeps this process's open connection: close it first, each child opens its own.
-    connection.close()
     context = multiprocessing.get_context("fork")
     randomly = random.Random(20_261_122)
-    for _ in range(kills):
-        workers = [context.Process(target=_worker, args=(database, run.pk)) for _ in range(2)]
+    points = list(POINTS)
+    killed = 0
+    while killed < kills:
+        point = points[killed // 2 % len(points)] if killed % 2 == 0 else None
+        # A fork keeps this process's open connection: close it first, each child opens its own.
+        connection.close()
+        # The last points come with the last chunk only, so a worker that outlives its point dies at random.
+        workers = [
+            context.Process(target=_worker, args=(database, run.pk, each, randomly.randint(1, 3)))
+            for each in (point, None)
+        ]
         for worker in workers:
             worker.start()
-        time.sleep(randomly.uniform(0.05, 0.4))
+        workers[0].join(timeout=randomly.uniform(0.3, 0.9))
         for worker in workers:
             if worker.is_alive():
                 os.kill(worker.pid, signal.SIGKILL)
             worker.join()
+            killed += worker.exitcode == -signal.SIGKILL
+        run.refresh_from_db()
+        if run.state != "running":
+            break
     deadline = time.monotonic() + 120
-    run.refresh_from_db()
     while run.state == "running" and time.monotonic() < deadline:
-        _worker_here(run.pk)
+        _work(run.pk)
         run.refresh_from_db()
         time.sleep(0.2)
     assert run.state == "finished"
-    [counted] = rows("SELECT count(*) AS n, count(DISTINCT member_id) AS members, "
-                     "count(DISTINCT voucher_code_id) AS codes FROM offers_assignment")  # fmt: skip
-    assert counted["n"] == counted["members"]
-    [told] = rows("SELECT sum(size)::bigint AS n FROM loyalty_outboxevent WHERE type = 'assignment.created'")
-    assert told["n"] == counted["n"]
-    return counted["n"], counted["codes"]
-
-
-def _worker_here(run_id: int) -> None:
-    while execution.do_next_chunk(run_id=run_id, now=clock.now()):
-        pass
-    execution.finish(run_id=run_id, now=clock.now())
+    assert killed >= kills
+    return runs.counted(run)
 
 
 def test_a_run_whose_workers_are_killed_ends_with_one_assignment_and_one_code_each(settings):
-    """R4 (small load), B-01, C-04: 20,000 members, two workers killed three times."""
-    assert run_under_fire(members=20_000, kills=3, settings=settings) == (20_000, 20_000)
-    assert not Assignment.objects.filter(voucher_code__isnull=True).exists()
+    """R4 (small load), B-01, C-04: 20,000 members, two workers killed six times."""
+    assert run_under_fire(members=20_000, kills=6, settings=settings) == (20_000, 20_000, 20_000)
 
 
 @pytest.mark.chaos
 def test_a_large_run_whose_workers_are_killed_ends_with_one_assignment_and_one_code_each(settings):
-    """R4 (full load): 200,000 members, two workers killed ten times."""
-    assert run_under_fire(members=200_000, kills=10, settings=settings) == (200_000, 200_000)
+    """R4 (full load), issue 3: 200,000 members, workers killed twenty times, at named points and at random."""
+    assert run_under_fire(members=200_000, kills=20, settings=settings) == (200_000, 200_000, 200_000)
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_worker_killed_at_a_named_point_loses_nothing(point, settings):
+    """R4, C-04, issue 3: each point of a chunk's and of a run's end, hit for certain."""
+    settings.MASS_ASSIGNMENT_CHUNK = 10
+    settings.MASS_ASSIGNMENT_LEASE_SECONDS = 0
+    run = runs.launched(30, codes=40)
+    execution.plan(run_id=run.pk, now=clock.now())
+    database = connection.settings_dict["NAME"]
+    connection.close()
+    call = 1 if POINTS[point][0] in ("finish", "release") else 2
+    worker = multiprocessing.get_context("fork").Process(target=_worker, args=(database, run.pk, point, call))
+    worker.start()
+    worker.join(timeout=60)
+    assert worker.exitcode == -signal.SIGKILL
+    run.refresh_from_db()
+    assert run.state == "running"
+    assert runs.counted(run)[0] < 30 or POINTS[point][0] in ("finish", "release")
+
+    _work(run.pk)
+
+    run.refresh_from_db()
+    assert (run.state, runs.counted(run)) == ("finished", (30, 30, 30))
