@@ -11,17 +11,20 @@ from pathlib import Path
 
 from tests import instance
 
-OPTIONS = ("-Q", "bulk", "--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "INFO")
+OPTIONS = ("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "INFO")
 
 
 class Worker:
     """A Celery worker's process group."""
 
-    def __init__(self, log: Path, *, pool: str = "solo", **settings: object) -> None:
+    def __init__(self, log: Path, *, pool: str = "solo", queues: str = "bulk", **settings: object) -> None:
         self.log = log
         with log.open("w") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "celery", "-A", "loyalty", "worker", "-P", pool, "-c", "2", *OPTIONS],
+                [
+                    *(sys.executable, "-m", "celery", "-A", "loyalty", "worker", "-P", pool, "-c", "2", "-Q", queues),
+                    *OPTIONS,
+                ],
                 cwd=instance.BASE,
                 env=instance.process_environment() | {name: str(value) for name, value in settings.items()},
                 stdout=output,
