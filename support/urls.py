@@ -27,4 +27,7 @@ urlpatterns = [
     path("support/assignments/<uuid:assignment_id>", assignment.detail, name="assignment"),
     path("support/assignments/<uuid:assignment_id>/code", assignment.show_code, name="show_code"),
     path("support/assignments/<uuid:assignment_id>/revoke", assignment.revoke, name="revoke"),
+    path("support/assignments/<uuid:assignment_id>/reissue", assignment.reissue, name="reissue"),
+    path("support/assignments/<uuid:assignment_id>/extend", assignment.extend, name="extend"),
+    path("support/assignments/<uuid:assignment_id>/close", assignment.close, name="close"),
 ]

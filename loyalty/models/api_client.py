@@ -14,8 +14,10 @@ class Scope(models.TextChoices):
     VOUCHERS = "vouchers", _("upload and count voucher codes")
     MEMBERS = "members", _("read and change members")
     ASSIGN = "assign", _("assign offers")
+    ASSIGNMENTS_WRITE = "assignments:write", _("revoke, reissue, extend and close assignments")
     ASSIGNMENTS_READ = "assignments:read", _("read assignments")
     CODES_READ = "codes:read", _("read voucher codes of assignments")
+    TILL = "till", _("confirm assignments and look up codes, as tills do")
     TARGETINGS = "targetings", _("count targetings and run mass assignments")
     ACT_FOR_MEMBER = "act-for-member", _("act as a trusted server for any member")
 

@@ -5,6 +5,7 @@ chunk. Never page by id or time: commits land out of order; page by `position`.
 """
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
@@ -33,6 +34,9 @@ class OutboxEvent(models.Model):
         indexes = [
             # The relay's work: what has no position yet.
             models.Index(fields=["id"], name="outbox_waiting", condition=models.Q(position__isnull=True)),
+            # An assignment's timeline: what was told of it, alone or with its chunk (B-18).
+            GinIndex(fields=["assignment_ids"], name="outbox_by_assignment"),
+            models.Index(fields=["run_id", "chunk"], name="outbox_by_chunk", condition=models.Q(run_id__isnull=False)),
         ]
 
     def __str__(self) -> str:

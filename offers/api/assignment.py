@@ -53,6 +53,9 @@ class AssignmentSerializer(serializers.ModelSerializer[Assignment]):
     campaign = serializers.CharField(source="campaign.external_id", allow_null=True, default=None)
     # DRF's own `source` is an argument of fields; a serializer has no use for it.
     source = serializers.SerializerMethodField()  # type: ignore[assignment]
+    replaces = serializers.UUIDField(
+        source="replaces_id", allow_null=True, help_text="The assignment that this one was reissued for."
+    )
     status = serializers.SerializerMethodField()
     terms = serializers.SerializerMethodField(help_text="Effective: the revision's, overridden by those given.")
 
@@ -73,6 +76,7 @@ class AssignmentSerializer(serializers.ModelSerializer[Assignment]):
             "starts_at",
             "ends_at",
             "acceptance_required",
+            "replaces",
             "exposure_minor",
             "terms",
             "fields",
@@ -287,7 +291,12 @@ class OneAssignment(AssignmentsView):
         code: dict[str, Any] = {}
         if is_code_wanted:
             shown = assignment_verbs.expose(
-                member_id=found.member_id, assignment_id=found.pk, now=now, source=Source.API, api_client=self.client
+                member_id=found.member_id,
+                assignment_id=found.pk,
+                now=now,
+                source=Source.API,
+                api_client=self.client,
+                is_till=Scope.TILL in self.client.scopes,
             )
             found.refresh_from_db(fields=["exposed_at", "updated_at"])
             code = {"voucher_code": shown}

@@ -15,10 +15,12 @@ from loyalty import clock
 from loyalty.api.documentation import ProblemSchema
 from loyalty.api.view import MemberView
 from loyalty.errors import Conflict
+from loyalty.models import Programme
 from offers import rules
 from offers.models import Source
 from offers.selectors import member_offers, offer_products
-from offers.services import assignment_verbs
+from offers.services import assignment_verbs, closing
+from offers.services.verb import By
 
 LANGUAGE = OpenApiParameter(
     "Accept-Language", str, OpenApiParameter.HEADER, description="Preferred over the member's own language."
@@ -80,6 +82,7 @@ class MemberOfferDetailSchema(serializers.Serializer[Any]):
     ends_at = serializers.DateTimeField(allow_null=True)
     acceptance_required = serializers.BooleanField()
     accepted_at = serializers.DateTimeField(allow_null=True)
+    replaces = serializers.UUIDField(allow_null=True, help_text="The offer that this one was reissued for.")
     has_code = serializers.BooleanField()
     code = serializers.CharField(allow_null=True, help_text="Only while the offer is usable.")
 
@@ -87,6 +90,11 @@ class MemberOfferDetailSchema(serializers.Serializer[Any]):
 class AcceptanceSchema(serializers.Serializer[Any]):
     code = serializers.ChoiceField(["accepted", "already_accepted"])
     accepted_at = serializers.DateTimeField()
+
+
+class DeclineSchema(serializers.Serializer[Any]):
+    code = serializers.ChoiceField(["declined", "already_closed"])
+    closed_at = serializers.DateTimeField()
 
 
 class ProductSchema(serializers.Serializer[Any]):
@@ -185,6 +193,33 @@ class AcceptMyOffer(MemberView):
         # An offer for everyone has no record of its own, so there is nothing to accept.
         code = answer.code if answer.code in REFUSALS else "not_required"
         raise Conflict(REFUSALS[code], code=code)
+
+
+class DeclineMyOffer(MemberView):
+    @extend_schema(
+        operation_id="decline_my_offer",
+        request=None,
+        responses={200: DeclineSchema, 403: ProblemSchema, 404: ProblemSchema, 409: ProblemSchema},
+    )
+    def post(self, request: Request, offer_id: UUID) -> Response:
+        """Decline an offer that was given to the member: it leaves her list; once more is the same answer."""
+        now = clock.now()
+        offer = member_offers.detail(
+            member_id=self.caller.member_id, programme_id=self.caller.programme_id, offer_id=offer_id, now=now
+        )
+        if not offer.is_personal:
+            raise Conflict("This offer is for everyone, so there is nothing to decline.", code="for_everyone")
+        client = self.caller.api_client
+        answer = closing.decline(
+            programme=Programme.objects.get(pk=self.caller.programme_id),
+            member_id=offer.member_id,
+            assignment_id=offer_id,
+            by=By(Source.API if client else None, api_client=client),
+            now=now,
+        )
+        if not answer.is_closed:
+            raise Conflict(REFUSALS[answer.code], code=answer.code)
+        return Response({"code": answer.code, "closed_at": answer.closed_at})
 
 
 REFUSALS = {

@@ -2,13 +2,24 @@
 
 from django.urls import path
 
-from offers.api import assignment, catalogue, mass_assignment, member_offers, targeting, template, voucher
+from offers.api import (
+    assignment,
+    assignment_verbs,
+    catalogue,
+    mass_assignment,
+    member_offers,
+    synchronization,
+    targeting,
+    template,
+    voucher,
+)
 
 # Keys from outside may hold slashes; an address with a verb stands before the one without.
 urlpatterns = [
     # First, because most requests are members'.
     path("me/offers", member_offers.MyOffers.as_view(), name="my-offers"),
     path("me/offers/<uuid:offer_id>", member_offers.MyOffer.as_view(), name="my-offer"),
+    path("me/offers/<uuid:offer_id>/decline", member_offers.DeclineMyOffer.as_view(), name="decline-my-offer"),
     path("me/offers/<uuid:offer_id>/accept", member_offers.AcceptMyOffer.as_view(), name="accept-my-offer"),
     path("me/offers/<uuid:offer_id>/products", member_offers.MyOfferProducts.as_view(), name="my-offer-products"),
     path("config-offers", catalogue.ConfigOffers.as_view(), name="config-offers"),
@@ -21,6 +32,14 @@ urlpatterns = [
     path("voucher-banks/<path:key>/codes/dry-run", voucher.DryRunVoucherCodes.as_view(), name="dry-run-voucher-codes"),
     path("voucher-banks/<path:key>/codes", voucher.VoucherCodes.as_view(), name="voucher-codes"),
     path("assignments", assignment.Assignments.as_view(), name="assignments"),
+    path("assignments/synchronize", synchronization.SynchronizeAssignments.as_view(), name="synchronize-assignments"),
+    path("assignments/look-up-code", synchronization.LookUpCode.as_view(), name="look-up-code"),
+    path("assignments/<uuid:assignment_id>/revoke", assignment_verbs.RevokeAssignment.as_view(), name="revoke"),
+    path("assignments/<uuid:assignment_id>/undo", assignment_verbs.UndoAssignment.as_view(), name="undo"),
+    path("assignments/<uuid:assignment_id>/reissue", assignment_verbs.ReissueAssignment.as_view(), name="reissue"),
+    path("assignments/<uuid:assignment_id>/extend", assignment_verbs.ExtendAssignment.as_view(), name="extend"),
+    path("assignments/<uuid:assignment_id>/close", assignment_verbs.CloseAssignment.as_view(), name="close"),
+    path("assignments/<uuid:assignment_id>/timeline", assignment_verbs.AssignmentTimeline.as_view(), name="timeline"),
     path("assignments/<uuid:assignment_id>", assignment.OneAssignment.as_view(), name="assignment"),
     path("targetings/count", targeting.CountTargeting.as_view(), name="count-targeting"),
     path("mass-assignments", mass_assignment.MassAssignments.as_view(), name="mass-assignments"),

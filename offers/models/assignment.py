@@ -104,6 +104,9 @@ class Assignment(models.Model):
         permissions = [
             ("grant_assignment", _("Can grant an offer to a member")),
             ("revoke_assignment", _("Can revoke an assignment")),
+            ("reissue_assignment", _("Can reissue an assignment")),
+            ("extend_assignment", _("Can extend an assignment")),
+            ("close_assignment", _("Can close an assignment")),
             ("see_voucher_code", _("Can see a member's voucher code")),
         ]
 

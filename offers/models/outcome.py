@@ -35,3 +35,20 @@ OUTCOME_SENTENCES = {
     ),
     "held_out": _("The member is in the group that was held out, to measure what offers do."),
 }
+
+# By the refusal's code: why a verb on one assignment was not done, for agents and machines alike.
+VERB_REFUSALS = {
+    "already_revoked": _("It was revoked before."),
+    "revoked": _("It was revoked, so there is nothing to change."),
+    "used_up": _("It is used up, so there is nothing to take back or to change."),
+    "redeemed": _("It was used already. Grant a new one instead."),
+    "closed": _("It is closed already."),
+    "expired": _("It is over already."),
+    "too_late": _("It is too late to undo this. Open the offer and revoke it, with a reason."),
+    "imported": _("An import made it, from the member's data. Change the data, and the next import changes the offer."),
+    "without_end": _("It has no end, so there is nothing to extend."),
+    "in_the_past": _("The new end is over already. Give a later one."),
+    "not_later": _("The new end is before the present one. Give a later one, or close it."),
+    "beyond_offer": _("The offer itself ends earlier. Give an end within its period, or publish a longer one."),
+    "beyond_code": _("Its code expires earlier. Give an end before that, or reissue it with another code."),
+}

@@ -18,7 +18,7 @@ from offers.rules import description  # noqa: E402
 from offers.rules.description import columns, fields, from_row, schema  # noqa: E402
 from offers.rules.field import Field  # noqa: E402
 from offers.rules.problem import InvalidTerms  # noqa: E402
-from offers.rules.terms import Line, Settled, Terms, effective, explain, missing, parse, settle  # noqa: E402
+from offers.rules.terms import Line, Settled, Terms, effective, explain, fixed_end, missing, parse, settle  # noqa: E402
 
 __all__ = [
     "KINDS",
@@ -33,6 +33,7 @@ __all__ = [
     "effective",
     "explain",
     "fields",
+    "fixed_end",
     "from_row",
     "missing",
     "parse",

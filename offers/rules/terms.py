@@ -10,7 +10,7 @@ from django.utils.functional import Promise, lazy
 from django.utils.translation import gettext as _
 from pydantic import ValidationError
 
-from offers.rules import problem, redemption_limit
+from offers.rules import moment, problem, redemption_limit
 from offers.rules.acceptance import Acceptance
 from offers.rules.benefit import Benefit
 from offers.rules.problem import InvalidTerms, Problem
@@ -130,6 +130,13 @@ def settle(terms: Mapping[str, Any], *, issued_at: datetime, zone: ZoneInfo) -> 
         acceptance_required=bool(acceptance and acceptance.required),
         exposure_minor=benefit.worst_case(limit.limit if limit else redemption_limit.DEFAULT) if benefit else 0,
     )
+
+
+def fixed_end(terms: Mapping[str, Any], *, zone: ZoneInfo) -> datetime | None:
+    """Return the half-open end that the terms give as a date, the same for everybody; None for days, or without end."""
+    rules = terms if isinstance(terms, Terms) else parse(terms)
+    validity = cast(Validity | None, rules.get(Validity.kind))
+    return moment.end(validity.ends_at, zone) if validity and validity.ends_at else None
 
 
 def explain(terms: Mapping[str, Any], *, currency: str, zone: ZoneInfo = UTC) -> list[Line]:

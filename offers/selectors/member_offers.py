@@ -19,6 +19,7 @@ from django.db import connection
 
 from loyalty.database import prepared_rows
 from loyalty.errors import NotFound
+from offers.models import Assignment
 
 # More than a member can look through; a bound, so that no list is ever without one.
 MOST = 500
@@ -129,7 +130,8 @@ SELECT who.currency, who.timezone, who.programme_timezone, who.language, who.mem
   given.terms || COALESCE(assignment.terms, '{{}}') AS terms,
   assignment.starts_at, assignment.ends_at, assignment.acceptance_required, assignment.accepted_at,
   assignment.synchronized_at, assignment.revoked_at, assignment.closed_at, assignment.used_up_at,
-  assignment.seen_at, assignment.voucher_code_id IS NOT NULL AS has_code, offer.is_bearer
+  assignment.seen_at, assignment.replaces_id AS replaces, assignment.voucher_code_id IS NOT NULL AS has_code,
+  offer.is_bearer
 FROM who
 JOIN offers_assignment AS assignment ON assignment.member_id = who.member_id AND assignment.id = %(id)s
 JOIN offers_configoffer AS offer ON offer.id = assignment.config_offer_id AND offer.programme_id = who.programme_id
@@ -151,7 +153,7 @@ SELECT who.currency, who.timezone, who.programme_timezone, who.language, who.mem
       AND redemption.assignment_id IS NULL
     HAVING count(*) >= (shown.terms -> 'redemption_limit' ->> 'limit')::int
   ) END AS used_up_at,
-  NULL::timestamptz AS seen_at, false AS has_code, offer.is_bearer
+  NULL::timestamptz AS seen_at, NULL::uuid AS replaces, false AS has_code, offer.is_bearer
 FROM who
 JOIN offers_configoffer AS offer ON offer.programme_id = who.programme_id AND offer.public_id = %(id)s
 JOIN offers_offerrevision AS shown ON shown.id = offer.current_revision_id
@@ -187,6 +189,7 @@ class MemberOffer:
     acceptance_required: bool
     accepted_at: datetime | None
     seen_at: datetime | None
+    replaces: UUID | None
     has_code: bool
     is_bearer: bool
     currency: str
@@ -254,7 +257,19 @@ def detail(
             if found is not None:
                 names = [column.name for column in cursor.description]
                 return _offer(dict(zip(names, found, strict=True)), now=now)
+    successor = replaced_by(member_id=member_id, offer_id=offer_id)
+    if successor is not None:
+        raise NotFound("This offer was replaced by a new one.", code="replaced", replaced_by=str(successor))
     raise NotFound("There is no such offer for you.")
+
+
+def replaced_by(*, member_id: int, offer_id: UUID) -> UUID | None:
+    """Return what the member holds instead of a reissued offer of hers: one hop, by the index of her own (B-06)."""
+    return (
+        Assignment.objects.filter(member_id=member_id, replaces_id=offer_id, synchronized_at__isnull=False)
+        .values_list("pk", flat=True)
+        .first()
+    )
 
 
 def _offer(row: dict[str, Any], *, now: datetime) -> MemberOffer:

@@ -17,7 +17,8 @@ from offers.models import Assignment, AssignmentEvent, Source, VoucherCode
 
 # A code is shown only while the offer can be used: once revoked never, so a code that was not shown by then goes back
 # to its bank (D-10, `revocation`).
-_ALIVE = Q(revoked_at__isnull=True, closed_at__isnull=True, used_up_at__isnull=True, synchronized_at__isnull=False)
+_NOT_OVER = Q(revoked_at__isnull=True, closed_at__isnull=True, used_up_at__isnull=True)
+_ALIVE = _NOT_OVER & Q(synchronized_at__isnull=False)
 
 
 @dataclass(frozen=True)
@@ -88,14 +89,17 @@ def expose(
     source: Source | None = None,
     actor: User | None = None,
     api_client: ApiClient | None = None,
+    is_till: bool = False,
 ) -> str | None:
     """Return the voucher code to show, recorded as exposed first (D-10); None where there is none to show.
 
-    From then on the code never goes back into its bank, so a door calls this before any answer carries the code.
+    From then on the code never goes back into its bank, so a door calls this before any answer carries the code. A
+    till is shown it before it has confirmed the assignment, too: it has to know what it confirms (S4-15).
     """
+    alive = _NOT_OVER if is_till else _ALIVE
     with transaction.atomic():
         changed = (
-            Assignment.objects.filter(_ALIVE, _open(now), pk=assignment_id, member_id=member_id)
+            Assignment.objects.filter(alive, _open(now), pk=assignment_id, member_id=member_id)
             .filter(exposed_at__isnull=True, voucher_code__isnull=False)
             .update(exposed_at=now, updated_at=now)
         )
@@ -104,7 +108,7 @@ def expose(
     return (
         VoucherCode.objects.filter(
             pk__in=Assignment.objects.filter(
-                _ALIVE, pk=assignment_id, member_id=member_id, exposed_at__isnull=False
+                alive, pk=assignment_id, member_id=member_id, exposed_at__isnull=False
             ).values("voucher_code"),
             voided_at__isnull=True,
         )

@@ -1,32 +1,36 @@
-"""Taking an assignment back from its member.
+"""Taking an assignment back from its member, with a reason, or as a slip of a moment ago.
 
 The row stays. A code that was never shown leaves it and goes back into its bank in the same transaction; one that was
 shown stays with its assignment for good (D-10). The event keeps which code it was.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
 from uuid import UUID
+
+from django.utils.translation import gettext as _
 
 from loyalty.database import in_transaction
 from loyalty.errors import NotFound
 from loyalty.models import ApiClient, Programme, User
-from loyalty.services import outbox
-from offers.models import Assignment, AssignmentEvent, Source, VoucherCode
-from offers.services import voucher_tape
+from offers.models import Assignment, DoorEntry, Source
+from offers.services import verb, voucher_tape
+from offers.services.verb import By
+
+# The desk's toast offers undo for ten seconds and waits under the pointer; the service is a little more patient.
+UNDO_SECONDS = 120
 
 
 @dataclass(frozen=True)
 class Revocation:
-    """What came of it: `revoked`, or why not: `already_revoked`, `used_up`, `closed`."""
+    """What came of it: `revoked` or `undone`, or why not: `already_revoked`, `used_up`, `closed`, `too_late`."""
 
     code: str
     revoked_at: datetime | None = None
 
     @property
     def is_revoked(self) -> bool:
-        return self.code in {"revoked", "already_revoked"}
+        return self.code in {"revoked", "undone", "already_revoked"}
 
 
 def revoke(
@@ -47,54 +51,46 @@ def revoke(
     Lock order: the assignment's row, then its code; no open segment is locked, for what goes back is a new one.
     (D-01, D-10, B-02)
     """
+    by = By(source, actor, api_client)
+    return in_transaction(lambda: _take_back(programme, assignment_id, "revoked", reason, by, now))
+
+
+def undo(*, programme: Programme, assignment_id: UUID, by: By, now: datetime) -> Revocation:
+    """Take back one's own grant of a moment ago, without a reason: a person's at her door, or an API client's.
+
+    After `UNDO_SECONDS` the answer is `too_late`: then it is a revocation, with a reason. Raises NotFound where the
+    grant was not hers. Otherwise as `revoke`. (B-05)
+    """
 
     def work() -> Revocation:
-        held = (
-            Assignment.objects.select_for_update(of=("self",))
-            .filter(pk=assignment_id, member__programme=programme)
-            .first()
+        # By the member, because that is how entries are indexed.
+        member = Assignment.objects.of_programme(programme).filter(pk=assignment_id).values("member_id")
+        entries = DoorEntry.objects.filter(
+            programme=programme, door=by.source or Source.SUPPORT, assignment_id=assignment_id, member__in=member
         )
-        if held is None:
-            raise NotFound("There is no such assignment here.")
-        if held.revoked_at:
-            return Revocation("already_revoked", held.revoked_at)
-        if held.used_up_at or held.closed_at:
-            return Revocation("used_up" if held.used_up_at else "closed")
-        # Showing a code is an update of this row, which is locked: nobody sees it from here on.
-        unseen = _unseen_code(held)
-        freed: dict[str, Any] = {"voucher_code": None} if unseen else {}
-        Assignment.objects.filter(pk=held.pk).update(revoked_at=now, holding_key=None, updated_at=now, **freed)
-        AssignmentEvent.objects.create(
-            assignment=held,
-            at=now,
-            verb="revoked",
-            source=source,
-            actor=actor,
-            api_client=api_client,
-            data={
-                "reason": reason,
-                "revoked_at": [None, now.isoformat()],
-                "holding_key": [held.holding_key, None],
-            }
-            | ({"voucher_code": [{"id": unseen.pk, "code": unseen.code}, None]} if unseen else {}),
-        )
-        if unseen:
-            voucher_tape.give_back(code_ids=[unseen.pk])
-        outbox.write(
-            programme=programme,
-            type="assignment.revoked",
-            config_offer_id=held.config_offer_id,
-            assignment_ids=[held.pk],
-            is_synchronized=held.is_synchronized,
-            data={"reason": reason},
-        )
-        return Revocation("revoked", now)
+        if by.actor is not None:
+            entries = entries.filter(actor=by.actor)
+        else:
+            entries = entries.filter(instance=by.api_client.prefix if by.api_client else "")
+        entry = entries.order_by("created_at").first()
+        if entry is None:
+            raise NotFound(_("There is nothing of yours to undo here."))
+        if now - entry.created_at > timedelta(seconds=UNDO_SECONDS):
+            return Revocation("too_late")
+        return _take_back(programme, assignment_id, "undone", "undone", by, now)
 
     return in_transaction(work)
 
 
-def _unseen_code(held: Assignment) -> VoucherCode | None:
-    """Return the code that goes back: never shown or used, not void, and one of the bank's tape."""
-    if held.exposed_at or held.voucher_code_id is None or held.redemptions.exists():
-        return None
-    return VoucherCode.objects.filter(pk=held.voucher_code_id, voided_at__isnull=True, segment__isnull=False).first()
+def _take_back(
+    programme: Programme, assignment_id: UUID, as_verb: str, reason: str, by: By, now: datetime
+) -> Revocation:
+    held = verb.lock(programme=programme, assignment_id=assignment_id)
+    if held.revoked_at:
+        return Revocation("already_revoked", held.revoked_at)
+    if held.used_up_at or held.closed_at:
+        return Revocation("used_up" if held.used_up_at else "closed")
+    unseen = verb.end(held, "revoked_at", as_verb, by=by, now=now, reason=reason, is_freed=True)
+    if unseen:
+        voucher_tape.give_back(code_ids=[unseen.pk])
+    return Revocation(as_verb, now)

@@ -87,7 +87,14 @@ def offers(request: HttpRequest, *, now: Any) -> HttpResponse:
 @as_member
 def offer(request: HttpRequest, offer_id: UUID, *, now: Any) -> HttpResponse:
     """One offer; what it shows counts as seen, its code as exposed, before it is shown (D-10)."""
-    return render(request, "rewards/offer.html", _detail(request, offer_id, now=now))
+    try:
+        context = _detail(request, offer_id, now=now)
+    except NotFound as error:
+        if error.code != "replaced":
+            raise
+        # One hop: the address that she has leads to what she holds instead (B-06).
+        return redirect("rewards-offer", offer_id=error.details["replaced_by"])
+    return render(request, "rewards/offer.html", context)
 
 
 @require_POST

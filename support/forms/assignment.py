@@ -1,6 +1,50 @@
+"""Why an assignment is changed, and until when."""
+
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from offers.rules import moment
 
-class RevokeForm(forms.Form):
+
+class ReasonForm(forms.Form):
     reason = forms.CharField(label=_("Reason"), max_length=200, help_text=_("Kept with the offer's history."))
+
+
+class RevokeForm(ReasonForm):
+    pass
+
+
+class CloseForm(ReasonForm):
+    pass
+
+
+class LastDayForm(ReasonForm):
+    """A reason, and the last day on which the offer may be used."""
+
+    last_day = forms.DateField(
+        label=_("Last day"),
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        help_text=_("Usable to the end of it."),
+    )
+    field_order = ("last_day", "reason")
+
+    def ends_at(self, zone: ZoneInfo) -> datetime | None:
+        """Return the half-open end of the chosen day in the programme's zone, once the form is valid."""
+        day: date | None = self.cleaned_data["last_day"]
+        return moment.after(day, zone) if day else None
+
+
+class ExtendForm(LastDayForm):
+    pass
+
+
+class ReissueForm(LastDayForm):
+    last_day = forms.DateField(
+        label=_("Last day"),
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        help_text=_("Empty: as the offer has it."),
+    )

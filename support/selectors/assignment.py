@@ -13,7 +13,9 @@ from django.utils.translation import gettext_lazy as _
 from loyalty.errors import NotFound
 from loyalty.models import Member, Programme
 from offers import rules
-from offers.models import Assignment, AssignmentEvent, DoorEntry, Redemption
+from offers.models import Assignment, DoorEntry, Source
+from offers.selectors import timeline
+from offers.services import extension
 
 # Nobody holds so many; a bound, so that no page is ever without one.
 MOST = 200
@@ -30,6 +32,9 @@ class Holding:
     can_show_code: bool
     """A code that could not be used at the till is not read out (D-10)."""
     can_undo: bool
+    can_reissue: bool
+    """Neither used nor ended by somebody, and not an import's (B-06, D-14); expired is what reissuing is for."""
+    can_extend: bool
 
     @property
     def name(self) -> str:
@@ -71,10 +76,12 @@ class Detail:
     holding: Holding
     terms: Sequence[Term]
     moments: Sequence[Moment]
-    events: Sequence[AssignmentEvent]
-    redemptions: Sequence[Redemption]
+    timeline: Sequence[timeline.Entry]
+    """Everything that happened to it, newest first (B-18)."""
     entry: DoorEntry | None
     """What the door remembers: reason, ticket, note."""
+    latest: extension.Bound
+    """How long it may be extended at most."""
 
 
 def current(*, member: Member, now: datetime) -> list[Holding]:
@@ -100,16 +107,14 @@ def get(*, programme: Programme, assignment_id: UUID) -> Assignment:
 
 
 def detail(*, assignment: Assignment, now: datetime) -> Detail:
-    """Return the assignment with its terms in words, moments, events and redemptions; a fixed number of queries."""
-    events = AssignmentEvent.objects.filter(assignment=assignment).select_related("actor", "api_client").order_by("-id")
-    redemptions = Redemption.objects.filter(assignment=assignment).select_related("purchase")
+    """Return the assignment with its terms in words, moments and timeline; a fixed number of queries."""
     return Detail(
         holding=_holding(assignment, now),
         terms=terms(assignment=assignment),
         moments=_moments(assignment),
-        events=list(events[:MOST]),
-        redemptions=list(redemptions[:MOST]),
+        timeline=timeline.timeline(assignment=assignment)[::-1],
         entry=DoorEntry.objects.filter(member=assignment.member, assignment=assignment).first(),
+        latest=extension.bound(assignment),
     )
 
 
@@ -147,6 +152,7 @@ def _related(queryset: QuerySet[Assignment]) -> QuerySet[Assignment]:
         "config_offer__current_revision",
         "revision",
         "template",
+        "voucher_code__segment",
         "campaign",
         "run",
         "actor",
@@ -160,12 +166,16 @@ def _visible_ids(member: Member, now: datetime) -> QuerySet[Assignment, Any]:
 def _holding(assignment: Assignment, now: datetime) -> Holding:
     status = assignment.status(now)
     has_code = assignment.voucher_code_id is not None
+    is_live = status not in {"revoked", "used_up", "closed"}
+    can_mend = is_live and assignment.source != Source.ATTRIBUTE
     return Holding(
         assignment=assignment,
         status=status,
         has_code=has_code,
         can_show_code=has_code and status in {"usable", "upcoming", "waiting_for_acceptance"},
-        can_undo=status not in {"revoked", "used_up", "closed"},
+        can_undo=is_live,
+        can_reissue=can_mend,
+        can_extend=can_mend and assignment.ends_at is not None,
     )
 
 

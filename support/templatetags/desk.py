@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from loyalty import contact
 from offers.models import AssignmentEvent, DoorEntry
 from offers.models.outcome import OUTCOME_LABELS, OUTCOME_SENTENCES
+from offers.selectors.timeline import Change, Entry
 from support.models.reason import GrantReason
 from support.selectors.assignment import Holding
 from support.templatetags.laurel import moment
@@ -28,6 +29,11 @@ VERBS = {
     "synchronized": gettext_lazy("confirmed by the till"),
     "used_up": gettext_lazy("used up"),
     "closed": gettext_lazy("closed"),
+    "declined": gettext_lazy("declined by the member"),
+    "undone": gettext_lazy("undone"),
+    "issued": gettext_lazy("issued"),
+    "redeemed": gettext_lazy("used"),
+    "told": gettext_lazy("told to others"),
     "reissued": gettext_lazy("reissued"),
     "extended": gettext_lazy("extended"),
 }
@@ -84,6 +90,41 @@ def since(moment: datetime, now: datetime) -> str:
         return ngettext("for %(n)d hour", "for %(n)d hours", hours) % {"n": hours}
     minutes = max(1, int(gone.total_seconds() // 60))
     return ngettext("for %(n)d minute", "for %(n)d minutes", minutes) % {"n": minutes}
+
+
+# What a verb changed, in words. That its own moment was set, the entry says already.
+FIELDS = {
+    "ends_at": gettext_lazy("usable until"),
+    "holding_key": gettext_lazy("counts as held"),
+    "voucher_code": gettext_lazy("code"),
+}
+
+
+@register.filter
+def entry_label(entry: Entry) -> str:
+    """Say what an entry of an assignment's timeline is about."""
+    known = VERBS.get(entry.kind)
+    return str(known) if known else entry.kind.replace("_", " ")
+
+
+@register.simple_tag(takes_context=True)
+def changed(context: template.Context, change: Change) -> SafeString:
+    """Say what a change was: the field, its old and its new value; moments as people write them."""
+    label = FIELDS.get(change.field)
+    if label is None:
+        return SafeString("")
+    old, new = (_value(context, change.field, value) for value in (change.old, change.new))
+    return format_html('<span class="under soft">{}: {} → {}</span>', label, old, new)
+
+
+def _value(context: template.Context, name: str, value: Any) -> str:
+    if name == "holding_key":
+        return _("no") if value is None else _("yes")
+    if value is None:
+        return _("none")
+    if name == "ends_at":
+        return until(context, datetime.fromisoformat(value))
+    return str(value)
 
 
 @register.filter

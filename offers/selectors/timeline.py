@@ -1,0 +1,128 @@
+"""One timeline per assignment: everything that happened to it, who did it, and what changed (B-18).
+
+A fixed number of queries, however much there is. It never carries a code (D-10): that one came or left is said, not
+which.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q
+
+from loyalty.models import ApiClient, OutboxEvent, User
+from offers.models import Assignment, AssignmentEvent, MassAssignmentChunk, Redemption, Source
+
+# More than anybody does to one assignment; a bound, so that no page is without one.
+MOST = 500
+# What an event says besides the fields that it changed.
+SAID = {"reason", "successor", "predecessor"}
+# A code that came or left; which one is for `expose` alone.
+HIDDEN = "•••"
+
+
+@dataclass(frozen=True)
+class Change:
+    """A field with its old and its new value, as JSON has them."""
+
+    field: str
+    old: Any
+    new: Any
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing that happened; `kind` is `issued`, a verb, `redeemed`, or `told` (a row of the outbox)."""
+
+    kind: str
+    at: datetime
+    source: Source | None = None
+    actor: User | None = None
+    api_client: ApiClient | None = None
+    reason: str = ""
+    changes: Sequence[Change] = ()
+    link: UUID | None = None
+    """The assignment at the other end: the one that it replaces, or the one that replaced it (B-06)."""
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+def timeline(*, assignment: Assignment) -> list[Entry]:
+    """Return everything that happened to the assignment, oldest first.
+
+    It comes with its `revision`, `template`, `run`, `campaign` and `actor`.
+    """
+    entries = [*_events(assignment), *_redemptions(assignment), *_told(assignment)]
+    # Sorted is stable: what happened in one moment stays in the order of its kind. Nothing was before the issue,
+    # whatever the clocks of doors and database say.
+    return [_issued(assignment), *sorted(entries, key=lambda entry: entry.at)]
+
+
+def _issued(held: Assignment) -> Entry:
+    return Entry(
+        "issued",
+        held.issued_at,
+        source=Source(held.source),
+        actor=held.actor,
+        link=held.replaces_id,
+        details={
+            "revision": held.revision.number,
+            "template": held.template.name,
+            "run": held.run.name if held.run else None,
+            "campaign": held.campaign.external_id if held.campaign and not held.campaign.is_of_run else None,
+            "reference": held.reference,
+            "terms": held.terms or {},
+        },
+    )
+
+
+def _events(held: Assignment) -> Iterator[Entry]:
+    events = AssignmentEvent.objects.filter(assignment=held).select_related("actor", "api_client").order_by("id")[:MOST]
+    # Hers is in the index of what a member holds, whose first column is the member.
+    successor = Assignment.objects.filter(member_id=held.member_id, replaces_id=held.pk).values_list("pk", flat=True)
+    for event in events:
+        yield Entry(
+            event.verb,
+            event.at,
+            source=Source(event.source) if event.source else None,
+            actor=event.actor,
+            api_client=event.api_client,
+            reason=event.data.get("reason", ""),
+            changes=[_change(name, values) for name, values in event.data.items() if name not in SAID],
+            link=successor.first() if event.verb == "reissued" else None,
+        )
+
+
+def _change(name: str, values: Any) -> Change:
+    old, new = values if isinstance(values, list) and len(values) == 2 else (None, values)
+    if name == "voucher_code":
+        return Change(name, HIDDEN if old else None, HIDDEN if new else None)
+    return Change(name, old, new)
+
+
+def _redemptions(held: Assignment) -> Iterator[Entry]:
+    used = Redemption.objects.filter(assignment=held).select_related("purchase").order_by("redeemed_at", "id")[:MOST]
+    for redemption in used:
+        yield Entry(
+            "redeemed",
+            redemption.redeemed_at,
+            details={
+                "redemption": redemption.external_id,
+                "benefit_minor": redemption.benefit_minor,
+                "points": redemption.points,
+                "purchase": redemption.purchase.external_id if redemption.purchase else None,
+            },
+        )
+
+
+def _told(held: Assignment) -> Iterator[Entry]:
+    """Yield what the outbox told of it, alone or with its chunk."""
+    rows = Q(assignment_ids__contains=[held.pk])
+    if held.run_id:
+        numbers = MassAssignmentChunk.objects.filter(
+            run_id=held.run_id, first_member_id__lte=held.member_id, last_member_id__gte=held.member_id
+        ).values("number")
+        rows |= Q(run_id=held.run_id, chunk__in=numbers)
+    for event in OutboxEvent.objects.filter(rows).order_by("id")[:MOST]:
+        yield Entry("told", event.created_at, details={"type": event.type, "position": event.position})
