@@ -32,6 +32,7 @@ IDEMPOTENCY = OpenApiParameter(
 )
 
 
+@extend_schema_field({"type": "string", "anyOf": [{"format": "date"}, {"format": "date-time"}]})
 class MomentField(serializers.Field[date, str, str, Any]):
     """A date, included to its end in the programme's zone, or a date and time."""
 
