@@ -50,6 +50,8 @@ urlpatterns = [
     path("runs/<int:run_id>/outcomes", mass_assignment.outcomes, name="run_outcomes"),
     path("runs/<int:run_id>/outcomes.csv", mass_assignment.export_outcomes, name="run_outcomes_export"),
     re_path(
-        r"^runs/(?P<run_id>[0-9]{1,18})/(?P<verb>launch|pause|resume|cancel)$", mass_assignment.act, name="run_act"
+        r"^runs/(?P<run_id>[0-9]{1,18})/(?P<verb>launch|pause|resume|retry|cancel)$",
+        mass_assignment.act,
+        name="run_act",
     ),
 ]

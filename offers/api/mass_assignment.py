@@ -296,8 +296,26 @@ class ResumeMassAssignment(ActOnMassAssignment):
         return self.act(run_id)
 
 
+class RetryMassAssignment(ActOnMassAssignment):
+    do = service.retry
+    is_rung = True
+
+    @extend_schema(
+        operation_id="retry_mass_assignment",
+        request=None,
+        responses={200: MassAssignmentSerializer, **REFUSED},
+        parameters=[IDEMPOTENCY],
+    )
+    @idempotent
+    def post(self, request: Request, run_id: int) -> Response:
+        """Do the chunks again that were given up, of a run that finished with errors."""
+        return self.act(run_id)
+
+
 class CancelMassAssignment(ActOnMassAssignment):
     do = service.cancel
+    # A large run's codes are given back by the workers.
+    is_rung = True
 
     @extend_schema(
         operation_id="cancel_mass_assignment",

@@ -48,6 +48,7 @@ urlpatterns = [
     path("mass-assignments/<int:run_id>/launch", mass_assignment.LaunchMassAssignment.as_view(), name="launch-run"),
     path("mass-assignments/<int:run_id>/pause", mass_assignment.PauseMassAssignment.as_view(), name="pause-run"),
     path("mass-assignments/<int:run_id>/resume", mass_assignment.ResumeMassAssignment.as_view(), name="resume-run"),
+    path("mass-assignments/<int:run_id>/retry", mass_assignment.RetryMassAssignment.as_view(), name="retry-run"),
     path("mass-assignments/<int:run_id>/cancel", mass_assignment.CancelMassAssignment.as_view(), name="cancel-run"),
     path(
         "mass-assignments/<int:run_id>/outcomes", mass_assignment.MassAssignmentOutcomes.as_view(), name="run-outcomes"

@@ -139,6 +139,7 @@ VERBS = {
     "mass_assignment.launched": gettext_lazy("launched"),
     "mass_assignment.paused": gettext_lazy("paused"),
     "mass_assignment.resumed": gettext_lazy("resumed"),
+    "mass_assignment.retried": gettext_lazy("tried again"),
     "mass_assignment.cancelled": gettext_lazy("cancelled"),
 }
 

@@ -140,6 +140,8 @@ WITH wish AS MATERIALIZED (
             OFFSET 0
            ) AS code
      WHERE reservation.run_id = %(run_id)s
+       -- Those of chunks that were given up, and are done again, went back.
+       AND reservation.released_at IS NULL
 ), row AS (
     SELECT wish.member_id, %(config_offer_id)s::bigint AS config_offer_id,
            %(revision_id)s::bigint AS revision_id, %(template_id)s::bigint AS template_id,

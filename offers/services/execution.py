@@ -12,11 +12,11 @@ import orjson
 import structlog
 from django.conf import settings
 from django.db import DatabaseError
-from django.db.models import F, Q, Sum
+from django.db.models import Count, F, Min, Q, QuerySet, Sum
 
 from loyalty.database import execute, in_transaction, is_retryable, rows
 from loyalty.errors import InvalidInput
-from offers.models import Campaign, CodeReservation, MassAssignment, MassAssignmentChunk
+from offers.models import AudienceMember, Campaign, CodeReservation, MassAssignment, MassAssignmentChunk
 from offers.selectors import targeting as targeting_selector
 from offers.services import assignment, audience, voucher_tape
 
@@ -46,14 +46,14 @@ def plan(*, run_id: int, now: datetime) -> bool:
         return False
     try:
         return in_transaction(lambda: _plan(run, now))
-    except _Shortfall as shortfall:
+    except Shortfall as shortfall:
         _fail(run, {"code": "out_of_codes", "needed": shortfall.needed, "short": shortfall.short}, now)
     except InvalidInput as error:
         _fail(run, {"code": error.code, "message": error.message, "problems": error.problems}, now)
     return False
 
 
-class _Shortfall(Exception):
+class Shortfall(Exception):
     """Too few codes: undoes the planning transaction."""
 
     def __init__(self, needed: int, short: int) -> None:
@@ -141,8 +141,33 @@ def _plan(run: MassAssignment, now: datetime) -> bool:
         # The bank's lock is planning's last act.
         short = voucher_tape.reserve(run_id=run.pk, bank_id=offer.voucher_bank.pk, count=eligible, now=now)
         if short:
-            raise _Shortfall(eligible, short)
+            raise Shortfall(eligible, short)
     return True
+
+
+def reserve_again(*, run: MassAssignment, chunks: QuerySet[MassAssignmentChunk], now: datetime) -> None:
+    """Reserve codes for the chunks' ordinals once more, all or nothing. Raises Shortfall. The run is locked.
+
+    Runs that end with errors are rare and their chunks few: a query a chunk.
+    """
+    needed = short = 0
+    for chunk in chunks:
+        ordinals = AudienceMember.objects.filter(
+            run=run,
+            member_id__gte=chunk.first_member_id,
+            member_id__lte=chunk.last_member_id,
+            ordinal__isnull=False,
+        ).aggregate(first=Min("ordinal"), n=Count("ordinal"))
+        needed += ordinals["n"]
+        short += voucher_tape.reserve(
+            run_id=run.pk,
+            bank_id=run.config_offer.voucher_bank.pk,
+            count=ordinals["n"],
+            now=now,
+            first_ordinal=ordinals["first"] or 0,
+        )
+    if short:
+        raise Shortfall(needed, short)
 
 
 def _own_campaign(run: MassAssignment) -> Campaign:
@@ -337,8 +362,10 @@ def release(*, run: MassAssignment, now: datetime) -> int:
         return 0
     given = MassAssignmentChunk.objects.filter(run=run).aggregate(codes=Sum("assigned"))["codes"] or 0
     released = 0
-    # Mostly everybody got hers: looking for leftovers among a million took a quarter of the run.
-    if given < reserved:
+    # Mostly everybody got hers: looking for leftovers among a million took a quarter of the run. Of a run that is tried
+    # again, only the chunks that were given up stand in these reservations.
+    is_again = CodeReservation.objects.filter(run=run, released_at__isnull=False).exists()
+    if is_again or given < reserved:
         released = voucher_tape.give_back_selected(codes=UNUSED, parameters={"run_id": run.pk})
     reservations.update(released_at=now)
     return released

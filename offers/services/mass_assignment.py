@@ -17,7 +17,7 @@ from loyalty.database import execute, in_transaction
 from loyalty.errors import Conflict
 from loyalty.models import ApiClient, Programme, User
 from loyalty.services import audit
-from offers.models import Campaign, MassAssignment, OfferTemplate, TargetingVersion
+from offers.models import Campaign, MassAssignment, MassAssignmentChunk, OfferTemplate, TargetingVersion
 from offers.services import audience, execution, module
 
 State = MassAssignment.State
@@ -29,6 +29,12 @@ class NotLaunchable(Conflict):
     """The run is not in a state in which this can be done."""
 
     code = "mass_assignment_state"
+
+
+class OutOfCodes(Conflict):
+    """The bank has too few codes for the chunks that are to be done again."""
+
+    code = "out_of_codes"
 
 
 @dataclass(frozen=True)
@@ -169,6 +175,48 @@ def resume(
     if found and run.state == State.PAUSED:
         raise NotLaunchable(found["message"])
     return _move(run, [State.PAUSED], State.RUNNING, "mass_assignment.resumed", actor, now, api_client)
+
+
+def retry(
+    *, run: MassAssignment, actor: User | None, now: datetime, api_client: ApiClient | None = None
+) -> MassAssignment:
+    """Do the chunks again that were given up: the run goes on, with attempts anew; what was assigned stays.
+
+    Their codes went back when the run ended, so as many are reserved again, all or nothing: with too few it raises
+    OutOfCodes and nothing is changed. Raises NotLaunchable where none was given up, or nothing may be given any more.
+    The caller rings the workers. (S4-28, C-04)
+    """
+
+    def work() -> MassAssignment:
+        moved = _move(
+            run, [State.FINISHED_WITH_ERRORS], State.RUNNING, "mass_assignment.retried", actor, now, api_client
+        )
+        planned = MassAssignment.objects.select_related("config_offer", "template", "programme").get(pk=run.pk)
+        found = audience.obstacle(run=planned, now=now)
+        if found:
+            raise NotLaunchable(found["message"])
+        given_up = MassAssignmentChunk.objects.filter(run=run, failed_at__isnull=False, done_at__isnull=True)
+        if planned.require_vouchers:
+            execution.reserve_again(run=planned, chunks=given_up.order_by("number"), now=now)
+        given_up.update(attempts=0, failed_at=None, leased_until=None)
+        MassAssignment.objects.filter(pk=run.pk).update(finished_at=None)
+        moved.finished_at = None
+        return moved
+
+    try:
+        return in_transaction(work)
+    except execution.Shortfall as error:
+        # What was written is undone; so is what the instance in hand says.
+        run.refresh_from_db()
+        raise OutOfCodes(
+            _("It needs %(needed)d codes, and %(short)d of them are missing. Import codes, then try again.")
+            % {"needed": error.needed, "short": error.short},
+            needed=error.needed,
+            short=error.short,
+        ) from error
+    except NotLaunchable:
+        run.refresh_from_db()
+        raise
 
 
 def cancel(

@@ -46,10 +46,10 @@ def lock(*, bank_ids: Sequence[int], now: datetime) -> None:
     )
 
 
-def reserve(*, run_id: int, bank_id: int, count: int, now: datetime) -> int:
+def reserve(*, run_id: int, bank_id: int, count: int, now: datetime, first_ordinal: int = 0) -> int:
     """Reserve `count` codes for a run, all or nothing, and return how many are missing (0: reserved). (S4-28)
 
-    Ordinals 0 … count-1 of the run's frozen audience map to the reserved ranges in order.
+    `count` ordinals of the run's frozen audience, from `first_ordinal` on, map to the reserved ranges in order.
     """
     lock(bank_ids=[bank_id], now=now)
     return rows(
@@ -61,11 +61,11 @@ def reserve(*, run_id: int, bank_id: int, count: int, now: datetime) -> int:
             SELECT %(bank_id)s::bigint AS bank_id, %(count)s::bigint AS n FROM stock WHERE stock.n >= %(count)s
         ), {DRAW}, reserved AS (
             INSERT INTO offers_codereservation (run_id, segment_id, first_position, first_ordinal, size)
-            SELECT %(run_id)s, segment_id, first_position, before, taken FROM drawn WHERE taken > 0
+            SELECT %(run_id)s, segment_id, first_position, before + %(first_ordinal)s, taken FROM drawn WHERE taken > 0
         )
         SELECT greatest(%(count)s - n, 0)::bigint AS short FROM stock
         """,
-        {"run_id": run_id, "bank_id": bank_id, "count": count, "now": now},
+        {"run_id": run_id, "bank_id": bank_id, "count": count, "now": now, "first_ordinal": first_ordinal},
     )[0]["short"]
 
 

@@ -43,14 +43,19 @@ VERBS = {
     "launch": ({State.DRAFT, State.FAILED}, service.launch, gettext_lazy("Launched. The audience is being planned.")),
     "pause": ({State.RUNNING}, service.pause, gettext_lazy("Paused. What was assigned stays.")),
     "resume": ({State.PAUSED}, service.resume, gettext_lazy("It goes on.")),
+    "retry": (
+        {State.FINISHED_WITH_ERRORS},
+        service.retry,
+        gettext_lazy("It goes on: the chunks that were given up are done again."),
+    ),
     "cancel": (
         {State.DRAFT, State.SCHEDULED, State.PLANNED, State.RUNNING, State.PAUSED},
         service.cancel,
         gettext_lazy("Cancelled. What was assigned stays; codes that nobody got went back."),
     ),
 }
-# These come back to the workers.
-RUNG = {"launch", "resume"}
+# These come back to the workers; of a large run that is cancelled they give the codes back.
+RUNG = {"launch", "resume", "retry", "cancel"}
 
 
 @require_safe
@@ -126,7 +131,7 @@ def _announced(request: StaffRequest, run: MassAssignment, progress: selectors.P
 @require_POST
 @staff("offers.view_massassignment", "offers.launch_massassignment")
 def act(request: StaffRequest, run_id: int, verb: str) -> HttpResponse:
-    """Launch, pause, resume or cancel a run; a second click finds it done and changes nothing."""
+    """Launch, pause, resume, retry or cancel a run; a second click finds it done and changes nothing."""
     found = selectors.find(programme=request.programme, run_id=run_id)
     _states, do, words = VERBS[verb]
     try:
