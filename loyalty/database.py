@@ -70,14 +70,27 @@ def prepared_rows(sql: str, parameters: Any = None) -> list[tuple[Any, ...]]:
     try:
         return _prepared_rows(sql, parameters)
     except OperationalError:
-        if connection.in_atomic_block or not connection.connection.closed:
+        session = connection.connection
+        if connection.in_atomic_block or session is None or not session.closed:
             raise
         connection.close()
         return _prepared_rows(sql, parameters)
 
 
+def _plan_once(session: Any) -> None:
+    """Have the session plan what it prepares once, whatever the first calls' values are.
+
+    A setting of the session, not of its start: pools refuse options that they do not know.
+    """
+    if session.prepare_threshold is None or connection.in_atomic_block or getattr(session, "plans_once", False):
+        return
+    session.execute("SET plan_cache_mode = force_generic_plan")
+    session.plans_once = True
+
+
 def _prepared_rows(sql: str, parameters: Any) -> list[tuple[Any, ...]]:
     connection.ensure_connection()
+    _plan_once(connection.connection)
     # Django's own wrapper around it translates errors and counts queries as everywhere else.
     wrap = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
     # The stubs take only a wrapped cursor here; Django itself hands over the driver's, as this does.

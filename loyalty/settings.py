@@ -58,12 +58,13 @@ MIDDLEWARE = [
     # First: everything after it reads the caller's address. It takes itself out where no proxy is trusted.
     "loyalty.middleware.CallerAddressMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    # Before the log and the check of the host: a page's files are served to whoever asks, without a line each.
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "loyalty.middleware.RequestLogMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "loyalty.middleware.RequestLogMiddleware",
     # What follows is for pages; API requests go to their views from here.
     "loyalty.middleware.ApiMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
     "django_permissions_policy.PermissionsPolicyMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -110,14 +111,9 @@ DATABASES["default"].update(
 )
 # Statements are prepared only where the code asks for it (`loyalty.database.prepared_rows`): a threshold that nothing
 # reaches, where Django's None would forbid it. Off behind a pool that shares sessions.
-_database_options = DATABASES["default"].setdefault("OPTIONS", {})
-_database_options["prepare_threshold"] = None
-if env.bool("PREPARED_STATEMENTS", True):
-    _database_options["prepare_threshold"] = 1_000_000
-    # They are planned once a session, whatever the first calls' values were: planning costs five times their running.
-    _database_options["options"] = (
-        f"{_database_options.get('options', '')} -c plan_cache_mode=force_generic_plan".strip()
-    )
+DATABASES["default"].setdefault("OPTIONS", {})["prepare_threshold"] = (
+    1_000_000 if env.bool("PREPARED_STATEMENTS", True) else None
+)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Valkey / Redis -------------------------------------------------------------------------------

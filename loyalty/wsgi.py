@@ -4,11 +4,14 @@ import gc
 import os
 
 from django.core.wsgi import get_wsgi_application
+from django.urls import get_resolver
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loyalty.settings")
 
 application = get_wsgi_application()
 
+# The views are loaded with the addresses, which the first request would otherwise do in each worker.
+_loaded = get_resolver().url_patterns
 # What was loaded so far stays for good: the collector need not walk it again and again while requests are served.
 gc.collect()
 gc.freeze()

@@ -5,6 +5,7 @@ A trusted server acts for a member with its own key, the scope for that, and `La
 
 from dataclasses import dataclass
 
+import structlog
 from django.utils import timezone
 from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication
@@ -49,6 +50,7 @@ class ApiClientAuthentication(BaseAuthentication):
         moment = timezone.now()
         if client.last_used_at is None or (moment - client.last_used_at).total_seconds() > 60:
             ApiClient.objects.filter(pk=client.pk).update(last_used_at=moment)
+        structlog.contextvars.bind_contextvars(api_client=client.prefix)
         return None, client
 
     def authenticate_header(self, request: Request) -> str:
@@ -69,6 +71,7 @@ class MemberTokenAuthentication(BaseAuthentication):
             claims = member_token.verify(token=token.strip(), now=timezone.now())
         except member_token.InvalidToken as error:
             raise exceptions.AuthenticationFailed(error.message, code=error.code) from None
+        structlog.contextvars.bind_contextvars(member_id=claims.member_id)
         return None, ActingMember(claims.member_id, claims.programme_id, actor_id=claims.actor_id)
 
     def authenticate_header(self, request: Request) -> str:
@@ -99,4 +102,5 @@ class TrustedServerAuthentication(ApiClientAuthentication):
         )
         if member is None:
             raise exceptions.NotFound(f"Name an active member of your programme in the header {self.header}.")
+        structlog.contextvars.bind_contextvars(member_id=member)
         return None, ActingMember(member, client.programme_id, api_client=client)

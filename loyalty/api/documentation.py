@@ -7,6 +7,7 @@ from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularJSONAPIView
 from rest_framework import serializers
 from rest_framework.authentication import SessionAuthentication
+from rest_framework.negotiation import DefaultContentNegotiation
 
 from loyalty.api.permissions import IsStaffOrDemo
 
@@ -67,6 +68,7 @@ class TrustedServerScheme(OpenApiAuthenticationExtension):
 class SchemaView(SpectacularJSONAPIView):
     authentication_classes = [SessionAuthentication]
     permission_classes = [IsStaffOrDemo]
+    content_negotiation_class = DefaultContentNegotiation
 
     @extend_schema(exclude=True)
     def get(self, request: Any, *args: Any, **kwargs: Any) -> Any:

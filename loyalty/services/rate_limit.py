@@ -3,8 +3,9 @@
 DRF's own throttles read, then write, and let a burst of parallel requests through (django-rest-framework#8127). When
 Valkey is away nobody is turned away: grants and lists go on, and the log says that nobody counts.
 
-A process takes a fortieth of a rate at a time and hands it out itself, which saves most requests the way to Valkey.
-What it took and did not hand out before the window ends is lost to the caller, never added to her rate.
+Of the first half of a rate a process takes a fortieth at a time and hands it out itself, which saves most requests the
+way to Valkey; the second half is counted one by one. What a process took and did not hand out before the window ends is
+lost to the caller: never more than half of her rate, however many processes there are.
 """
 
 import threading
@@ -21,9 +22,12 @@ log = structlog.get_logger(__name__)
 
 # One window a key, from the first request in it.
 COUNT = """
-local count = redis.call('INCRBY', KEYS[1], ARGV[2])
+local taken = tonumber(redis.call('GET', KEYS[1]) or '0')
+local block = tonumber(ARGV[2])
+if taken * 2 >= tonumber(ARGV[3]) then block = 1 end
+local count = redis.call('INCRBY', KEYS[1], block)
 if redis.call('PTTL', KEYS[1]) < 0 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
-return {count, redis.call('PTTL', KEYS[1])}
+return {count, redis.call('PTTL', KEYS[1]), block}
 """
 # Long enough that an outage does not cost each request a time-out, short enough to count again soon after it.
 SECONDS_BETWEEN_TRIES = 5.0
@@ -80,9 +84,10 @@ def take(*, name: str, key: str) -> Taken:
         return Taken(is_allowed=True)
     if time.monotonic() < _away_until:
         return Taken(is_allowed=True)
-    block = max(1, limit // BLOCKS)
     try:
-        count, left = _script(settings.REDIS_URL)(keys=[f"rate:{name}:{key}"], args=[int(seconds * 1000), block])
+        count, left, block = _script(settings.REDIS_URL)(
+            keys=[f"rate:{name}:{key}"], args=[int(seconds * 1000), max(1, limit // BLOCKS), limit]
+        )
     except redis.RedisError as error:
         _away_until = time.monotonic() + SECONDS_BETWEEN_TRIES
         log.warning("rate_limit.not_counted", rate=name, error=type(error).__name__)

@@ -43,7 +43,7 @@ def _answer(request: HttpRequest, status: int, code: str, text: str) -> HttpResp
 
 
 def _is_machine(request: HttpRequest) -> bool:
-    return request.path.startswith("/api/")
+    return request.path_info.startswith("/api/")
 
 
 def _problem(status: int, code: str, text: str) -> JsonResponse:

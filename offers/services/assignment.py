@@ -15,7 +15,9 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+import structlog
 from django.db import IntegrityError, connection, transaction
+from psycopg.errors import UniqueViolation
 
 from loyalty.database import execute, rows
 from loyalty.models import Programme, User
@@ -23,6 +25,8 @@ from offers.models import OfferTemplate, RepeatPolicy, Source
 from offers.services import assignment_statements, voucher_tape
 from offers.services import terms as terms_service
 from offers.services.terms import Prepared, Reason
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -211,8 +215,13 @@ def assign_chunk(*, parameters: Mapping[str, Any]) -> tuple[int, dict[str, int]]
     try:
         with transaction.atomic():
             answer = rows(assignment_statements.CHUNK, parameters)[0]
-    except IntegrityError:
+    except IntegrityError as error:
+        cause = error.__cause__
+        holds = "a_member_holds_an_offer_once_per_key"
+        if not isinstance(cause, UniqueViolation) or cause.diag.constraint_name != holds:
+            raise
         # Another door gave one of them the offer in this very moment.
+        log.info("mass_assignment.chunk_raced", run=parameters["run_id"], chunk=parameters["chunk"])
         answer = rows(assignment_statements.CHUNK_IN_A_RACE, parameters)[0]
     refused = answer["refused"]
     return answer["assigned"], orjson.loads(refused) if isinstance(refused, str) else refused

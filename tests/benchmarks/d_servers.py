@@ -38,7 +38,7 @@ def _connection() -> psycopg.Connection[Any]:
         from django.db import connection
 
         parameters = connection.get_connection_params()
-        for name in ("cursor_factory", "context", "prepare_threshold"):
+        for name in ("cursor_factory", "context", "prepare_threshold", "options"):
             parameters.pop(name, None)
         _local.connection = psycopg.connect(**parameters, autocommit=True)
     return _local.connection

@@ -23,7 +23,14 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def waits_for_a_lock() -> bool:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'")
+        # Not pg_stat_activity alone: within a transaction it stays as it was first read.
+        cursor.execute(
+            """
+            SELECT count(*) FROM pg_locks JOIN pg_stat_get_activity(NULL) AS session USING (pid)
+             WHERE NOT granted AND locktype = 'transactionid'
+               AND session.datid = (SELECT oid FROM pg_database WHERE datname = current_database())
+            """
+        )
         return cursor.fetchone()[0] > 0
 
 

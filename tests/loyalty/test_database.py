@@ -2,8 +2,12 @@
 
 import pytest
 from django.db import OperationalError, connection, transaction
+from django.test import Client
 
+from loyalty import clock
 from loyalty.database import prepared_rows
+from loyalty.services import member_token
+from tests.factories import MemberFactory
 
 SQL = "SELECT pg_backend_pid(), %(given)s::int"
 
@@ -40,8 +44,27 @@ def test_inside_a_transaction_a_dead_session_is_an_error_because_what_was_done_i
     connection.close()
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
+def test_while_the_database_is_away_the_list_says_so_and_when_to_ask_again(monkeypatch):
+    """R6: an outage is 503 and Retry-After, on a thread that has no session too."""
+    token = member_token.mint(member=MemberFactory(), now=clock.now())
+    connection.close()
+
+    def refuse(*_given, **_options):
+        raise OperationalError("connection refused")
+
+    with monkeypatch.context() as away:
+        away.setattr(connection, "get_new_connection", refuse)
+        answer = Client(raise_request_exception=False).get(
+            "/api/v1/me/offers", headers={"Authorization": f"Bearer {token}"}
+        )
+    assert answer.status_code == 503
+    assert int(answer["Retry-After"]) > 0
+
+
+@pytest.mark.django_db(transaction=True)
 def test_a_statement_is_prepared_once_and_planned_without_its_first_values():
+    connection.close()
     prepared_rows(SQL, {"given": 1})
     prepared_rows(SQL, {"given": 2})
     with connection.cursor() as cursor:
