@@ -85,6 +85,7 @@ def _granted(
             now=clock.now(),
         )
     except Conflict as error:
+        _renew(request, member, template, forms)
         return _shown(
             request, _context(member, template, forms) | {"refusal": _refusal(error.code, [error.message])}, 409
         )
@@ -92,9 +93,7 @@ def _granted(
     outcome = answer.outcome
     if not outcome.is_assigned:
         said = [reason.message for reason in outcome.reasons if reason.message]
-        # The refusal was this reference's answer; the next attempt is another grant.
-        forms["why"].data = forms["why"].data.copy()
-        forms["why"].data["reference"] = str(_reference(request, member, template))
+        _renew(request, member, template, forms)
         context = _context(member, template, forms) | {"refusal": _refusal(outcome.code, said)}
         return _shown(request, context, status=409)
     undo = reverse("support:undo", args=[member.pk, outcome.assignment_id])
@@ -185,6 +184,13 @@ def _reference(request: staff.StaffRequest, member: Member, template: OfferTempl
         known = dict(list(known.items())[-MOST_REFERENCES + 1 :]) | {key: str(uuid.uuid4())}
         request.session[REFERENCES] = known
     return uuid.UUID(known[key])
+
+
+def _renew(request: staff.StaffRequest, member: Member, template: OfferTemplate, forms: dict[str, Any]) -> None:
+    """Give the refused form a fresh reference: the refusal was the old one's answer, the next attempt is another."""
+    _forget(request, member, template)
+    forms["why"].data = forms["why"].data.copy()
+    forms["why"].data["reference"] = str(_reference(request, member, template))
 
 
 def _forget(request: staff.StaffRequest, member: Member, template: OfferTemplate) -> None:

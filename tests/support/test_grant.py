@@ -319,3 +319,18 @@ def test_ten_clicks_at_once_are_one_grant(programme, ann, user, template):
     assert Assignment.objects.count() == 1
     assert len({answer.outcome.assignment_id for answer in answers}) == 1
     assert sorted(answer.is_replayed for answer in answers) == [False] + [True] * 9
+
+
+def test_a_reference_that_was_answered_for_another_grant_is_replaced_in_the_form(agent, ann, template):
+    """S0-11: otherwise every further attempt of this form is refused for the same cause."""
+    first = filled(template)
+    send(agent, ann, first)
+    refused = send(agent, ann, first | {"benefit__size": "9.00"})
+    assert refused.status_code == 409
+    fresh = refused.context["why"]["reference"].value()
+    assert fresh != first["reference"]
+    assert f'value="{fresh}"' in refused.text
+    before = DoorEntry.objects.count()
+    # What becomes of it is another question: it is asked, and answered, as a grant of its own.
+    send(agent, ann, first | {"benefit__size": "9.00", "reference": fresh})
+    assert DoorEntry.objects.count() == before + 1
