@@ -1,0 +1,193 @@
+"""The tape against a simple model: whatever is imported, drawn, reserved, released and given back, in any order.
+
+The model is a list of codes that nobody has and a set of those that somebody has; the tape's cursors, positions and
+segments must come to the same, and every invariant must hold after each step.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import transaction
+from hypothesis import HealthCheck, settings, strategies
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from loyalty import clock
+from loyalty.errors import DomainError
+from offers.models import Assignment, VoucherCode
+from offers.selectors import voucher as bank_selectors
+from offers.services import assignment_verbs, execution, mass_assignment, revocation
+from tests.factories import (
+    ConfigOfferFactory,
+    MemberFactory,
+    ProgrammeFactory,
+    TargetingFactory,
+    give,
+    import_codes,
+)
+from tests.integrity import assert_whole
+
+SOON, NEVER = datetime(2099, 1, 1, tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+
+
+class Tape(RuleBasedStateMachine):
+    """One bank. Draws go through grants, reservations through runs: nothing else in Laurel draws."""
+
+    def __init__(self):
+        super().__init__()
+        self.savepoint = transaction.atomic()
+        self.savepoint.__enter__()
+        self.programme = ProgrammeFactory()
+        self.offer = ConfigOfferFactory(programme=self.programme, require_vouchers=True, repeat_policy="unlimited")
+        self.bank = self.offer.voucher_bank
+        self.members = MemberFactory.create_batch(3, programme=self.programme)
+        self.targeting = TargetingFactory(programme=self.programme).current_version
+        self.made = 0
+        # The model: expiry by code of what nobody has; the code of each assignment; which of them were shown.
+        self.free: dict[str, datetime | None] = {}
+        self.held: dict[Assignment, str] = {}
+        self.expiry: dict[str, datetime | None] = {}
+        self.shown: set[Assignment] = set()
+        self.runs: dict[int, list[str]] = {}
+
+    def teardown(self):
+        transaction.set_rollback(True)
+        self.savepoint.__exit__(None, None, None)
+
+    @rule(
+        count=strategies.integers(1, 6),
+        twins=strategies.integers(0, 2),
+        expires=strategies.sampled_from([None, SOON, SOON + timedelta(days=1)]),
+    )
+    def import_(self, count, twins, expires):
+        new = [f"C{number:04}" for number in range(self.made, self.made + count)]
+        old = sorted(self.expiry)[:twins]
+        batch = import_codes(self.offer, new + old, expires_at=expires)
+        assert (batch.imported, batch.duplicates_in_bank) == (count, len(old))
+        self.made += count
+        self.free |= dict.fromkeys(new, expires)
+        self.expiry |= dict.fromkeys(new, expires)
+
+    @precondition(lambda self: self.free)
+    @rule(member=strategies.integers(0, 2))
+    def draw(self, member):
+        held = give(self.members[member], self.offer)
+        code = held.voucher_code.code
+        # Earliest expiry first, and what never expires last; among equals, whichever.
+        assert code in self.free
+        assert (self.expiry[code] or NEVER) == min(at or NEVER for at in self.free.values())
+        del self.free[code]
+        self.held[held] = code
+
+    @precondition(lambda self: not self.free)
+    @rule()
+    def draw_from_nothing(self):
+        with pytest.raises(AssertionError, match="out_of_codes"):
+            give(self.members[0], self.offer)
+
+    @precondition(lambda self: self.held)
+    @rule(data=strategies.data())
+    def show(self, data):
+        held = data.draw(strategies.sampled_from(sorted(self.held, key=lambda one: one.pk)))
+        revoked = Assignment.objects.get(pk=held.pk).revoked_at is not None
+        shown = assignment_verbs.expose(member_id=held.member_id, assignment_id=held.pk, now=clock.now())
+        assert shown == (None if revoked else self.held[held])
+        if not revoked:
+            self.shown.add(held)
+
+    @precondition(lambda self: self.held)
+    @rule(data=strategies.data())
+    def take_back(self, data):
+        held = data.draw(strategies.sampled_from(sorted(self.held, key=lambda one: one.pk)))
+        revocation.revoke(programme=self.programme, assignment_id=held.pk, reason="model", now=clock.now())
+        if held not in self.shown:
+            code = self.held.pop(held)
+            self.free[code] = self.expiry[code]
+
+    @rule(inactive=strategies.booleans())
+    def reserve(self, inactive):
+        """A run to the three members: all or nothing; one of them may have left before her chunk."""
+        run = mass_assignment.create(
+            programme=self.programme, template=self.offer.templates.get(), targeting_version=self.targeting,
+            name="", campaign=None, terms={}, rank=None, actor=None, now=clock.now(),
+        )  # fmt: skip
+        mass_assignment.launch(run=run, actor=None, now=clock.now())
+        if execution.plan(run_id=run.pk, now=clock.now()):
+            reserved = self._reserved(run.pk)
+            assert len(reserved) == 3
+            for code in reserved:
+                del self.free[code]
+            self.runs[run.pk] = reserved
+        else:
+            assert len(self.free) < 3
+
+    @precondition(lambda self: self.runs)
+    @rule(data=strategies.data(), leaves=strategies.booleans())
+    def do(self, data, leaves):
+        run_id = data.draw(strategies.sampled_from(sorted(self.runs)))
+        reserved = self.runs.pop(run_id)
+        if leaves:
+            self.members[0].status = "inactive"
+            self.members[0].save()
+        execution.run_to_end(run_id=run_id, clock=clock.now)
+        if leaves:
+            self.members[0].status = "active"
+            self.members[0].save()
+        given = {held: held.voucher_code.code for held in Assignment.objects.filter(run_id=run_id)}
+        assert len(given) == 3 - leaves
+        assert set(given.values()) <= set(reserved)
+        self.held |= given
+        self.free |= {code: self.expiry[code] for code in reserved if code not in given.values()}
+
+    @precondition(lambda self: self.runs)
+    @rule(data=strategies.data())
+    def release(self, data):
+        run_id = data.draw(strategies.sampled_from(sorted(self.runs)))
+        run = mass_assignment.MassAssignment.objects.get(pk=run_id)
+        mass_assignment.cancel(run=run, actor=None, now=clock.now())
+        with pytest.raises(DomainError):
+            mass_assignment.cancel(run=run, actor=None, now=clock.now())
+        self.free |= {code: self.expiry[code] for code in self.runs.pop(run_id)}
+
+    @invariant()
+    def the_tape_is_the_model(self):
+        assert bank_selectors.codes_left(bank=self.bank, now=clock.now()) == len(self.free)
+        assert VoucherCode.objects.filter(bank=self.bank).count() == len(self.expiry)
+        holders = Assignment.objects.filter(voucher_code__bank=self.bank).select_related("voucher_code")
+        assert {held: held.voucher_code.code for held in holders} == self.held
+        assert_whole()
+
+    def _reserved(self, run_id):
+        return [
+            code
+            for reservation in mass_assignment.MassAssignment.objects.get(pk=run_id).reservations.all()
+            for code in reservation.segment.codes.filter(
+                position__gte=reservation.first_position, position__lt=reservation.first_position + reservation.size
+            ).values_list("code", flat=True)
+        ]
+
+
+def drive(*, examples: int, steps: int) -> None:
+    run_state_machine_as_test(
+        Tape,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            database=None,
+            derandomize=examples < 20,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+@pytest.mark.django_db
+def test_the_tape_is_a_simple_model_whatever_happens_to_it():
+    """R13 (short), S4-20..22, S4-28, D-10, issue 3: the same few stories each time."""
+    drive(examples=4, steps=12)
+
+
+@pytest.mark.chaos
+@pytest.mark.django_db
+def test_the_tape_is_a_simple_model_in_many_stories():
+    """R13 (long), issue 3: other stories each time."""
+    drive(examples=60, steps=40)
