@@ -2,6 +2,7 @@ from offers.models.assignment import STATUS_LABELS, Assignment, AssignmentEvent,
 from offers.models.campaign import Campaign
 from offers.models.catalogue import Audience, ConfigOffer, OfferRevision, RepeatPolicy
 from offers.models.field import FieldDefinition
+from offers.models.limit import Limit, LimitReservation, MemberCount
 from offers.models.mass_assignment import AudienceMember, CodeReservation, MassAssignment, MassAssignmentChunk
 from offers.models.redemption import Redemption
 from offers.models.targeting import Targeting, TargetingVersion
@@ -19,8 +20,11 @@ __all__ = [
     "ConfigOffer",
     "DoorEntry",
     "FieldDefinition",
+    "Limit",
+    "LimitReservation",
     "MassAssignment",
     "MassAssignmentChunk",
+    "MemberCount",
     "OfferRevision",
     "OfferTemplate",
     "Redemption",

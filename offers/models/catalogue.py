@@ -73,6 +73,16 @@ class ConfigOffer(models.Model):
     # Whether the till takes the code without a member (D-13).
     is_bearer = models.BooleanField(_("code works for its bearer"), default=False)
     rank = models.IntegerField(_("rank"), default=100, help_text=_("Lower stands first."))
+    # Whom it may be given to, at any door: the criteria of a saved audience as they were when it was chosen.
+    eligibility = models.ForeignKey(
+        "offers.TargetingVersion",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("only for members of"),
+    )
     # The draft's rules by kind, and texts by language: {"de": {"name": …, "description": …, "how_to_use": …}}.
     terms = models.JSONField(_("terms"), default=dict, blank=True)
     texts = models.JSONField(_("texts"), default=dict, blank=True)

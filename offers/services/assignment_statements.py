@@ -105,7 +105,11 @@ SELECT known.n, known.member_id, inserted.id AS assignment_id,
             WHEN row.bank_id IS NOT NULL AND row.voucher_code_id IS NULL THEN 'out_of_codes'
             ELSE 'already_held' END AS code,
        -- Drawn, and lost to a race: goes back in this transaction.
-       CASE WHEN inserted.id IS NULL AND row.n = known.n THEN row.voucher_code_id END AS unused_code_id
+       CASE WHEN inserted.id IS NULL AND row.n = known.n THEN row.voucher_code_id END AS unused_code_id,
+       -- Limits that were set since somebody looked for them: read once, by two unique indexes.
+       (SELECT count(*) FROM offers_limit
+         WHERE config_offer_id = ANY(%(config_offer_id)s::bigint[]) OR campaign_id = ANY(%(campaign_id)s::bigint[])
+       ) AS limits
   FROM known
   LEFT JOIN candidate ON candidate.n = known.n
   LEFT JOIN row ON row.n = candidate.first_n

@@ -1,6 +1,8 @@
 """The audience of a mass assignment: its terms for all, whom it reaches, and what a launch would do."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,12 +12,14 @@ from django.utils.translation import gettext as _
 from loyalty.database import rows
 from loyalty.errors import InvalidInput
 from loyalty.models import Programme
-from offers.models import Campaign, CodeReservation, MassAssignment, OfferTemplate
+from offers.models import Campaign, CodeReservation, Limit, MassAssignment, OfferTemplate
 from offers.selectors import targeting as targeting_selector
 from offers.selectors import voucher as voucher_selector
-from offers.services import assignment
+from offers.services import assignment, eligibility, limit
 from offers.services import terms as terms_service
+from offers.services.limit import Shortfall
 from offers.services.terms import Prepared
+from offers.targeting import Criteria
 
 
 @dataclass(frozen=True)
@@ -24,10 +28,14 @@ class DryRun:
 
     matched: int
     excluded: Mapping[str, int]
+    # Why those are not eligible who are not.
+    reasons: Mapping[str, int]
     eligible: int
     codes_left: int | None
     codes_short: int
     exposure_minor: int
+    # What a limit has too little for, if one has; the launch would fail.
+    limit: Shortfall | None = None
 
 
 def prepare(*, programme: Programme, template_id: int, given: Mapping[str, Any], now: datetime) -> Prepared:
@@ -42,7 +50,8 @@ def prepare(*, programme: Programme, template_id: int, given: Mapping[str, Any],
     return prepared
 
 
-# What becomes of each member that the criteria match. `predicate` speaks about `member`.
+# What becomes of each member that the criteria match. `predicate` speaks about `member`. Why one is not eligible is
+# written behind the outcome's code: "ineligible:not_in_audience".
 MATCHED = """
     SELECT member.id,
            CASE WHEN member.status <> 'active' THEN 'member_inactive'
@@ -52,24 +61,82 @@ MATCHED = """
                        AND held.config_offer_id = %(config_offer_id)s
                        AND held.holding_key = %(holding_key)s::bigint
                        AND NOT (held.holding_key = -1 AND held.ends_at IS NOT NULL AND held.ends_at <= %(now)s)
-                ) THEN 'already_held' END AS reason
+                ) THEN 'already_held'{asked} END AS reason
       FROM loyalty_member AS member
      WHERE member.programme_id = %(programme_id)s
        AND member.status <> 'erased'
        AND ({predicate})
 """
+IS_NOT_ELIGIBLE = f" WHEN NOT ({{condition}}) THEN 'ineligible:{eligibility.NOT_IN_AUDIENCE}'"
+IS_FULL = f"""
+                WHEN EXISTS (
+                    SELECT FROM offers_membercount AS counted
+                     WHERE counted.campaign_id = %(campaign_id)s
+                       AND counted.member_id = member.id
+                       AND counted.assigned >= %(per_member)s
+                ) THEN 'ineligible:{eligibility.CAMPAIGN_PER_MEMBER}'"""
 
 # Writes every matched member down with an outcome, or with the ordinal that fixes her code. OFFSET 0 keeps the reason a
 # column: flattened, it is worked out again wherever it is named.
-FREEZE = f"""
-    INSERT INTO offers_audiencemember (run_id, member_id, ordinal, outcome)
+FREEZE = """
+    INSERT INTO offers_audiencemember (run_id, member_id, ordinal, outcome, details)
     SELECT %(run_id)s, id,
            CASE WHEN reason IS NULL THEN
                count(*) FILTER (WHERE reason IS NULL) OVER (ORDER BY id ROWS UNBOUNDED PRECEDING) - 1 END,
-           reason
-      FROM ({MATCHED} OFFSET 0) AS matched
+           split_part(reason, ':', 1),
+           CASE WHEN reason LIKE '%%:%%' THEN jsonb_build_object('reason', split_part(reason, ':', 2)) END
+      FROM ({matched} OFFSET 0) AS matched
      ORDER BY id
 """
+
+
+@dataclass(frozen=True)
+class Question:
+    """Whom a run reaches and whom it leaves out: a SELECT of ids and reasons, with what it is planned for."""
+
+    sql: str
+    params: Mapping[str, Any]
+    criteria: tuple[Criteria, ...]
+    per_member: int | None
+
+    @contextmanager
+    def planned(self) -> Iterator[None]:
+        with ExitStack() as stack:
+            for one in self.criteria:
+                stack.enter_context(targeting_selector.planned(one))
+            yield
+
+
+def question(
+    *, programme: Programme, prepared: Prepared, criteria: Any, campaign_id: int | None, now: datetime
+) -> Question:
+    """Return the reading that counts an audience in the dry run, and freezes it when the run is planned."""
+    offer = prepared.offer
+    checked = targeting_selector.read(criteria, programme=programme)
+    predicate = targeting_selector.where(programme=programme, criteria=checked, now=now)
+    read = [checked]
+    params = dict(predicate.params) | {
+        "config_offer_id": offer.pk,
+        "holding_key": key(prepared, campaign_id),
+        "programme_id": programme.pk,
+        "now": now,
+    }
+    asked = ""
+    if offer.eligibility is not None:
+        condition = eligibility.condition(programme=programme, version=offer.eligibility, now=now)
+        asked += IS_NOT_ELIGIBLE.format(condition=condition.sql)
+        params |= condition.params
+        read.append(condition.criteria)
+    limited = Limit.objects.filter(campaign_id=campaign_id, per_member__isnull=False).first() if campaign_id else None
+    if limited is not None:
+        asked += IS_FULL
+        params |= {"campaign_id": campaign_id, "per_member": limited.per_member}
+    return Question(
+        sql=MATCHED.format(predicate=predicate.sql, asked=asked),
+        params=params,
+        criteria=tuple(read),
+        per_member=limited.per_member if limited else None,
+    )
 
 
 def dry_run(
@@ -81,32 +148,42 @@ def dry_run(
     campaign: Campaign | None,
     now: datetime,
 ) -> DryRun:
-    """Count what a launch would do now, without writing: matched, left out by reason, codes needed and left.
+    """Count what a launch would do now, without writing: matched, left out by reason, codes and limits needed and left.
 
     Raises InvalidInput as `create` does. (S4-24..28, D-05)
     """
     prepared = prepare(programme=programme, template_id=template.pk, given=terms, now=now)
     offer = prepared.offer
-    checked = targeting_selector.read(criteria, programme=programme)
-    predicate = targeting_selector.where(programme=programme, criteria=checked, now=now)
-    # A run without a campaign gets one of its own, which nobody can hold yet.
-    held_under = key(prepared, campaign.pk if campaign else None)
-    with targeting_selector.planned(checked):
-        counted = rows(
-            f"SELECT reason, count(*) AS n FROM ({MATCHED.format(predicate=predicate.sql)}) AS matched GROUP BY reason",
-            dict(predicate.params)
-            | {"config_offer_id": offer.pk, "holding_key": held_under, "programme_id": programme.pk, "now": now},
-        )
-    excluded = {row["reason"]: row["n"] for row in counted if row["reason"]}
-    eligible = sum(row["n"] for row in counted if row["reason"] is None)
+    # A run without a campaign gets one of its own, which nobody can hold yet, and which has no limits.
+    campaign_id = campaign.pk if campaign else None
+    asked = question(programme=programme, prepared=prepared, criteria=criteria, campaign_id=campaign_id, now=now)
+    with asked.planned():
+        counted = rows(f"SELECT reason, count(*) AS n FROM ({asked.sql}) AS matched GROUP BY reason", asked.params)
+    excluded: Counter[str] = Counter()
+    reasons: dict[str, int] = {}
+    for row in counted:
+        outcome, _colon, reason = (row["reason"] or "").partition(":")
+        excluded[outcome] += row["n"]
+        if reason:
+            reasons[reason] = row["n"]
+    eligible = excluded.pop("", 0)
     left = voucher_selector.codes_left(bank=offer.voucher_bank, now=now) if offer.require_vouchers else None
     return DryRun(
         matched=eligible + sum(excluded.values()),
-        excluded=excluded,
+        excluded=dict(excluded),
+        reasons=reasons,
         eligible=eligible,
         codes_left=left,
         codes_short=max(0, eligible - left) if left is not None else 0,
         exposure_minor=prepared.exposure_minor * eligible,
+        limit=limit.foresee(
+            programme=programme,
+            offer_id=offer.pk,
+            campaign_id=campaign_id,
+            size=eligible,
+            each_minor=prepared.exposure_minor,
+            now=now,
+        ),
     )
 
 

@@ -17,9 +17,9 @@ from django.utils.translation import gettext as _
 from loyalty.database import execute, in_transaction
 from loyalty.errors import Conflict
 from loyalty.models import Member, Programme, User
-from offers.models import Assignment, DoorEntry, Source
+from offers.models import Assignment, ConfigOffer, DoorEntry, Source
 from offers.selectors import voucher as voucher_selector
-from offers.services import assignment, module, terms
+from offers.services import assignment, eligibility, limit, module, terms
 from offers.services.assignment import Grant, Outcome
 from offers.services.terms import Reason
 
@@ -162,6 +162,8 @@ def preview(*, programme: Programme, grant: Grant, now: datetime) -> Preview:
             code = "member_inactive"
         elif held_under is not None and _is_held(member, offer.pk, held_under, now):
             code = "already_held"
+        elif refused := _refusal(programme, offer, member, grant.campaign_id, prepared.exposure_minor, now):
+            code, reasons = refused[0], [refused[1]]
         elif left == 0:
             code = "out_of_codes"
     return Preview(
@@ -174,6 +176,24 @@ def preview(*, programme: Programme, grant: Grant, now: datetime) -> Preview:
         prepared.exposure_minor,
         left,
     )
+
+
+def _refusal(
+    programme: Programme,
+    offer: ConfigOffer,
+    member: Member,
+    campaign_id: int | None,
+    exposure_minor: int,
+    now: datetime,
+) -> tuple[str, Reason] | None:
+    """Return why who may have it, or how many, stands against it."""
+    refused = eligibility.preview(
+        programme=programme, offer=offer, member_id=member.pk, campaign_id=campaign_id, now=now
+    )
+    short = limit.foresee(
+        programme=programme, offer_id=offer.pk, campaign_id=campaign_id, size=1, each_minor=exposure_minor, now=now
+    )
+    return refused or ((short.refusal.code, short.refusal.reason) if short else None)
 
 
 def _is_held(member: Member, offer_id: int, held_under: int, now: datetime) -> bool:

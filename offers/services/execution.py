@@ -17,8 +17,7 @@ from django.db.models import Count, F, Min, Q, QuerySet, Sum
 from loyalty.database import execute, in_transaction, is_retryable, rows
 from loyalty.errors import InvalidInput
 from offers.models import AudienceMember, Campaign, CodeReservation, MassAssignment, MassAssignmentChunk
-from offers.selectors import targeting as targeting_selector
-from offers.services import assignment, audience, voucher_tape
+from offers.services import assignment, audience, limit, voucher_tape
 
 log = structlog.get_logger(__name__)
 State = MassAssignment.State
@@ -29,8 +28,9 @@ BACK_OFF = timedelta(seconds=5)
 def plan(*, run_id: int, now: datetime) -> bool:
     """Freeze the audience, reserve what it needs and cut the chunks; return whether the run now runs.
 
-    All or nothing: too few codes, or terms that no longer hold, and the run is `failed` with its cause and nothing
-    else written. Attempts are counted before the work. Safe to call twice. (S4-27, S4-28, B-03, D-05)
+    All or nothing: too few codes, too little left of a cap or a budget, or terms that no longer hold, and the run is
+    `failed` with its cause and nothing else written. Attempts are counted before the work. Safe to call twice.
+    (S4-27, S4-28, B-03, D-05)
     """
     lease = timedelta(seconds=settings.MASS_ASSIGNMENT_LEASE_SECONDS)
     taken = (
@@ -47,18 +47,26 @@ def plan(*, run_id: int, now: datetime) -> bool:
     try:
         return in_transaction(lambda: _plan(run, now))
     except Shortfall as shortfall:
-        _fail(run, {"code": "out_of_codes", "needed": shortfall.needed, "short": shortfall.short}, now)
+        _fail(run, shortfall.failure, now)
+    except _Outrun:
+        # Another door filled the campaign for one of its members meanwhile: the next round leaves her out.
+        MassAssignment.objects.filter(pk=run.pk, state=State.SCHEDULED).update(leased_until=None, updated_at=now)
+        return plan(run_id=run_id, now=now)
     except InvalidInput as error:
         _fail(run, {"code": error.code, "message": error.message, "problems": error.problems}, now)
     return False
 
 
 class Shortfall(Exception):
-    """Too few codes: undoes the planning transaction."""
+    """Too few codes, or too little left of a limit: undoes the planning transaction."""
 
-    def __init__(self, needed: int, short: int) -> None:
+    def __init__(self, failure: Mapping[str, Any]) -> None:
         super().__init__()
-        self.needed, self.short = needed, short
+        self.failure = failure
+
+
+class _Outrun(Exception):
+    """What the freeze saw of its members no longer holds: undoes the planning transaction."""
 
 
 def _fail(run: MassAssignment, failure: Mapping[str, Any], now: datetime) -> None:
@@ -95,23 +103,16 @@ def _plan(run: MassAssignment, now: datetime) -> bool:
     offer = prepared.offer
     campaign = run.campaign or _own_campaign(run)
     held_under = audience.key(prepared, campaign.pk)
-    criteria = targeting_selector.read(
-        run.targeting_version.criteria if run.targeting_version else {}, programme=run.programme
+    asked = audience.question(
+        programme=run.programme,
+        prepared=prepared,
+        criteria=run.targeting_version.criteria if run.targeting_version else {},
+        campaign_id=campaign.pk,
+        now=now,
     )
-    predicate = targeting_selector.where(programme=run.programme, criteria=criteria, now=now)
     # A relaunch after a failure plans anew; the failed planning left nothing.
-    with targeting_selector.planned(criteria):
-        matched = execute(
-            audience.FREEZE.format(predicate=predicate.sql),
-            dict(predicate.params)
-            | {
-                "run_id": run.pk,
-                "config_offer_id": offer.pk,
-                "holding_key": held_under,
-                "programme_id": run.programme_id,
-                "now": now,
-            },
-        )
+    with asked.planned():
+        matched = execute(audience.FREEZE.format(matched=asked.sql), {**asked.params, "run_id": run.pk})
     if matched >= settings.MASS_ASSIGNMENT_CHUNK:
         # Planned against an audience without statistics, a chunk once took 210 s instead of 4.
         execute("ANALYZE offers_audiencemember")
@@ -137,11 +138,25 @@ def _plan(run: MassAssignment, now: datetime) -> bool:
         leased_until=None,
         updated_at=now,
     )
+    # The locks that everybody needs are planning's last act: the bank's, then the members' counts, then the limits'.
     if offer.require_vouchers and eligible:
-        # The bank's lock is planning's last act.
         short = voucher_tape.reserve(run_id=run.pk, bank_id=offer.voucher_bank.pk, count=eligible, now=now)
         if short:
-            raise Shortfall(eligible, short)
+            raise Shortfall({"code": "out_of_codes", "needed": eligible, "short": short})
+    if asked.per_member is not None:
+        counted_members = limit.reserve_counts(run_id=run.pk, campaign_id=campaign.pk, per_member=asked.per_member)
+        if counted_members < eligible:
+            raise _Outrun
+    missing = limit.reserve(
+        run=run,
+        offer_id=offer.pk,
+        campaign_id=campaign.pk,
+        size=eligible,
+        each_minor=prepared.exposure_minor,
+        now=now,
+    )
+    if missing:
+        raise Shortfall(missing.as_failure())
     return True
 
 
@@ -167,7 +182,7 @@ def reserve_again(*, run: MassAssignment, chunks: QuerySet[MassAssignmentChunk],
             first_ordinal=ordinals["first"] or 0,
         )
     if short:
-        raise Shortfall(needed, short)
+        raise Shortfall({"code": "out_of_codes", "needed": needed, "short": short})
 
 
 def _own_campaign(run: MassAssignment) -> Campaign:
@@ -355,12 +370,18 @@ UNUSED = """
 
 
 def release(*, run: MassAssignment, now: datetime) -> int:
-    """Give the reserved codes that nobody got back to the bank, and return how many. The run is locked."""
+    """Give reserved codes that nobody got, and shares of limits, back; return how many codes. The run is locked."""
+    given = MassAssignmentChunk.objects.filter(run=run).aggregate(codes=Sum("assigned"))["codes"] or 0
+    released = _release_codes(run, given, now)
+    limit.release(run=run, given=given, now=now)
+    return released
+
+
+def _release_codes(run: MassAssignment, given: int, now: datetime) -> int:
     reservations = CodeReservation.objects.filter(run=run, released_at__isnull=True)
     reserved = reservations.aggregate(codes=Sum("size"))["codes"]
     if reserved is None:
         return 0
-    given = MassAssignmentChunk.objects.filter(run=run).aggregate(codes=Sum("assigned"))["codes"] or 0
     released = 0
     # Mostly everybody got hers: looking for leftovers among a million took a quarter of the run. Of a run that is tried
     # again, only the chunks that were given up stand in these reservations.

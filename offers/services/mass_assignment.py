@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Sum
 from django.utils.translation import gettext as _
 
 from loyalty.database import execute, in_transaction
@@ -18,7 +19,7 @@ from loyalty.errors import Conflict
 from loyalty.models import ApiClient, Programme, User
 from loyalty.services import audit
 from offers.models import Campaign, MassAssignment, MassAssignmentChunk, OfferTemplate, TargetingVersion
-from offers.services import audience, execution, module
+from offers.services import audience, execution, limit, module
 
 State = MassAssignment.State
 # Up to so many members, cancelling gives the codes back itself: about a second.
@@ -183,7 +184,8 @@ def retry(
     """Do the chunks again that were given up: the run goes on, with attempts anew; what was assigned stays.
 
     Their codes went back when the run ended, so as many are reserved again, all or nothing: with too few it raises
-    OutOfCodes and nothing is changed. Raises NotLaunchable where none was given up, or nothing may be given any more.
+    OutOfCodes and nothing is changed; likewise shares of limits (Conflict: cap_reached, budget_reached). Raises
+    NotLaunchable where none was given up, or nothing may be given any more.
     The caller rings the workers. (S4-28, C-04)
     """
 
@@ -198,6 +200,10 @@ def retry(
         given_up = MassAssignmentChunk.objects.filter(run=run, failed_at__isnull=False, done_at__isnull=True)
         if planned.require_vouchers:
             execution.reserve_again(run=planned, chunks=given_up.order_by("number"), now=now)
+        given = MassAssignmentChunk.objects.filter(run=run).aggregate(n=Sum("assigned"))["n"] or 0
+        missing = limit.reserve_again(run=planned, given=given, now=now)
+        if missing:
+            raise execution.Shortfall(missing.as_failure())
         given_up.update(attempts=0, failed_at=None, leased_until=None)
         MassAssignment.objects.filter(pk=run.pk).update(finished_at=None)
         moved.finished_at = None
@@ -208,11 +214,13 @@ def retry(
     except execution.Shortfall as error:
         # What was written is undone; so is what the instance in hand says.
         run.refresh_from_db()
+        failure = error.failure
+        if failure["code"] != "out_of_codes":
+            raise Conflict(**failure) from error
         raise OutOfCodes(
-            _("It needs %(needed)d codes, and %(short)d of them are missing. Import codes, then try again.")
-            % {"needed": error.needed, "short": error.short},
-            needed=error.needed,
-            short=error.short,
+            _("It needs %(needed)d codes, and %(short)d of them are missing. Import codes, then try again.") % failure,
+            needed=failure["needed"],
+            short=failure["short"],
         ) from error
     except NotLaunchable:
         run.refresh_from_db()

@@ -48,7 +48,8 @@ def revoke(
     Again is the same answer and changes nothing; one that is used up or closed is refused. The event keeps reason,
     holding and the code that went back, so that what was stays known. Raises NotFound, also for another programme's.
 
-    Lock order: the assignment's row, then its code; no open segment is locked, for what goes back is a new one.
+    Lock order: the assignment's row, then the member's count and the limits that its share goes back to, then its code;
+    no open segment is locked, for what goes back is a new one.
     (D-01, D-10, B-02)
     """
     by = By(source, actor, api_client)

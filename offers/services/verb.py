@@ -12,6 +12,7 @@ from loyalty.errors import NotFound
 from loyalty.models import ApiClient, Programme, User
 from loyalty.services import outbox
 from offers.models import Assignment, AssignmentEvent, Source, VoucherCode
+from offers.services import limit
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,18 @@ def end(
     Assignment.objects.filter(pk=held.pk).update(**values)
     record(held.pk, verb, by=by, now=now, reason=reason, changes=changes, links=links)
     tell(held, moment.removesuffix("_at"), data={"reason": reason, "verb": verb})
+    if moment == "revoked_at":
+        # What was closed was given; what is taken back was not.
+        limit.give_back(
+            offer_id=held.config_offer_id,
+            campaign_id=held.campaign_id,
+            member_id=held.member_id,
+            exposure_minor=held.exposure_minor,
+            # A run reserved for all of its members on the day it was planned.
+            given_at=(held.run.planned_at if held.run else None) or held.issued_at,
+            zone=held.config_offer.programme.zone,
+            now=now,
+        )
     return unseen
 
 

@@ -8,6 +8,7 @@ from tests.factories.api_client import ApiClientFactory
 from tests.factories.assignment import give
 from tests.factories.campaign import CampaignFactory
 from tests.factories.catalogue import ConfigOfferFactory, DraftOfferFactory
+from tests.factories.limit import limit_of
 from tests.factories.member import AttributeDefinitionFactory, MemberFactory
 from tests.factories.product import CategoryFactory, DepartmentFactory, ProductFactory, ProductGroupFactory
 from tests.factories.programme import ProgrammeFactory
@@ -38,4 +39,5 @@ __all__ = [
     "UserFactory",
     "give",
     "import_codes",
+    "limit_of",
 ]

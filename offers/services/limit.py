@@ -1,0 +1,385 @@
+"""Shared limits at work: what is left, taking it, giving it back (DESIGN 4, D-05).
+
+Lock order: members' counts in the order of campaign and member, then limits in the order of their ids, and nothing
+after them but inserting. Looking happens under the lock, so any number of writers is exact together.
+
+A share goes back when an assignment is taken back (revoked, undone, reissued) and when a run ends with leftovers. It
+does not when an offer expires or is used up: it was given, and the money may have been spent.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from loyalty import money
+from loyalty.database import execute, rows
+from loyalty.models import Programme
+from offers.models import Limit, LimitReservation, MassAssignment
+from offers.models.limit import day_of
+from offers.services.terms import Reason
+
+# Adds (or, with negative numbers, takes) what was given to a limit. What is taken back counts for the day it was given
+# on, while that is still the day that the row counts.
+MOVE = """
+    UPDATE offers_limit AS shared
+       SET assigned = shared.assigned + moved.n,
+           spent_minor = shared.spent_minor + moved.spent,
+           assigned_today = CASE WHEN shared.day >= moved.day THEN shared.assigned_today
+                                 WHEN moved.n > 0 THEN 0 ELSE shared.assigned_today END
+                            + CASE WHEN moved.n > 0 OR shared.day = moved.day THEN moved.n ELSE 0 END,
+           spent_today_minor = CASE WHEN shared.day >= moved.day THEN shared.spent_today_minor
+                                    WHEN moved.n > 0 THEN 0 ELSE shared.spent_today_minor END
+                               + CASE WHEN moved.n > 0 OR shared.day = moved.day THEN moved.spent ELSE 0 END,
+           day = CASE WHEN moved.n > 0 THEN greatest(shared.day, moved.day) ELSE shared.day END,
+           updated_at = %(now)s
+      FROM unnest(%(ids)s::bigint[], %(n)s::bigint[], %(spent)s::bigint[], %(days)s::date[])
+           AS moved (id, n, spent, day)
+     WHERE shared.id = moved.id
+"""
+WARN = """
+    UPDATE offers_limit SET overdrawn_at = %(now)s
+     WHERE id = ANY(%(ids)s) AND NOT is_budget_hard AND overdrawn_at IS NULL
+       AND (spent_minor > budget_minor OR spent_today_minor > daily_budget_minor)
+"""
+# Locks each member's count, made where there was none.
+LOCK_COUNTS = """
+    INSERT INTO offers_membercount AS counted (campaign_id, member_id, assigned)
+    SELECT DISTINCT wish.campaign_id, coalesce(by_id.id, named.id), 0
+      FROM unnest(%(campaigns)s::bigint[], %(ids)s::bigint[], %(external_ids)s::text[])
+           AS wish (campaign_id, by_id, by_external_id)
+      LEFT JOIN loyalty_member AS by_id ON by_id.id = wish.by_id AND by_id.programme_id = %(programme_id)s
+      LEFT JOIN loyalty_member AS named
+        ON wish.by_id IS NULL AND named.programme_id = %(programme_id)s AND named.external_id = wish.by_external_id
+     WHERE coalesce(by_id.id, named.id) IS NOT NULL
+     ORDER BY 1, 2
+        ON CONFLICT (campaign_id, member_id) DO UPDATE SET assigned = counted.assigned
+    RETURNING campaign_id, member_id, assigned
+"""
+COUNT_MEMBERS = """
+    UPDATE offers_membercount AS counted
+       SET assigned = greatest(counted.assigned + moved.n, 0)
+      FROM unnest(%(campaigns)s::bigint[], %(members)s::bigint[], %(n)s::int[]) AS moved (campaign_id, member_id, n)
+     WHERE counted.campaign_id = moved.campaign_id AND counted.member_id = moved.member_id
+"""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a limit lets no more through: `cap_reached` or `budget_reached`, the sentence, and how much is missing."""
+
+    code: str
+    reason: Reason
+    short: int
+
+
+@dataclass
+class Ledger:
+    """Locked limits, and what a set takes from them while it is decided, in its order."""
+
+    limits: Sequence[Limit]
+    day: date
+    currency: str
+    taken: dict[int, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))
+
+    def of(self, *, offer_id: int, campaign_id: int | None) -> Iterable[Limit]:
+        for limit in self.limits:
+            if limit.config_offer_id == offer_id or (campaign_id and limit.campaign_id == campaign_id):
+                yield limit
+
+    def refusal(self, *, offer_id: int, campaign_id: int | None, exposure_minor: int, n: int = 1) -> Refusal | None:
+        """Return why `n` more assignments of that worst case each do not fit, or None."""
+        for limit in self.of(offer_id=offer_id, campaign_id=campaign_id):
+            found = self._refusal(limit, n, exposure_minor * n)
+            if found:
+                return found
+        return None
+
+    def take(self, *, offer_id: int, campaign_id: int | None, exposure_minor: int, n: int = 1) -> None:
+        for limit in self.of(offer_id=offer_id, campaign_id=campaign_id):
+            taken = self.taken[limit.pk]
+            taken[0] += n
+            taken[1] += exposure_minor * n
+
+    def _refusal(self, limit: Limit, n: int, spending: int) -> Refusal | None:
+        taken_n, taken_minor = self.taken.get(limit.pk, (0, 0))
+        given_today, spent_today = limit.on(self.day)
+        for name, most, given in (
+            ("cap", limit.cap, limit.assigned),
+            ("daily_cap", limit.daily_cap, given_today),
+        ):
+            short = given + taken_n + n - most if most is not None else 0
+            if most is not None and short > 0:
+                return Refusal("cap_reached", self._reason(limit, name, str(most), most), min(short, n))
+        if not limit.is_budget_hard or not spending:
+            return None
+        for name, most, spent in (
+            ("budget", limit.budget_minor, limit.spent_minor),
+            ("daily_budget", limit.daily_budget_minor, spent_today),
+        ):
+            short = spent + taken_minor + spending - most if most is not None else 0
+            if most is not None and short > 0:
+                shown = money.display(most, self.currency)
+                return Refusal("budget_reached", self._reason(limit, name, shown, most), min(short, spending))
+        return None
+
+    @staticmethod
+    def _reason(limit: Limit, name: str, shown: str, most: int) -> Reason:
+        owner = "offer" if limit.config_offer_id else "campaign"
+        sentences = {
+            "offer_cap": _("The offer may be given %(most)s times in all, and no more is left."),
+            "offer_daily_cap": _("The offer may be given %(most)s times a day. Try again tomorrow."),
+            "offer_budget": _("The offer has a budget of %(most)s, and what is left does not cover this."),
+            "offer_daily_budget": _("The offer has a budget of %(most)s a day. Try again tomorrow."),
+            "campaign_cap": _("The campaign may give %(most)s offers in all, and no more is left."),
+            "campaign_daily_cap": _("The campaign may give %(most)s offers a day. Try again tomorrow."),
+            "campaign_budget": _("The campaign has a budget of %(most)s, and what is left does not cover this."),
+            "campaign_daily_budget": _("The campaign has a budget of %(most)s a day. Try again tomorrow."),
+        }
+        code = f"{owner}_{name}"
+        return Reason(code, message=sentences[code] % {"most": shown}, parameters={"limit": most})
+
+
+def lock(*, offer_ids: Collection[int], campaign_ids: Collection[int]) -> list[Limit]:
+    """Lock the limits of these offers and campaigns, in order, and return what they say under the lock."""
+    return list(
+        Limit.objects.filter(Q(config_offer_id__in=offer_ids) | Q(campaign_id__in=campaign_ids))
+        .order_by("pk")
+        .select_for_update(no_key=True)
+    )
+
+
+def count(*, taken: Mapping[int, Sequence[int]], day: date, now: datetime) -> None:
+    """Write down what was taken (limit: how many, for how much); a soft budget that this overdraws warns."""
+    moved = {pk: pair for pk, pair in taken.items() if pair[0]}
+    if not moved:
+        return
+    _move(moved, dict.fromkeys(moved, day), now)
+    execute(WARN, {"ids": list(moved), "now": now})
+
+
+def _move(moved: Mapping[int, Sequence[int]], days: Mapping[int, date], now: datetime) -> None:
+    execute(
+        MOVE,
+        {
+            "ids": list(moved),
+            "n": [pair[0] for pair in moved.values()],
+            "spent": [pair[1] for pair in moved.values()],
+            "days": [days[pk] for pk in moved],
+            "now": now,
+        },
+    )
+
+
+def lock_counts(
+    *, programme_id: int, wishes: Sequence[tuple[int, int | None, str | None]]
+) -> dict[tuple[int, int], int]:
+    """Lock the counts of (campaign, member's id, or her external id); return them by campaign and member."""
+    locked = rows(
+        LOCK_COUNTS,
+        {
+            "programme_id": programme_id,
+            "campaigns": [campaign for campaign, _id, _external in wishes],
+            "ids": [by_id for _campaign, by_id, _external in wishes],
+            "external_ids": [external for _campaign, _id, external in wishes],
+        },
+    )
+    return {(row["campaign_id"], row["member_id"]): row["assigned"] for row in locked}
+
+
+def count_members(*, moved: Mapping[tuple[int, int], int]) -> None:
+    """Add to the counts of (campaign, member) what they were given; the counts are locked."""
+    if moved:
+        execute(
+            COUNT_MEMBERS,
+            {
+                "campaigns": [campaign for campaign, _member in moved],
+                "members": [member for _campaign, member in moved],
+                "n": list(moved.values()),
+            },
+        )
+
+
+def give_back(
+    *,
+    offer_id: int,
+    campaign_id: int | None,
+    member_id: int,
+    exposure_minor: int,
+    given_at: datetime,
+    zone: ZoneInfo,
+    now: datetime,
+) -> None:
+    """Give one assignment's share back to the limits of its offer and campaign. `given_at` is when it was counted.
+
+    For whoever takes an assignment back, as the last thing in the transaction. (D-01, D-05)
+    """
+    campaigns = [campaign_id] if campaign_id else []
+    if campaign_id:
+        count_members(moved={(campaign_id, member_id): -1})
+    limits = lock(offer_ids=[offer_id], campaign_ids=campaigns)
+    if limits:
+        day = day_of(given_at, zone)
+        _move({limit.pk: (-1, -exposure_minor) for limit in limits}, {limit.pk: day for limit in limits}, now)
+
+
+@dataclass(frozen=True)
+class Shortfall:
+    """A limit has too little left for a run; `needed` and `short` are assignments, or minor units of money."""
+
+    refusal: Refusal
+    needed: int
+
+    def as_failure(self) -> dict[str, object]:
+        return {
+            "code": self.refusal.code,
+            "needed": self.needed,
+            "short": self.refusal.short,
+            "reason": self.refusal.reason.code,
+            "message": self.refusal.reason.message,
+        }
+
+
+def foresee(
+    *, programme: Programme, offer_id: int, campaign_id: int | None, size: int, each_minor: int, now: datetime
+) -> Shortfall | None:
+    """Return what a limit would have too little for, were `size` members given the offer now. Locks nothing."""
+    limits = list(Limit.objects.filter(Q(config_offer_id=offer_id) | Q(campaign_id=campaign_id or 0)).order_by("pk"))
+    ledger = Ledger(limits, day_of(now, programme.zone), programme.currency)
+    return _shortfall(ledger, offer_id, campaign_id, size, each_minor)
+
+
+def _shortfall(ledger: Ledger, offer_id: int, campaign_id: int | None, size: int, each_minor: int) -> Shortfall | None:
+    if not size:
+        return None
+    found = ledger.refusal(offer_id=offer_id, campaign_id=campaign_id, exposure_minor=each_minor, n=size)
+    return Shortfall(found, size if found.code == "cap_reached" else size * each_minor) if found else None
+
+
+def reserve(
+    *, run: MassAssignment, offer_id: int, campaign_id: int, size: int, each_minor: int, now: datetime
+) -> Shortfall | None:
+    """Take a run's whole need from the limits of its offer and campaign, or return what is missing (D-05).
+
+    It counts for the day of planning, whenever the chunks are done.
+    """
+    # Setting a limit excludes this, and so either sees the run or is seen here.
+    execute("SELECT id FROM offers_configoffer WHERE id = %s FOR SHARE", [offer_id])
+    execute("SELECT id FROM offers_campaign WHERE id = %s FOR SHARE", [campaign_id])
+    limits = lock(offer_ids=[offer_id], campaign_ids=[campaign_id])
+    ledger = Ledger(limits, day_of(now, run.programme.zone), run.programme.currency)
+    short = _shortfall(ledger, offer_id, campaign_id, size, each_minor)
+    if short or not limits or not size:
+        return short
+    ledger.take(offer_id=offer_id, campaign_id=campaign_id, exposure_minor=each_minor, n=size)
+    count(taken=ledger.taken, day=ledger.day, now=now)
+    LimitReservation.objects.bulk_create(
+        LimitReservation(limit=limit, run=run, size=size, exposure_minor=each_minor, day=ledger.day) for limit in limits
+    )
+    return None
+
+
+# Counts each of a run's audience in the order of members; who is full already is left alone, and shows by the number.
+RESERVE_COUNTS = """
+    INSERT INTO offers_membercount AS counted (campaign_id, member_id, assigned)
+    SELECT %(campaign_id)s, member_id, 1
+      FROM offers_audiencemember
+     WHERE run_id = %(run_id)s AND ordinal IS NOT NULL
+     ORDER BY member_id
+        ON CONFLICT (campaign_id, member_id) DO UPDATE SET assigned = counted.assigned + 1
+     WHERE counted.assigned < %(per_member)s
+"""
+
+
+def reserve_counts(*, run_id: int, campaign_id: int, per_member: int) -> int:
+    """Count the run's members for its campaign; return how many were: fewer than frozen where another was faster."""
+    return execute(RESERVE_COUNTS, {"run_id": run_id, "campaign_id": campaign_id, "per_member": per_member})
+
+
+# Members who were counted for a run, and got nothing.
+_LEFT_OUT = """
+    SELECT audience.member_id, audience.outcome
+      FROM offers_audiencemember AS audience
+      JOIN offers_massassignmentchunk AS chunk
+        ON chunk.run_id = audience.run_id
+       AND audience.member_id BETWEEN chunk.first_member_id AND chunk.last_member_id
+     WHERE audience.run_id = %(run_id)s AND audience.ordinal IS NOT NULL
+       AND (audience.outcome IS NOT NULL OR chunk.done_at IS NULL)
+     ORDER BY audience.member_id
+"""
+LEFT_OUT = f"""
+    UPDATE offers_membercount AS counted
+       SET assigned = greatest(counted.assigned - 1, 0)
+      FROM ({_LEFT_OUT}) AS unused
+     WHERE counted.campaign_id = %(campaign_id)s AND counted.member_id = unused.member_id
+"""
+COUNT_LEFT_OUT = f"""
+    WITH counted AS (
+        INSERT INTO offers_membercount AS counted (campaign_id, member_id, assigned)
+        SELECT %(campaign_id)s, member_id, 1 FROM ({_LEFT_OUT}) AS unused
+            ON CONFLICT (campaign_id, member_id) DO UPDATE SET assigned = counted.assigned + 1
+        RETURNING member_id, assigned
+    )
+    SELECT count(*) AS n FROM counted JOIN ({_LEFT_OUT}) AS unused USING (member_id)
+     WHERE unused.outcome IS NULL AND counted.assigned > %(per_member)s
+"""
+
+
+def reserve_again(*, run: MassAssignment, given: int, now: datetime) -> Shortfall | None:
+    """Take back for a run that goes on what it gave back when it ended, or return what is missing. (S4-28)
+
+    The run is locked. With somebody whom the campaign gave its most meanwhile, nothing goes on: her chunk could not
+    tell, and would give her one too many.
+    """
+    if run.campaign_id is None or not run.eligible:
+        return None
+    execute("SELECT id FROM offers_configoffer WHERE id = %s FOR SHARE", [run.config_offer_id])
+    execute("SELECT id FROM offers_campaign WHERE id = %s FOR SHARE", [run.campaign_id])
+    per_member = Limit.objects.filter(campaign_id=run.campaign_id).values_list("per_member", flat=True).first()
+    full = 0
+    if per_member:
+        full = rows(COUNT_LEFT_OUT, {"run_id": run.pk, "campaign_id": run.campaign_id, "per_member": per_member})[0][
+            "n"
+        ]
+    limits = lock(offer_ids=[run.config_offer_id], campaign_ids=[run.campaign_id])
+    size = run.eligible - given
+    if full:
+        message = _("The campaign gave as many offers as it may to some of the members meanwhile.")
+        return Shortfall(Refusal("cap_reached", Reason("campaign_per_member", message=message), full), size)
+    ledger = Ledger(limits, day_of(now, run.programme.zone), run.programme.currency)
+    short = _shortfall(ledger, run.config_offer_id, run.campaign_id, size, run.exposure_minor)
+    if short or not limits or not size:
+        return short
+    ledger.take(offer_id=run.config_offer_id, campaign_id=run.campaign_id, exposure_minor=run.exposure_minor, n=size)
+    count(taken=ledger.taken, day=ledger.day, now=now)
+    for limit in limits:
+        LimitReservation.objects.update_or_create(
+            limit=limit,
+            run=run,
+            defaults={
+                "size": run.eligible,
+                "exposure_minor": run.exposure_minor,
+                "day": ledger.day,
+                "released_at": None,
+            },
+        )
+    return None
+
+
+def release(*, run: MassAssignment, given: int, now: datetime) -> None:
+    """Give back what a run that ends reserved and did not give. The run is locked; `given` is what it gave."""
+    open_ones = list(LimitReservation.objects.filter(run=run, released_at__isnull=True).select_related("limit"))
+    if not open_ones:
+        return
+    unused = {one.limit_id: (given - one.size, (given - one.size) * one.exposure_minor) for one in open_ones}
+    unused = {pk: pair for pk, pair in unused.items() if pair[0] < 0}
+    if unused:
+        if any(one.limit.per_member for one in open_ones):
+            execute(LEFT_OUT, {"run_id": run.pk, "campaign_id": run.campaign_id})
+        list(Limit.objects.filter(pk__in=unused).order_by("pk").select_for_update(no_key=True).values_list("pk"))
+        _move(unused, {one.limit_id: one.day for one in open_ones}, now)
+    LimitReservation.objects.filter(pk__in=[one.pk for one in open_ones]).update(released_at=now)
