@@ -204,11 +204,13 @@ SELECT (SELECT count(*) FROM inserted) AS assigned,
 CHUNK = _CHUNK.format(on_conflict="")
 CHUNK_IN_A_RACE = _CHUNK.format(on_conflict=ON_CONFLICT)
 
-# A policy of "one open at a time" is freed by expiry. It has to be a statement of its own: inside the INSERT's own
-# statement the freed row would still be in the unique index. The rows are locked in the order of their ids, so that two
-# sets with the same members in another order do not wait for each other; an array, so that the update goes by the
-# primary key whatever the planner knows.
-FREE_EXPIRED = """
+# A policy of "one open at a time" is freed by what is over (D-01), seen by its moments: whoever used it up or closed it
+# need not know of policies. It has to be a statement of its own: inside the INSERT's own statement the freed row would
+# still be in the unique index. The rows are locked in the order of their ids, so that two sets with the same members in
+# another order do not wait for each other; an array, so that the update goes by the primary key whatever the planner
+# knows.
+_OVER = "(held.ends_at <= %(now)s OR held.used_up_at IS NOT NULL OR held.closed_at IS NOT NULL)"
+FREE_EXPIRED = f"""
     UPDATE offers_assignment
        SET holding_key = NULL, updated_at = %(now)s
      WHERE id = ANY(ARRAY(
@@ -218,14 +220,14 @@ FREE_EXPIRED = """
             ON held.member_id = wish.member_id
            AND held.config_offer_id = wish.config_offer_id
            AND held.holding_key = -1
-           AND held.ends_at <= %(now)s
+           AND {_OVER}
          ORDER BY held.id
            FOR UPDATE OF held
      ))
 """
 
 # The same for a chunk, read from its frozen audience.
-FREE_EXPIRED_OF_CHUNK = """
+FREE_EXPIRED_OF_CHUNK = f"""
     UPDATE offers_assignment
        SET holding_key = NULL, updated_at = %(now)s
      WHERE id = ANY(ARRAY(
@@ -235,7 +237,7 @@ FREE_EXPIRED_OF_CHUNK = """
             ON held.member_id = audience.member_id
            AND held.config_offer_id = %(config_offer_id)s
            AND held.holding_key = -1
-           AND held.ends_at <= %(now)s
+           AND {_OVER}
          WHERE audience.run_id = %(run_id)s
            AND audience.member_id BETWEEN %(first_member_id)s AND %(last_member_id)s
            AND audience.ordinal IS NOT NULL

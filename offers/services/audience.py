@@ -60,7 +60,9 @@ MATCHED = """
                      WHERE held.member_id = member.id
                        AND held.config_offer_id = %(config_offer_id)s
                        AND held.holding_key = %(holding_key)s::bigint
-                       AND NOT (held.holding_key = -1 AND held.ends_at IS NOT NULL AND held.ends_at <= %(now)s)
+                       AND NOT (held.holding_key = -1
+                                AND (coalesce(held.ends_at <= %(now)s, FALSE)
+                                     OR held.used_up_at IS NOT NULL OR held.closed_at IS NOT NULL))
                 ) THEN 'already_held'{asked} END AS reason
       FROM loyalty_member AS member
      WHERE member.programme_id = %(programme_id)s

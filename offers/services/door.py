@@ -198,5 +198,5 @@ def _refusal(
 
 def _is_held(member: Member, offer_id: int, held_under: int, now: datetime) -> bool:
     held = Assignment.objects.filter(member=member, config_offer_id=offer_id, holding_key=held_under)
-    # "One open at a time" is freed by expiry when the next one is assigned.
-    return (held.exclude(ends_at__lte=now) if held_under == -1 else held).exists()
+    # "One open at a time" is freed by what is over when the next one is assigned.
+    return (held.visible(now) if held_under == -1 else held).exists()

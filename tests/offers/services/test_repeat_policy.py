@@ -1,4 +1,4 @@
-"""One open at a time: what has expired no longer holds the offer (D-01)."""
+"""How often a member may be given the same offer, and what frees the place (D-01)."""
 
 from datetime import timedelta
 
@@ -7,9 +7,10 @@ from django.db import transaction
 
 from loyalty import clock
 from offers.models import Assignment, RepeatPolicy, Source
-from offers.services import assignment, execution, mass_assignment
+from offers.services import assignment, audience, execution, mass_assignment, revocation
+from offers.services import door as doors
 from offers.services.assignment import Grant
-from tests.factories import ConfigOfferFactory, MemberFactory, ProgrammeFactory, TargetingFactory, give
+from tests.factories import CampaignFactory, ConfigOfferFactory, MemberFactory, ProgrammeFactory, TargetingFactory, give
 
 pytestmark = pytest.mark.django_db
 
@@ -75,3 +76,93 @@ def test_d_01_a_run_frees_who_has_expired_and_nobody_else(programme, offer):
     for each in (over, open_one, elsewhere):
         each.refresh_from_db()
     assert (over.holding_key, open_one.holding_key, elsewhere.holding_key) == (None, -1, -1)
+
+
+# What ends an assignment, and how; then whether its member may be given the offer again, by policy. Reissued, the place
+# is free for the successor, which holds it from then on. In the order of POLICIES.
+POLICIES = (
+    RepeatPolicy.UNLIMITED,
+    RepeatPolicy.ONCE_EVER,
+    RepeatPolicy.ONE_OPEN,
+    RepeatPolicy.ONCE_PER_CAMPAIGN,
+)
+LIFE_CYCLE = {
+    "open": (True, False, False, False),
+    "used up": (True, False, True, False),
+    "declined or closed": (True, False, True, False),
+    "expired": (True, False, True, False),
+    "revoked": (True, True, True, True),
+    "undone": (True, True, True, True),
+    "reissued": (True, False, False, False),
+}
+TABLE = [
+    (policy, end, is_free) for end, free in LIFE_CYCLE.items() for policy, is_free in zip(POLICIES, free, strict=True)
+]
+
+
+def bring_to(end, held):
+    """Let the assignment come to its end."""
+    moments = {"used up": "used_up_at", "declined or closed": "closed_at", "expired": "ends_at"}
+    if end in moments:
+        Assignment.objects.filter(pk=held.pk).update(**{moments[end]: clock.now() - timedelta(hours=1)})
+    elif end in {"revoked", "undone", "reissued"}:
+        revocation.revoke(programme=held.member.programme, assignment_id=held.pk, reason=end, now=clock.now())
+    if end == "reissued":
+        give(held.member, held.config_offer, campaign_id=held.campaign_id, replaces_id=held.pk)
+
+
+@pytest.mark.parametrize("door", ["grant", "mass assignment"])
+@pytest.mark.parametrize(("policy", "end", "is_free"), TABLE)
+def test_d_01_whether_an_offer_may_be_given_again(programme, policy, end, is_free, door):
+    """D-01, S0-02, S0-22: the whole life cycle, through `assign`, its preview, the dry run and a mass assignment."""
+    offer = ConfigOfferFactory(programme=programme, repeat_policy=policy)
+    campaign, member = CampaignFactory(programme=programme), MemberFactory(programme=programme)
+    bring_to(end, give(member, offer, campaign_id=campaign.pk))
+    before = Assignment.objects.count()
+    code = "assigned" if is_free else "already_held"
+    if door == "grant":
+        grant = Grant(template_id=offer.templates.get().pk, member_id=member.pk, campaign_id=campaign.pk)
+        assert doors.preview(programme=programme, grant=grant, now=clock.now()).code == code
+        with transaction.atomic():
+            [outcome] = assignment.assign(
+                programme=programme, grants=[grant], source=Source.API, actor=None, now=clock.now()
+            )
+        assert outcome.code == code
+    else:
+        everyone = TargetingFactory(programme=programme).current_version
+        told = audience.dry_run(
+            programme=programme, template=offer.templates.get(), criteria=everyone.criteria, terms={},
+            campaign=campaign, now=clock.now(),
+        )  # fmt: skip
+        assert told.eligible == (1 if is_free else 0)
+        run = mass_assignment.create(
+            programme=programme, template=offer.templates.get(), targeting_version=everyone, name="",
+            campaign=campaign, terms={}, rank=None, actor=None, now=clock.now(),
+        )  # fmt: skip
+        mass_assignment.launch(run=run, actor=None, now=clock.now())
+        execution.run_to_end(run_id=run.pk, clock=clock.now)
+        run.refresh_from_db()
+        assert (run.eligible, run.excluded) == ((1, {}) if is_free else (0, {"already_held": 1}))
+    assert Assignment.objects.count() == before + (1 if is_free else 0)
+
+
+@pytest.mark.parametrize(
+    ("policy", "is_free"),
+    [
+        (RepeatPolicy.UNLIMITED, True),
+        (RepeatPolicy.ONCE_EVER, False),
+        (RepeatPolicy.ONE_OPEN, False),
+        (RepeatPolicy.ONCE_PER_CAMPAIGN, True),
+    ],
+)
+def test_d_01_another_campaign_or_none_gives_again_what_is_held_by_campaign_alone(programme, policy, is_free):
+    """D-01, S0-22: each campaign gives it once; a grant without one stands for itself, and a run is its own."""
+    offer = ConfigOfferFactory(programme=programme, repeat_policy=policy)
+    one, other = CampaignFactory.create_batch(2, programme=programme)
+    member = MemberFactory(programme=programme)
+    give(member, offer, campaign_id=one.pk)
+    template = offer.templates.get()
+    grants = [Grant(template_id=template.pk, member_id=member.pk, campaign_id=pk) for pk in (other.pk, None, None)]
+    with transaction.atomic():
+        outcomes = assignment.assign(programme=programme, grants=grants, source=Source.API, actor=None, now=clock.now())
+    assert [outcome.is_assigned for outcome in outcomes] == [is_free] * 3
