@@ -230,3 +230,25 @@ PLANTS = {
         {"chunk_not_told_once"},
     ),
 }  # fmt: skip
+
+# What `test_integrity_limit` breaks on its world, which has limits and a run at work.
+PLANTS_OF_LIMITS = {
+    "one too many": (
+        "UPDATE offers_limit SET assigned = assigned + 1 WHERE campaign_id IS NULL",
+        {"limit_miscounted"},
+    ),
+    "money too little": (
+        "UPDATE offers_limit SET spent_minor = spent_minor - 5 WHERE config_offer_id IS NULL",
+        {"limit_miscounted"},
+    ),
+    "a share too small": ("UPDATE offers_limitreservation SET size = size - 1", {"limit_miscounted"}),
+    "a share left behind": (
+        "UPDATE offers_massassignment SET state = 'failed'",
+        {"limit_share_left_behind"},
+    ),
+    "a member's count too high": (
+        "UPDATE offers_membercount SET assigned = assigned + 1",
+        {"member_miscounted"},
+    ),
+    "a member's count lost": ("DELETE FROM offers_membercount", {"member_miscounted"}),
+}
