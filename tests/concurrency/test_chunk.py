@@ -23,7 +23,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def waits_for_a_lock() -> bool:
     with connection.cursor() as cursor:
-        # Not pg_stat_activity alone: within a transaction it stays as it was first read.
+        # Within a transaction, who is there stays as it was first read: a session that began later would be missed.
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
         cursor.execute(
             """
             SELECT count(*) FROM pg_locks JOIN pg_stat_get_activity(NULL) AS session USING (pid)
