@@ -12,6 +12,7 @@ from offers.api import (
     targeting,
     template,
     voucher,
+    voucher_code,
 )
 
 # Keys from outside may hold slashes; an address with a verb stands before the one without.
@@ -30,6 +31,13 @@ urlpatterns = [
     path("offer-templates/<path:key>/archive", template.ArchiveOfferTemplate.as_view(), name="archive-offer-template"),
     path("offer-templates/<path:key>", template.OneOfferTemplate.as_view(), name="offer-template"),
     path("voucher-banks/<path:key>/codes/dry-run", voucher.DryRunVoucherCodes.as_view(), name="dry-run-voucher-codes"),
+    path("voucher-banks/<path:key>/codes/find", voucher_code.FindVoucherCode.as_view(), name="find-voucher-code"),
+    path("voucher-banks/<path:key>/codes/void", voucher_code.VoidVoucherCode.as_view(), name="void-voucher-code"),
+    path(
+        "voucher-banks/<path:key>/batches/<int:batch_id>/undo",
+        voucher_code.UndoVoucherBatch.as_view(),
+        name="undo-voucher-batch",
+    ),
     path("voucher-banks/<path:key>/codes", voucher.VoucherCodes.as_view(), name="voucher-codes"),
     path("assignments", assignment.Assignments.as_view(), name="assignments"),
     path("assignments/synchronize", synchronization.SynchronizeAssignments.as_view(), name="synchronize-assignments"),

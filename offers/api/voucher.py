@@ -3,6 +3,7 @@
 import io
 import tempfile
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import IO, Any, BinaryIO
 
@@ -60,11 +61,17 @@ class VoucherBatchSerializer(serializers.ModelSerializer[VoucherBatch]):
 
 
 class StockSerializer(serializers.Serializer[Any]):
-    offer_reference = serializers.CharField()
+    offer_reference = serializers.CharField(source="bank.config_offer.offer_reference")
     left = serializers.IntegerField(help_text="Unassigned codes that can be drawn now.")
-    drawn = serializers.IntegerField()
+    expiring = serializers.IntegerField(help_text="Of those left, how many expire within 14 days.")
+    drawn = serializers.IntegerField(help_text="Given or reserved; a code that came back is not among them.")
+    given = serializers.IntegerField()
+    reserved = serializers.IntegerField(help_text="Reserved by runs, and nobody's yet.")
+    returned = serializers.IntegerField(help_text="How often a code came back unseen.")
+    voided = serializers.IntegerField()
+    held = serializers.IntegerField(help_text="Made here and not exported yet.")
     expired = serializers.IntegerField(help_text="Never drawn, and too late.")
-    imported = serializers.IntegerField()
+    imported = serializers.IntegerField(help_text="All codes, each once, without those an undo took out.")
 
 
 class FindingSerializer(serializers.Serializer[Any]):
@@ -125,15 +132,7 @@ class VoucherCodes(VoucherFileView):
         """Count the unassigned codes of an offer; expired ones do not count."""
         bank = selectors.find(programme=self.programme, by=self.by, key=key)
         stock = selectors.stock(bank=bank, now=clock.now())
-        return Response(
-            {
-                "offer_reference": bank.config_offer.offer_reference,
-                "left": stock.left,
-                "drawn": stock.drawn,
-                "expired": stock.expired,
-                "imported": stock.imported,
-            }
-        )
+        return Response(StockSerializer({"bank": bank, **asdict(stock)}).data)
 
     @extend_schema(
         operation_id="upload_voucher_codes",

@@ -42,6 +42,19 @@ class LowStockForm(forms.Form):
     low_stock_at = forms.IntegerField(label=_("Warn below"), min_value=0, max_value=100_000_000)
 
 
+class CodeForm(forms.Form):
+    code = forms.CharField(
+        label=_("Code"),
+        max_length=100,
+        help_text=_("The whole code."),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+
+
+class VoidForm(CodeForm):
+    reason = forms.CharField(label=_("Reason"), max_length=200)
+
+
 class BankFilter(forms.Form):
     """The banks list's bar."""
 

@@ -141,6 +141,8 @@ WITH wish AS MATERIALIZED (
                                      + greatest(bounds.first - reservation.first_ordinal, 0)
                AND given.position < reservation.first_position
                                     + least(bounds.last + 1 - reservation.first_ordinal, reservation.size)
+               -- Made void since it was reserved: its member is refused, out of codes.
+               AND given.voided_at IS NULL
             OFFSET 0
            ) AS code
      WHERE reservation.run_id = %(run_id)s

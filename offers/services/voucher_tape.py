@@ -75,15 +75,45 @@ def give_back(*, code_ids: Sequence[int]) -> int:
 
 
 def give_back_selected(*, codes: str, parameters: Mapping[str, Any]) -> int:
-    """The same for the ids that a SELECT names, so that a million of them stay in the database."""
-    return execute(
+    """The same for the ids that a SELECT names, so that a million of them stay in the database.
+
+    Void codes stay where they are. Codes of an import that was undone go away, as its other codes did: the batch is
+    read under a lock that whoever undoes it waits for, and its last word counts.
+    """
+    return rows(
         f"""
-        WITH back AS (
-            SELECT code.id, code.bank_id, segment.batch_id, segment.expires_at, code.segment_id,
-                   row_number() OVER (PARTITION BY code.segment_id ORDER BY code.position) - 1 AS position
+        WITH mine AS MATERIALIZED (
+            SELECT code.id, code.bank_id, code.segment_id, code.position
               FROM offers_vouchercode AS code
-              JOIN offers_vouchersegment AS segment ON segment.id = code.segment_id
-             WHERE code.id IN ({codes})
+             WHERE code.id IN ({codes}) AND code.voided_at IS NULL
+             ORDER BY code.id
+               FOR NO KEY UPDATE
+        ), batch AS MATERIALIZED (
+            SELECT id, undone_at FROM offers_voucherbatch
+             WHERE id IN (
+                SELECT segment.batch_id FROM offers_vouchersegment AS segment
+                 WHERE segment.id IN (SELECT segment_id FROM mine)
+             )
+             ORDER BY id
+               FOR KEY SHARE
+        ), gone AS (
+            DELETE FROM offers_vouchercode AS code
+             USING mine JOIN offers_vouchersegment AS segment ON segment.id = mine.segment_id
+                   JOIN batch ON batch.id = segment.batch_id AND batch.undone_at IS NOT NULL
+             WHERE code.id = mine.id
+            RETURNING batch.id AS batch_id
+        ), counted AS (
+            UPDATE offers_voucherbatch AS undone
+               SET removed = undone.removed + gone.n
+              FROM (SELECT batch_id, count(*) AS n FROM gone GROUP BY batch_id) AS gone
+             WHERE undone.id = gone.batch_id
+        ), back AS (
+            SELECT mine.id, mine.bank_id, segment.batch_id, segment.expires_at, mine.segment_id,
+                   row_number() OVER (PARTITION BY mine.segment_id ORDER BY mine.position) - 1 AS position
+              FROM mine
+              JOIN offers_vouchersegment AS segment ON segment.id = mine.segment_id
+              LEFT JOIN batch ON batch.id = segment.batch_id
+             WHERE batch.undone_at IS NULL
         ), numbered AS (
             SELECT segment_id AS old_id, nextval(pg_get_serial_sequence('offers_vouchersegment', 'id')) AS id,
                    bank_id, batch_id, expires_at, count(*) AS size
@@ -91,11 +121,14 @@ def give_back_selected(*, codes: str, parameters: Mapping[str, Any]) -> int:
         ), made AS (
             INSERT INTO offers_vouchersegment (id, bank_id, batch_id, expires_at, cursor, size)
             SELECT id, bank_id, batch_id, expires_at, 0, size FROM numbered
+        ), returned AS (
+            UPDATE offers_vouchercode AS code
+               SET segment_id = numbered.id, position = back.position
+              FROM back JOIN numbered ON numbered.old_id = back.segment_id
+             WHERE code.id = back.id
+            RETURNING code.id
         )
-        UPDATE offers_vouchercode AS code
-           SET segment_id = numbered.id, position = back.position
-          FROM back JOIN numbered ON numbered.old_id = back.segment_id
-         WHERE code.id = back.id
+        SELECT (SELECT count(*) FROM returned) + (SELECT count(*) FROM gone) AS n
         """,
         parameters,
-    )
+    )[0]["n"]

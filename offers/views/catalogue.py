@@ -43,12 +43,23 @@ def offers(request: StaffRequest) -> HttpResponse:
     found = selectors.with_templates(_filtered(programme, filters))
     listing = Listing(request, found, columns=COLUMNS, default_sort="name", filters=filters)
     shown = list(listing.page.object_list)
-    left = voucher_selectors.codes_left_by_offer(offer_ids=[offer.pk for offer in shown], now=clock.now())
+    banks = voucher_selectors.banks_by_offer(offer_ids=[offer.pk for offer in shown], now=clock.now())
     for offer in shown:
-        offer.codes_left = left.get(offer.pk)
+        bank = banks.get(offer.pk)
+        offer.codes_left = bank.left if bank else None
+        offer.codes_warning = _codes_warning(offer, bank)
         offer.benefit = _benefit(offer.terms, programme)
     listing.page.object_list = shown
     return render(request, "offers/catalogue.html", {"listing": listing, "table_label": programme.offers_label})
+
+
+def _codes_warning(offer: ConfigOffer, bank: Any) -> str:
+    """Say what a published offer's bank lacks, or nothing."""
+    if not bank or not offer.is_published or not offer.require_vouchers:
+        return ""
+    if (bank.left or 0) < bank.low_stock_at:
+        return _("low on codes")
+    return _("codes expire") if bank.expiring else ""
 
 
 @staff("offers.view_configoffer")

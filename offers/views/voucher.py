@@ -6,7 +6,7 @@ from typing import Any, BinaryIO, cast
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from loyalty import clock, toasts
@@ -14,10 +14,11 @@ from loyalty.errors import DomainError
 from loyalty.listing import Column, Listing
 from loyalty.models import Programme
 from loyalty.staff import StaffRequest
-from offers.forms.voucher import BankFilter, LowStockForm, VoucherFileForm
+from offers.forms.voucher import BankFilter, CodeForm, LowStockForm, VoidForm, VoucherFileForm
 from offers.models import VoucherBank
 from offers.selectors import voucher as selectors
 from offers.services import voucher as service
+from offers.services import voucher_batch, voucher_code
 from offers.views.access import staff
 
 COLUMNS = (
@@ -61,6 +62,7 @@ def _page(request: StaffRequest, found: VoucherBank, *, status: int = 200, **mor
         "batches": selectors.batches(bank=found),
         "form": VoucherFileForm(programme=found.programme),
         "low_stock_form": LowStockForm(initial={"low_stock_at": found.low_stock_at}),
+        "code_form": CodeForm(),
         **more,
     }
     return render(request, "offers/voucher_bank.html", context, status=status)
@@ -119,6 +121,52 @@ def count(request: StaffRequest, pk: int) -> HttpResponse:
     found = _found(request, pk)
     stock = selectors.stock(bank=found, now=clock.now())
     return render(request, "offers/_stock.html", {"bank": found, "stock": stock})
+
+
+@staff("offers.view_voucherbank", "offers.undo_vouchers")
+@require_POST
+def undo_import(request: StaffRequest, pk: int, batch_id: int) -> HttpResponse:
+    """Take an import's undrawn codes out again (B-17)."""
+    found = _found(request, pk)
+    batch = selectors.find_batch(bank=found, batch_id=batch_id)
+    try:
+        done = voucher_batch.undo(batch=batch, actor=request.user, now=clock.now())
+    except DomainError as error:
+        toasts.say(request, error.message, level="error")
+    else:
+        gone = ngettext("%(n)d code taken out.", "%(n)d codes taken out.", done.removed) % {"n": done.removed}
+        kept = ngettext("%(n)d stays: it was drawn.", "%(n)d stay: they were drawn.", done.kept) % {"n": done.kept}
+        toasts.say(request, f"{gone} {kept}" if done.kept else gone)
+    return redirect("offers:voucher_bank", pk)
+
+
+@staff("offers.view_voucherbank")
+@require_POST
+def find_code(request: StaffRequest, pk: int) -> HttpResponse:
+    """Say where one code stands. Posted, so that the code stands in no address, history or log."""
+    found = _found(request, pk)
+    form = CodeForm(request.POST)
+    state = None
+    if form.is_valid():
+        state = selectors.find_code(bank=found, text=form.cleaned_data["code"], now=clock.now())
+    return _page(request, found, status=200 if state else 404, code_form=form, sought=True, code_state=state)
+
+
+@staff("offers.view_voucherbank", "offers.void_vouchers")
+@require_POST
+def void_code(request: StaffRequest, pk: int) -> HttpResponse:
+    """Make one code void."""
+    found = _found(request, pk)
+    form = VoidForm(request.POST)
+    if not form.is_valid():
+        return _page(request, found, status=422, code_form=form)
+    given = form.cleaned_data
+    try:
+        voucher_code.void(bank=found, **given, actor=request.user, now=clock.now())
+    except DomainError as error:
+        return _page(request, found, status=404, code_form=CodeForm(request.POST), sought=True, problem=error.message)
+    toasts.say(request, _("The code is void."))
+    return redirect("offers:voucher_bank", pk)
 
 
 @staff("offers.view_voucherbank", "offers.change_voucherbank")

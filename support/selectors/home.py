@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import F, Q, Sum
+from django.db.models import Q, Sum
 from django.db.models.functions import Coalesce
 from django.utils import formats
 from django.utils.translation import gettext
@@ -16,6 +16,7 @@ from django.utils.translation import gettext
 from loyalty import clock
 from loyalty.models import AuditEvent, Member, Programme, User
 from offers.models import Assignment, DoorEntry, MassAssignment, VoucherBank
+from offers.selectors import voucher as vouchers
 
 WEEKS = 12
 RECENT_MEMBERS = 8
@@ -110,22 +111,8 @@ def board(*, programme: Programme, user: User, now: datetime) -> Board | None:
     return Board(
         awaiting_approval=runs.filter(state=state.AWAITING_APPROVAL).count(),
         failed=list(troubled.order_by("-id")[:3]),
-        low_banks=low_banks(programme=programme, now=now),
+        low_banks=vouchers.needing(programme=programme, now=now),
         undone_today=runs.filter(state=state.UNDONE, updated_at__gte=_today(programme, now)).count(),
-    )
-
-
-def low_banks(*, programme: Programme, now: datetime) -> list[VoucherBank]:
-    """Return the banks of published offers that hold fewer codes than their mark, emptiest first, with `left`."""
-    usable = Q(segments__expires_at__isnull=True) | Q(segments__expires_at__gt=now)
-    return list(
-        VoucherBank.objects.filter(
-            programme=programme, config_offer__state="published", config_offer__require_vouchers=True
-        )
-        .annotate(left=Coalesce(Sum(F("segments__size") - F("segments__cursor"), filter=usable), 0))
-        .filter(left__lt=F("low_stock_at"))
-        .select_related("config_offer")
-        .order_by("left", "pk")[:5]
     )
 
 

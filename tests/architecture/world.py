@@ -58,6 +58,7 @@ class World:
             "/offers/pk": self["offer"].pk,
             "/offers/templates/pk": self["template"].pk,
             "/offers/vouchers/pk": self["bank"].pk,
+            "batch_id": self["batch"].pk,
             "/targetings/pk": self["targeting"].pk,
             "/runs/pk": self["run"].pk,
             "targeting_id": self["targeting"].pk,

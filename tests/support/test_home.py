@@ -10,6 +10,7 @@ from loyalty import clock
 from loyalty.models import Programme, User
 from offers.models import Assignment, DoorEntry, MassAssignment, MassAssignmentChunk
 from offers.models.assignment import Source
+from offers.selectors import voucher as vouchers
 from support.selectors import home as selectors
 from tests.factories.assignment import give
 from tests.factories.catalogue import ConfigOfferFactory
@@ -129,11 +130,11 @@ def test_the_board_names_banks_below_their_mark_and_ignores_expired_codes(progra
     bank.segments.create(size=900, cursor=0, expires_at=now - timedelta(days=1))
     bank.low_stock_at = 551
     bank.save()
-    [low] = selectors.low_banks(programme=programme, now=now)
+    [low] = vouchers.needing(programme=programme, now=now)
     assert (low, low.left) == (bank, 550)
     bank.low_stock_at = 550
     bank.save()
-    assert selectors.low_banks(programme=programme, now=now) == []
+    assert vouchers.needing(programme=programme, now=now) == []
 
 
 def test_figures_count_the_programmes_own_assignments_by_week(programme):

@@ -134,7 +134,7 @@ CHECKS = [
                   JOIN offers_vouchersegment AS segment ON segment.id = code.segment_id
                  GROUP BY segment.batch_id
           ) AS found ON found.batch_id = batch.id
-         WHERE batch.imported <> coalesce(found.n, 0) AND {of("bank.programme_id")}
+         WHERE batch.imported - batch.removed <> coalesce(found.n, 0) AND {of("bank.programme_id")}
         """,
     ),
     Check(

@@ -1,11 +1,13 @@
 """Voucher codes over the API (S4-17..22, S4-41)."""
 
+import json
 from datetime import UTC, datetime
 
 import pytest
 
+from loyalty.models import AuditEvent
 from offers.models import VoucherBatch, VoucherCode
-from tests.factories import ApiClientFactory, ConfigOfferFactory, DraftOfferFactory
+from tests.factories import ApiClientFactory, ConfigOfferFactory, DraftOfferFactory, MemberFactory, give
 
 pytestmark = pytest.mark.django_db
 
@@ -49,7 +51,8 @@ def test_s4_21_an_upload_is_summed_up_and_may_be_repeated(api):
 def test_s4_22_unassigned_codes_are_counted(api, offer):
     api("POST", "coffee/codes?expires_at=2099-01-01T00:00:00Z", b"A\nB\n")
 
-    answer = {"offer_reference": "coffee", "left": 2, "drawn": 0, "expired": 0, "imported": 2}
+    none = dict.fromkeys(("expiring", "drawn", "given", "reserved", "returned", "voided", "held", "expired"), 0)
+    answer = {"offer_reference": "coffee", "left": 2, "imported": 2} | none
     assert api("GET", "coffee/codes").json() == answer
     assert api("GET", f"{offer.voucher_bank.pk}/codes?by=id").json() == answer
     assert VoucherBatch.objects.get().expires_at == datetime(2099, 1, 1, tzinfo=UTC)
@@ -161,3 +164,35 @@ def test_b_17_a_dry_run_of_a_bad_file_is_a_report_and_a_wrong_kind_of_file_a_ref
     assert (told["is_acceptable"], told["imported"], told["findings"][0]["kind"]) == (False, 0, "blank")
     assert api("POST", "coffee/codes/dry-run?file_name=codes.csv", b"A").status_code == 422
     assert api("POST", "tea/codes/dry-run", b"A\n").status_code == 404
+
+
+def test_b_17_an_import_is_undone_and_the_same_codes_may_be_imported_again(api, offer):
+    batch = api("POST", "coffee/codes", b"A\nB\n").json()["id"]
+    give(MemberFactory(programme=offer.programme), offer)
+
+    undo = f"coffee/batches/{batch}/undo"
+    assert api("POST", undo).json() == {"removed": 1, "kept": 1}
+    assert api("POST", undo).json() == {"removed": 1, "kept": 1}
+    assert AuditEvent.objects.filter(action="voucher.import_undone").count() == 1
+    assert api("POST", "coffee/codes", b"A\nB\n").json()["imported"] == 1
+    assert api("POST", "coffee/batches/0/undo").json()["code"] == "unknown_voucher_batch"
+
+
+def test_s4_22_a_code_is_found_whole_and_made_void(api, offer):
+    api("POST", "coffee/codes", b"A-1\nA-2\n")
+
+    def ask(verb, **body):
+        return api("POST", f"coffee/codes/{verb}", json.dumps(body), content_type="application/json")
+
+    assert ask("find", code="A-1").json() == {
+        "state": "left",
+        "expires_at": None,
+        "voided_at": None,
+        "assignment_id": None,
+    }
+    assert (ask("find", code="A-").status_code, ask("find", code="A-").json()["code"]) == (404, "unknown_voucher_code")
+    assert ask("void", code="A-1").status_code == 422
+    assert ask("void", code="A-1", reason="printed twice").json()["state"] == "voided"
+    held = give(MemberFactory(programme=offer.programme), offer)
+    assert ask("find", code="A-2").json()["assignment_id"] == str(held.pk)
+    assert api("GET", "coffee/codes").json()["voided"] == 1

@@ -1,11 +1,14 @@
 """The voucher banks' pages (S4-17..22)."""
 
+from datetime import timedelta
+
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
+from loyalty import clock
 from offers.models import ConfigOffer, VoucherBatch, VoucherCode
-from tests.factories import ConfigOfferFactory, ProgrammeFactory, UserFactory, import_codes
+from tests.factories import ConfigOfferFactory, MemberFactory, ProgrammeFactory, UserFactory, give, import_codes
 
 pytestmark = pytest.mark.django_db
 
@@ -159,3 +162,38 @@ def test_b_17_a_bad_file_is_told_whole_and_cannot_be_imported_from_the_check(mar
         assert said in text
     assert 'form="import-form"' not in text
     assert send(marketer, offer, b"A\n", name="codes.csv", to="voucher_check").status_code == 422
+
+
+def test_b_17_an_import_is_undone_from_its_page_after_a_confirmation_with_its_numbers(marketer, offer):
+    batch = import_codes(offer, ["A", "B", "C"])
+    give(MemberFactory(programme=offer.programme), offer)
+    page = reverse("offers:voucher_bank", args=[offer.voucher_bank.pk])
+    assert "Take 2 codes out" in marketer.get(page).content.decode()
+
+    answer = marketer.post(reverse("offers:voucher_undo", args=[offer.voucher_bank.pk, batch.pk]), follow=True)
+
+    text = answer.content.decode()
+    assert "2 codes taken out. 1 stays: it was drawn." in text
+    assert "undone, 2 taken out" in text
+    assert "Take 2 codes out" not in text
+
+
+def test_s4_22_a_code_is_found_and_voided_from_the_page_and_warnings_are_shown(marketer, offer):
+    import_codes(offer, ["A-1", "A-2"], expires_at=clock.now() + timedelta(days=2))
+    bank = offer.voucher_bank
+
+    missing = marketer.post(reverse("offers:voucher_code", args=[bank.pk]), {"code": "A"})
+    text = marketer.post(reverse("offers:voucher_code", args=[bank.pk]), {"code": "A-1"}).content.decode()
+    voided = marketer.post(reverse("offers:voucher_void", args=[bank.pk]), {"code": "A-1", "reason": "x"}, follow=True)
+
+    assert (missing.status_code, "This bank has no such code." in missing.content.decode()) == (404, True)
+    assert "unassigned" in text
+    assert "Make this code void" in text
+    assert VoucherCode.objects.get(code="A-1").voided_at
+    assert "1 of them within 14 days" in voided.content.decode()
+    assert "1 expires soon" in marketer.get(reverse("offers:vouchers")).content.decode()
+    assert "low on codes" in marketer.get(reverse("offers:catalogue")).content.decode()
+    bank.low_stock_at = 0
+    bank.save()
+    assert "codes expire" in marketer.get(reverse("offers:catalogue")).content.decode()
+    assert "1 expires soon" in marketer.get("/").content.decode()
