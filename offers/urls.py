@@ -2,7 +2,15 @@
 
 from django.urls import path, re_path
 
-from offers.views import catalogue, mass_assignment, mass_assignment_launch, targeting, template, voucher
+from offers.views import (
+    catalogue,
+    mass_assignment,
+    mass_assignment_launch,
+    targeting,
+    template,
+    voucher,
+    voucher_generation,
+)
 
 app_name = "offers"
 
@@ -27,6 +35,9 @@ urlpatterns = [
     path("vouchers/<int:pk>/check", voucher.check_codes, name="voucher_check"),
     path("vouchers/<int:pk>/import", voucher.import_codes, name="voucher_import"),
     path("vouchers/<int:pk>/batches/<int:batch_id>/undo", voucher.undo_import, name="voucher_undo"),
+    path("vouchers/<int:pk>/batches/<int:batch_id>/export", voucher_generation.export, name="voucher_export"),
+    path("vouchers/<int:pk>/generation", voucher_generation.allow, name="voucher_generation"),
+    path("vouchers/<int:pk>/generate", voucher_generation.generate, name="voucher_generate"),
     path("vouchers/<int:pk>/code", voucher.find_code, name="voucher_code"),
     path("vouchers/<int:pk>/void", voucher.void_code, name="voucher_void"),
     path("vouchers/<int:pk>/low-stock", voucher.low_stock, name="voucher_low_stock"),

@@ -13,6 +13,7 @@ from offers.api import (
     template,
     voucher,
     voucher_code,
+    voucher_generation,
 )
 
 # Keys from outside may hold slashes; an address with a verb stands before the one without.
@@ -33,6 +34,12 @@ urlpatterns = [
     path("voucher-banks/<path:key>/codes/dry-run", voucher.DryRunVoucherCodes.as_view(), name="dry-run-voucher-codes"),
     path("voucher-banks/<path:key>/codes/find", voucher_code.FindVoucherCode.as_view(), name="find-voucher-code"),
     path("voucher-banks/<path:key>/codes/void", voucher_code.VoidVoucherCode.as_view(), name="void-voucher-code"),
+    path("voucher-banks/<path:key>/batches", voucher_generation.VoucherBatches.as_view(), name="voucher-batches"),
+    path(
+        "voucher-banks/<path:key>/batches/<int:batch_id>/export",
+        voucher_generation.ExportVoucherBatch.as_view(),
+        name="export-voucher-batch",
+    ),
     path(
         "voucher-banks/<path:key>/batches/<int:batch_id>/undo",
         voucher_code.UndoVoucherBatch.as_view(),

@@ -9,17 +9,12 @@ from django.utils.translation import gettext_lazy as _
 
 from loyalty import clock
 from loyalty.models import Programme
+from offers.services.voucher_generation import UNAMBIGUOUS
 
 
-class VoucherFileForm(forms.Form):
-    """`expires` becomes the end of that day in the programme's zone; what stands in the file is the service's."""
+class ExpiringForm(forms.Form):
+    """`expires` becomes the end of that day in the programme's zone."""
 
-    file = forms.FileField(
-        label=_("File of codes"),
-        allow_empty_file=True,
-        widget=forms.FileInput(attrs={"accept": ".txt,text/plain", "data-limit": settings.VOUCHER_FILE_MAX_BYTES}),
-        error_messages={"required": _("Choose a file.")},
-    )
     expires = forms.DateField(
         label=_("The codes expire after"),
         required=False,
@@ -36,6 +31,29 @@ class VoucherFileForm(forms.Form):
         """Return the half-open end of the chosen day."""
         day: date | None = self.cleaned_data.get("expires")
         return clock.end_of_day(day, self.programme.zone) if day else None
+
+
+class VoucherFileForm(ExpiringForm):
+    """What stands in the file is the service's."""
+
+    file = forms.FileField(
+        label=_("File of codes"),
+        allow_empty_file=True,
+        widget=forms.FileInput(attrs={"accept": ".txt,text/plain", "data-limit": settings.VOUCHER_FILE_MAX_BYTES}),
+        error_messages={"required": _("Choose a file.")},
+    )
+
+
+class GenerationForm(ExpiringForm):
+    """What is wrong with a pattern is the service's to say."""
+
+    count = forms.IntegerField(label=_("How many"))
+    pattern = forms.CharField(
+        label=_("Pattern"), initial="????-????-????", max_length=100, help_text=_("Each ? becomes a random character.")
+    )
+    characters = forms.CharField(
+        label=_("Random characters"), initial=UNAMBIGUOUS, max_length=100, help_text=_("None that look alike.")
+    )
 
 
 class LowStockForm(forms.Form):

@@ -121,4 +121,10 @@ def unseen_code(held: Assignment) -> VoucherCode | None:
     """Return the code that may go back: never shown or used, not void, and one of the bank's tape."""
     if held.exposed_at or held.voucher_code_id is None or held.redemptions.exists():
         return None
-    return VoucherCode.objects.filter(pk=held.voucher_code_id, voided_at__isnull=True, segment__isnull=False).first()
+    return VoucherCode.objects.filter(
+        pk=held.voucher_code_id,
+        voided_at__isnull=True,
+        segment__isnull=False,
+        # Exported codes were shown, if only to a till.
+        segment__batch__exported_at__isnull=True,
+    ).first()

@@ -14,7 +14,7 @@ from loyalty.errors import DomainError
 from loyalty.listing import Column, Listing
 from loyalty.models import Programme
 from loyalty.staff import StaffRequest
-from offers.forms.voucher import BankFilter, CodeForm, LowStockForm, VoidForm, VoucherFileForm
+from offers.forms.voucher import BankFilter, CodeForm, GenerationForm, LowStockForm, VoidForm, VoucherFileForm
 from offers.models import VoucherBank
 from offers.selectors import voucher as selectors
 from offers.services import voucher as service
@@ -50,10 +50,11 @@ def banks(request: StaffRequest) -> HttpResponse:
 @require_GET
 def bank(request: StaffRequest, pk: int) -> HttpResponse:
     """Show a bank: what is left, the import, what was imported."""
-    return _page(request, _found(request, pk))
+    return show(request, find_bank(request, pk))
 
 
-def _page(request: StaffRequest, found: VoucherBank, *, status: int = 200, **more: Any) -> HttpResponse:
+def show(request: StaffRequest, found: VoucherBank, *, status: int = 200, **more: Any) -> HttpResponse:
+    """Answer with the bank's page; `more` stands in for parts of it, such as a form with errors."""
     context = {
         "bank": found,
         "offer": found.config_offer,
@@ -63,6 +64,7 @@ def _page(request: StaffRequest, found: VoucherBank, *, status: int = 200, **mor
         "form": VoucherFileForm(programme=found.programme),
         "low_stock_form": LowStockForm(initial={"low_stock_at": found.low_stock_at}),
         "code_form": CodeForm(),
+        "generation_form": GenerationForm(programme=found.programme),
         **more,
     }
     return render(request, "offers/voucher_bank.html", context, status=status)
@@ -72,7 +74,7 @@ def _page(request: StaffRequest, found: VoucherBank, *, status: int = 200, **mor
 @require_POST
 def check_codes(request: StaffRequest, pk: int) -> HttpResponse:
     """Say what importing the file would do, by line; import nothing (B-17)."""
-    found = _found(request, pk)
+    found = find_bank(request, pk)
     context = _with_file(request, found, lambda given: {"report": service.check_file(**given)})
     return _result(request, found, context)
 
@@ -81,7 +83,7 @@ def check_codes(request: StaffRequest, pk: int) -> HttpResponse:
 @require_POST
 def import_codes(request: StaffRequest, pk: int) -> HttpResponse:
     """Import a file; the answer is the page's part with the sum, or with every problem by its line."""
-    found = _found(request, pk)
+    found = find_bank(request, pk)
     context = _with_file(request, found, lambda given: {"batch": service.import_file(**given, actor=request.user)})
     return _result(request, found, context)
 
@@ -108,7 +110,7 @@ def _result(request: StaffRequest, found: VoucherBank, context: dict[str, Any]) 
     """Answer a script with the page's part, anybody else with the whole page."""
     status = 422 if "refusal" in context else 200
     if not request.headers.get("HX-Request"):
-        return _page(request, found, status=status, **context)
+        return show(request, found, status=status, **context)
     stock = selectors.stock(bank=found, now=clock.now())
     parts = {**context, "bank": found, "stock": stock, "batches": selectors.batches(bank=found), "is_part": True}
     return render(request, "offers/_voucher_result.html", parts, status=status)
@@ -118,7 +120,7 @@ def _result(request: StaffRequest, found: VoucherBank, context: dict[str, Any]) 
 @require_GET
 def count(request: StaffRequest, pk: int) -> HttpResponse:
     """Count the unassigned codes anew (S4-22)."""
-    found = _found(request, pk)
+    found = find_bank(request, pk)
     stock = selectors.stock(bank=found, now=clock.now())
     return render(request, "offers/_stock.html", {"bank": found, "stock": stock})
 
@@ -127,7 +129,7 @@ def count(request: StaffRequest, pk: int) -> HttpResponse:
 @require_POST
 def undo_import(request: StaffRequest, pk: int, batch_id: int) -> HttpResponse:
     """Take an import's undrawn codes out again (B-17)."""
-    found = _found(request, pk)
+    found = find_bank(request, pk)
     batch = selectors.find_batch(bank=found, batch_id=batch_id)
     try:
         done = voucher_batch.undo(batch=batch, actor=request.user, now=clock.now())
@@ -144,27 +146,27 @@ def undo_import(request: StaffRequest, pk: int, batch_id: int) -> HttpResponse:
 @require_POST
 def find_code(request: StaffRequest, pk: int) -> HttpResponse:
     """Say where one code stands. Posted, so that the code stands in no address, history or log."""
-    found = _found(request, pk)
+    found = find_bank(request, pk)
     form = CodeForm(request.POST)
     state = None
     if form.is_valid():
         state = selectors.find_code(bank=found, text=form.cleaned_data["code"], now=clock.now())
-    return _page(request, found, status=200 if state else 404, code_form=form, sought=True, code_state=state)
+    return show(request, found, status=200 if state else 404, code_form=form, sought=True, code_state=state)
 
 
 @staff("offers.view_voucherbank", "offers.void_vouchers")
 @require_POST
 def void_code(request: StaffRequest, pk: int) -> HttpResponse:
     """Make one code void."""
-    found = _found(request, pk)
+    found = find_bank(request, pk)
     form = VoidForm(request.POST)
     if not form.is_valid():
-        return _page(request, found, status=422, code_form=form)
+        return show(request, found, status=422, code_form=form)
     given = form.cleaned_data
     try:
         voucher_code.void(bank=found, **given, actor=request.user, now=clock.now())
     except DomainError as error:
-        return _page(request, found, status=404, code_form=CodeForm(request.POST), sought=True, problem=error.message)
+        return show(request, found, status=404, code_form=CodeForm(request.POST), sought=True, problem=error.message)
     toasts.say(request, _("The code is void."))
     return redirect("offers:voucher_bank", pk)
 
@@ -173,15 +175,16 @@ def void_code(request: StaffRequest, pk: int) -> HttpResponse:
 @require_POST
 def low_stock(request: StaffRequest, pk: int) -> HttpResponse:
     """Set below how many codes the bank asks for more."""
-    found = _found(request, pk)
+    found = find_bank(request, pk)
     form = LowStockForm(request.POST)
     if not form.is_valid():
-        return _page(request, found, status=422, low_stock_form=form)
+        return show(request, found, status=422, low_stock_form=form)
     service.set_low_stock(bank=found, low_stock_at=form.cleaned_data["low_stock_at"], actor=request.user)
     toasts.say(request, _("Saved."))
     return redirect("offers:voucher_bank", pk)
 
 
-def _found(request: StaffRequest, pk: int) -> VoucherBank:
+def find_bank(request: StaffRequest, pk: int) -> VoucherBank:
+    """Return the bank, or say that it is not there: another programme's is not."""
     programme: Programme = request.programme
     return get_object_or_404(selectors.banks(programme=programme), pk=pk)

@@ -196,3 +196,25 @@ def test_s4_22_a_code_is_found_whole_and_made_void(api, offer):
     held = give(MemberFactory(programme=offer.programme), offer)
     assert ask("find", code="A-2").json()["assignment_id"] == str(held.pk)
     assert api("GET", "coffee/codes").json()["voided"] == 1
+
+
+def test_d_07_codes_are_made_and_exported_with_a_scope_of_its_own(api, offer):
+    def make(**values):
+        given = {"count": 2, "pattern": "T-????????"} | values
+        return api("POST", "coffee/batches", json.dumps(given), content_type="application/json")
+
+    assert (make().status_code, make().json()["code"]) == (409, "generation_off")
+    offer.voucher_bank.may_generate = True
+    offer.voucher_bank.save()
+    refused = make(pattern="T-????").json()
+    assert (refused["code"], refused["allowed"], refused["random_places"]) == ("code_space_too_small", 923_521, 5)
+    made = make()
+    assert (made.status_code, made.json()["imported"], made.json()["left"]) == (201, 2, 0)
+    export = f"coffee/batches/{made.json()['id']}/export"
+    assert api("POST", export).status_code == 403
+    _client, key = ApiClientFactory(programme=offer.programme, scopes=["codes:read"])
+
+    answer = api("POST", export, key=key)
+
+    assert b"".join(answer).decode().split() == sorted(VoucherCode.objects.values_list("code", flat=True))
+    assert (api("GET", "coffee/codes").json()["left"], api("GET", "coffee/codes").json()["held"]) == (2, 0)

@@ -4,10 +4,12 @@ from datetime import timedelta
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
 from django.urls import reverse
 
 from loyalty import clock
 from offers.models import ConfigOffer, VoucherBatch, VoucherCode
+from offers.services import voucher_generation
 from tests.factories import ConfigOfferFactory, MemberFactory, ProgrammeFactory, UserFactory, give, import_codes
 
 pytestmark = pytest.mark.django_db
@@ -197,3 +199,38 @@ def test_s4_22_a_code_is_found_and_voided_from_the_page_and_warnings_are_shown(m
     bank.save()
     assert "codes expire" in marketer.get(reverse("offers:catalogue")).content.decode()
     assert "1 expires soon" in marketer.get("/").content.decode()
+
+
+def test_d_07_codes_are_allowed_made_and_exported_from_the_page(marketer, offer):
+    bank = offer.voucher_bank
+
+    def post(name, *more, client=marketer, **values):
+        return client.post(reverse(f"offers:{name}", args=[bank.pk, *more]), values, follow=True)
+
+    characters = voucher_generation.UNAMBIGUOUS
+    made = {"count": 3, "pattern": "T-????????", "characters": characters}
+    assert "takes codes from outside only" in post("voucher_generate", **made).content.decode()
+    assert "Stop making codes here" in post("voucher_generation", allow="yes").content.decode()
+    small = post("voucher_generate", **made | {"pattern": "T-??"})
+    assert (small.status_code, "allows 961 codes" in small.content.decode()) == (422, True)
+    assert "3 codes made." in post("voucher_generate", **made, expires="2099-07-31").content.decode()
+    batch = bank.batches.get()
+    assert post("voucher_export", batch.pk).status_code == 403
+    administrator = Client()
+    administrator.force_login(
+        UserFactory(role="administrator", programmes=[offer.programme]),
+        backend="django.contrib.auth.backends.ModelBackend",
+    )
+    page = administrator.get(reverse("offers:voucher_bank", args=[bank.pk])).content.decode()
+    assert "Export for the till" in page
+    assert "waits for its export" in page
+
+    text = b"".join(post("voucher_export", batch.pk, client=administrator)).decode()
+    table = b"".join(post("voucher_export", batch.pk, client=administrator, **{"as": "csv"})).decode()
+
+    codes = sorted(VoucherCode.objects.values_list("code", flat=True))
+    assert text.splitlines() == codes
+    assert [line.split(",") for line in table.splitlines()[1:]] == [[c, "2099-07-31T22:00:00+00:00"] for c in codes]
+    assert (
+        "waits for its export" not in administrator.get(reverse("offers:voucher_bank", args=[bank.pk])).content.decode()
+    )
