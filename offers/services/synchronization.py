@@ -78,8 +78,8 @@ LOCK = """
 
 # A bank's code row is its uniqueness: a till's code needs the offer's bank, which an offer without vouchers has not.
 BANKS = """
-    INSERT INTO offers_voucherbank (programme_id, config_offer_id, low_stock_at, created_at, updated_at)
-    SELECT %(programme_id)s, offer_id, 0, %(now)s, %(now)s FROM unnest(%(offers)s::bigint[]) AS given (offer_id)
+    INSERT INTO offers_voucherbank (programme_id, config_offer_id, low_stock_at, may_generate, created_at, updated_at)
+    SELECT %(programme_id)s, offer_id, 0, false, %(now)s, %(now)s FROM unnest(%(offers)s::bigint[]) AS given (offer_id)
     ON CONFLICT (config_offer_id) DO NOTHING
 """
 CODES = """
