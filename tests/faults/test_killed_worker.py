@@ -62,6 +62,8 @@ def _worker(database: str, run_id: int, point: str | None, call: int) -> None:
     django.setup()
     from django.conf import settings
 
+    # Behind a browser's event loop the parent had another connection than the one this child finds: drop what it finds.
+    connection.close()
     settings.DATABASES["default"]["NAME"] = connection.settings_dict["NAME"] = database
     if point:
         _arm(point, call)
