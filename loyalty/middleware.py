@@ -4,16 +4,19 @@ import contextlib
 import ipaddress
 import uuid
 from collections.abc import Callable
+from typing import cast
 
 import structlog
 from django.conf import settings
 from django.contrib import auth
 from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpRequest, HttpResponse
+from django.template.response import SimpleTemplateResponse
 from django.urls import resolve
 from django.utils import translation
 from django_structlog.middlewares import RequestMiddleware
 
+from loyalty import staff
 from loyalty.models import Programme
 
 SESSION_KEY = "programme"
@@ -64,8 +67,8 @@ class ApiMiddleware:
         # A thread keeps the language of its request before.
         translation.deactivate()
         request.resolver_match = match = resolve(request.path_info)
-        response = match.func(request, *match.args, **match.kwargs)
-        return response.render() if hasattr(response, "render") else response  # type: ignore[no-any-return]
+        response: HttpResponse = match.func(request, *match.args, **match.kwargs)
+        return response.render() if isinstance(response, SimpleTemplateResponse) else response
 
 
 class CurrentProgrammeMiddleware:
@@ -82,10 +85,11 @@ class CurrentProgrammeMiddleware:
         RequestLogMiddleware.bind_user_id(request)
         programmes = _programmes(request)
         chosen = request.session.get(SESSION_KEY) if programmes else None
-        request.programmes = programmes  # type: ignore[attr-defined]
-        request.programme = next(  # type: ignore[attr-defined]
-            (programme for programme in programmes if programme.pk == chosen), next(iter(programmes), None)
-        )
+        scoped = staff.of(request)
+        scoped.programmes = programmes
+        current = next((programme for programme in programmes if programme.pk == chosen), next(iter(programmes), None))
+        # None for who has no programme: no guarded page is reached without one.
+        scoped.programme = cast(Programme, current)
         return self.get_response(request)
 
 

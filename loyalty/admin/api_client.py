@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from rest_framework_api_key.models import APIKey
 
+from loyalty import staff
 from loyalty.admin.audited import AuditedAdmin
 from loyalty.models import ApiClient, Scope
 from loyalty.services import audit
@@ -76,7 +77,7 @@ class ApiClientAdmin(AuditedAdmin):
         """Name the client by the key's prefix: its primary key has the hash in it."""
         audit.record(
             action=f"apiclient.{verb}",
-            actor=request.user,  # type: ignore[arg-type]
-            programme=request.programme,  # type: ignore[attr-defined]
+            actor=staff.of(request).user,
+            programme=staff.of(request).programme,
             data={"name": obj.name, "prefix": obj.prefix, **data},
         )

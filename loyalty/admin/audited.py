@@ -6,6 +6,7 @@ from django.db import transaction
 from django.db.models import Model
 from django.http import HttpRequest
 
+from loyalty import staff
 from loyalty.admin.scoped import ScopedAdmin
 from loyalty.services import audit
 
@@ -27,8 +28,8 @@ class AuditedAdmin(ScopedAdmin):
         """Write the audit row: names of fields, never their values, which may be personal."""
         audit.record(
             action=f"{obj._meta.model_name}.{verb}",
-            actor=request.user,  # type: ignore[arg-type]
-            programme=request.programme,  # type: ignore[attr-defined]
+            actor=staff.of(request).user,
+            programme=staff.of(request).programme,
             target=obj,
             data=data,
         )

@@ -8,6 +8,8 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
+from loyalty import staff
+
 # Counting a table of millions takes longer than any page may; beyond this a list says so by being full.
 MOST_COUNTED = 10_000
 
@@ -33,7 +35,7 @@ class ScopedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_per_page = 50
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).filter(**{self.programme_path: request.programme})  # type: ignore[attr-defined]
+        return super().get_queryset(request).filter(**{self.programme_path: staff.of(request).programme})
 
     def get_exclude(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
         given = super().get_exclude(request, obj) or ()
@@ -43,7 +45,7 @@ class ScopedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         """Offer only what belongs to the same programme."""
         related = db_field.remote_field.model
         if "queryset" not in kwargs and any(field.name == "programme" for field in related._meta.fields):
-            kwargs["queryset"] = related._default_manager.filter(programme=request.programme)  # type: ignore[attr-defined]
+            kwargs["queryset"] = related._default_manager.filter(programme=staff.of(request).programme)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def get_form(self, request: HttpRequest, obj: Model | None = None, change: bool = False, **kwargs: Any) -> Any:
@@ -51,7 +53,7 @@ class ScopedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         form = super().get_form(request, obj, change, **kwargs)
         if self.programme_path != "programme":
             return form
-        programme = request.programme  # type: ignore[attr-defined]
+        programme = staff.of(request).programme
 
         class Scoped(form):  # type: ignore[misc,valid-type]
             def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -65,7 +67,7 @@ class ScopedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return Scoped
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return request.programme is not None and super().has_add_permission(request)  # type: ignore[attr-defined]
+        return staff.of(request).programme is not None and super().has_add_permission(request)
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Parents of assignments are never hard-deleted (DESIGN 4); what may go says so itself."""

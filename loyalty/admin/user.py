@@ -6,6 +6,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from loyalty import staff
 from loyalty.models import Programme, User
 from loyalty.services import audit
 
@@ -31,13 +32,13 @@ class UserAdmin(BaseUserAdmin):
         users = super().get_queryset(request)
         if request.user.is_superuser:
             return users
-        colleagues = User.programmes.through.objects.filter(programme__in=request.programmes)  # type: ignore[attr-defined]
+        colleagues = User.programmes.through.objects.filter(programme__in=staff.of(request).programmes)
         return users.filter(is_superuser=False, pk__in=colleagues.values("user_id"))
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Let people in only where one works oneself."""
         if db_field.name == "programmes" and not request.user.is_superuser:
-            chosen = [programme.pk for programme in request.programmes]  # type: ignore[attr-defined]
+            chosen = [programme.pk for programme in staff.of(request).programmes]
             kwargs["queryset"] = Programme.objects.filter(pk__in=chosen)
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
@@ -66,8 +67,8 @@ class UserAdmin(BaseUserAdmin):
         super().save_model(request, obj, form, change)
         audit.record(
             action="user.changed" if change else "user.created",
-            actor=request.user,  # type: ignore[arg-type]
-            programme=request.programme,  # type: ignore[attr-defined]
+            actor=staff.of(request).user,
+            programme=staff.of(request).programme,
             target=obj,
             data={"fields": form.changed_data},
         )
@@ -75,5 +76,5 @@ class UserAdmin(BaseUserAdmin):
 
 def _elsewhere(request: HttpRequest, user: User) -> QuerySet[Programme]:
     """Return where the person works and the one who asks does not."""
-    own = [programme.pk for programme in request.programmes]  # type: ignore[attr-defined]
+    own = [programme.pk for programme in staff.of(request).programmes]
     return user.programmes.exclude(pk__in=own)

@@ -8,7 +8,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from loyalty import clock
+from loyalty import clock, staff
 from loyalty.admin.scoped import ReadOnlyAdmin
 from loyalty.models import Member
 from offers.models import STATUS_LABELS, Assignment, VoucherCode
@@ -36,7 +36,7 @@ class AssignmentAdmin(ReadOnlyAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """Head the list with the programme's own name of the table (S4-03)."""
-        label = getattr(request.programme, "assignments_label", "")  # type: ignore[attr-defined]
+        label = getattr(staff.of(request).programme, "assignments_label", "")
         return super().changelist_view(request, {"title": label, **(extra_context or {})})
 
     @admin.display(description=_("status"))
@@ -54,7 +54,7 @@ class AssignmentAdmin(ReadOnlyAdmin):
             return queryset.filter(pk=uuid.UUID(term)), False
         except ValueError:
             pass
-        programme = request.programme  # type: ignore[attr-defined]
+        programme = staff.of(request).programme
         members = list(Member.objects.filter(programme=programme, external_id=term).values_list("pk", flat=True))
         codes: list[int] = []
         if request.user.has_perm("offers.see_voucher_code"):

@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 
+from loyalty import staff
 from loyalty.admin.scoped import ScopedAdmin
 from offers.models import FieldDefinition
 from offers.models.field import DEFAULTS
@@ -45,10 +46,10 @@ class FieldDefinitionAdmin(ScopedAdmin):
 
     def save_model(self, request: HttpRequest, obj: FieldDefinition, form: Any, change: bool) -> None:
         if change:
-            service.rename(field=obj, label=form.cleaned_data["label"], actor=request.user)  # type: ignore[arg-type]
+            service.rename(field=obj, label=form.cleaned_data["label"], actor=staff.of(request).user)
             return
-        made = service.create(programme=request.programme, actor=request.user, **form.cleaned_data)  # type: ignore[attr-defined,arg-type]
+        made = service.create(programme=staff.of(request).programme, actor=staff.of(request).user, **form.cleaned_data)
         obj.pk = made.pk
 
     def delete_model(self, request: HttpRequest, obj: FieldDefinition) -> None:
-        service.delete(field=obj, actor=request.user)  # type: ignore[arg-type]
+        service.delete(field=obj, actor=staff.of(request).user)

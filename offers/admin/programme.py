@@ -10,6 +10,7 @@ from django.forms import CharField, ModelForm
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from loyalty import staff
 from loyalty.models import Programme
 from loyalty.services import audit
 from offers.services import field
@@ -49,7 +50,7 @@ class ProgrammeAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Programme]:
-        chosen = [programme.pk for programme in request.programmes]  # type: ignore[attr-defined]
+        chosen = [programme.pk for programme in staff.of(request).programmes]
         return super().get_queryset(request).filter(pk__in=chosen)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
@@ -72,7 +73,7 @@ class ProgrammeAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             field.make_defaults(programme=obj)
             audit.record(
                 action="programme.changed" if change else "programme.created",
-                actor=request.user,  # type: ignore[arg-type]
+                actor=staff.of(request).user,
                 programme=obj,
                 target=obj,
                 data={"fields": form.changed_data},

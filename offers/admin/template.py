@@ -8,7 +8,7 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from loyalty import clock
+from loyalty import clock, staff
 from loyalty.admin.scoped import ScopedAdmin
 from offers import rules
 from offers.models import OfferTemplate
@@ -64,14 +64,15 @@ class OfferTemplateAdmin(ScopedAdmin):
         return super().has_change_permission(request, obj) and (obj is None or obj.archived_at is None)
 
     def save_model(self, request: HttpRequest, obj: OfferTemplate, form: Any, change: bool) -> None:
+        asked = staff.of(request)
         if change:
-            service.update(template=obj, values=form.cleaned_data, actor=request.user)  # type: ignore[arg-type]
+            service.update(template=obj, values=form.cleaned_data, actor=asked.user)
             return
-        made = service.create(programme=request.programme, values=form.cleaned_data, actor=request.user)  # type: ignore[attr-defined,arg-type]
+        made = service.create(programme=asked.programme, values=form.cleaned_data, actor=asked.user)
         obj.pk = made.pk
 
     @admin.action(description=_("Archive the chosen templates"), permissions=["change"])
     def archive(self, request: HttpRequest, queryset: Any) -> None:
         now = clock.now()
         for template in queryset.filter(is_default=False):
-            service.archive(template=template, actor=request.user, now=now)  # type: ignore[arg-type]
+            service.archive(template=template, actor=staff.of(request).user, now=now)

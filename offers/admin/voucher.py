@@ -50,7 +50,7 @@ class VoucherBankAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("unassigned codes"))
     def left(self, bank: Any) -> int:
-        return bank.left or 0
+        return bank.left
 
     @admin.display(description=_("import"))
     def import_codes(self, bank: VoucherBank) -> Any:

@@ -77,7 +77,7 @@ class TimelineEntry(serializers.Serializer[Any]):
     kind = serializers.CharField(help_text="`issued`, a verb such as `extended`, `redeemed`, or `told` (the outbox).")
     at = serializers.DateTimeField()
     # DRF's own `source` is an argument of fields; a serializer has no use for it.
-    source = serializers.SerializerMethodField()  # type: ignore[assignment]
+    source: Any = serializers.SerializerMethodField()
     actor = serializers.SerializerMethodField(help_text="The id of the person, where there was one.")
     api_client = serializers.CharField(source="api_client.name", allow_null=True, default=None)
     reason = serializers.CharField(allow_blank=True)

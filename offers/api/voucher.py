@@ -53,11 +53,21 @@ class VoucherFileParser(BaseParser):
 
 
 class VoucherBatchSerializer(serializers.ModelSerializer[VoucherBatch]):
-    left = serializers.IntegerField(help_text="Unassigned codes of the offer, after this import.")
+    """A batch that was just made; `now` stands in the context."""
+
+    left = serializers.SerializerMethodField(help_text="Unassigned codes of the offer, after this import.")
 
     class Meta:
         model = VoucherBatch
         fields = ["id", "lines", "imported", "duplicates_in_file", "duplicates_in_bank", "expires_at", "left"]
+
+    def get_left(self, batch: VoucherBatch) -> int:
+        return selectors.codes_left(bank=batch.bank, now=self.context["now"])
+
+
+def answered(batch: VoucherBatch, *, now: datetime) -> Response:
+    """Answer a request that made the batch."""
+    return Response(VoucherBatchSerializer(batch, context={"now": now}).data, status=201)
 
 
 class StockSerializer(serializers.Serializer[Any]):
@@ -149,8 +159,7 @@ class VoucherCodes(VoucherFileView):
         given = self.given()
         with given["file"]:
             batch = voucher.import_file(bank=bank, actor=None, api_client=self.client, **given)
-        batch.left = selectors.codes_left(bank=bank, now=given["now"])  # type: ignore[attr-defined]
-        return Response(VoucherBatchSerializer(batch).data, status=201)
+        return answered(batch, now=given["now"])
 
 
 class DryRunVoucherCodes(VoucherFileView):

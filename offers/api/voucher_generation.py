@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from loyalty import clock
 from loyalty.models import Scope
-from offers.api.voucher import VoucherBatchSerializer
+from offers.api.voucher import VoucherBatchSerializer, answered
 from offers.api.voucher_code import BY, BankView
 from offers.selectors import voucher as selectors
 from offers.services import voucher_generation
@@ -38,8 +38,7 @@ class VoucherBatches(BankView):
         """Make codes, where the bank allows it. They can be drawn once they were exported."""
         bank, given, now = self.found(key), self.given(GenerationSerializer), clock.now()
         batch = voucher_generation.generate(bank=bank, **given, actor=None, api_client=self.client, now=now)
-        batch.left = selectors.codes_left(bank=bank, now=now)  # type: ignore[attr-defined]
-        return Response(VoucherBatchSerializer(batch).data, status=201)
+        return answered(batch, now=now)
 
 
 class ExportVoucherBatch(BankView):

@@ -6,19 +6,18 @@
 import importlib
 import pkgutil
 
+from offers.rules import description
+from offers.rules.description import columns, fields, from_row, schema
+from offers.rules.field import Field
+from offers.rules.problem import InvalidTerms
 from offers.rules.rule import KINDS, Rule
+from offers.rules.terms import Line, Settled, Terms, effective, explain, fixed_end, missing, parse, settle
 
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
 _ordered = sorted(KINDS.items(), key=lambda item: item[1].order)
 KINDS.clear()
 KINDS.update(_ordered)
-
-from offers.rules import description  # noqa: E402
-from offers.rules.description import columns, fields, from_row, schema  # noqa: E402
-from offers.rules.field import Field  # noqa: E402
-from offers.rules.problem import InvalidTerms  # noqa: E402
-from offers.rules.terms import Line, Settled, Terms, effective, explain, fixed_end, missing, parse, settle  # noqa: E402
 
 __all__ = [
     "KINDS",

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from django.db.models import Count, F, Min, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from django_stubs_ext import WithAnnotations
 
     class Left(TypedDict):
-        left: int | None
+        left: int
 
 
 _UNDRAWN = F("segments__size") - F("segments__cursor")
@@ -104,23 +104,23 @@ def codes_left(*, bank: VoucherBank, now: datetime) -> int:
 
 
 def with_codes_left(found: QuerySet[VoucherBank], *, now: datetime) -> "QuerySet[WithAnnotations[VoucherBank, Left]]":
-    """Add what each bank has left, as `left`; none is null."""
-    return found.annotate(left=Sum(_UNDRAWN, filter=_drawable_segments(now)))
+    """Add what each bank has left, as `left`."""
+    return found.annotate(left=Coalesce(Sum(_UNDRAWN, filter=_drawable_segments(now)), 0))
 
 
 def search(*, programme: Programme, text: str = "", is_low: bool = False, now: datetime) -> QuerySet[VoucherBank]:
     """Return the programme's banks with what each has `left` (0 for none), filtered."""
-    found = banks(programme=programme).exclude(config_offer__state="archived")
-    found = with_expiring(found.annotate(left=Coalesce(Sum(_UNDRAWN, filter=_drawable_segments(now)), 0)), now=now)
+    kept = banks(programme=programme).exclude(config_offer__state="archived")
+    found = with_expiring(with_codes_left(kept, now=now), now=now)
     for word in text.split():
         found = found.filter(Q(config_offer__name__icontains=word) | Q(config_offer__offer_reference__icontains=word))
-    return found.filter(left__lt=F("low_stock_at")) if is_low else found  # type: ignore[misc]
+    return found.filter(left__lt=F("low_stock_at")) if is_low else found
 
 
 def codes_left_by_offer(*, offer_ids: Iterable[int], now: datetime) -> dict[int, int]:
     """Return the codes left of many offers in one query; an offer without a bank is missing."""
     found = with_codes_left(VoucherBank.objects.filter(config_offer__in=list(offer_ids)), now=now)
-    return {offer: left or 0 for offer, left in found.values_list("config_offer_id", "left")}
+    return dict(found.values_list("config_offer_id", "left"))
 
 
 def banks_by_offer(*, offer_ids: Iterable[int], now: datetime) -> "dict[int, WithAnnotations[VoucherBank, Left]]":
@@ -209,7 +209,7 @@ def _code_state(code: VoucherCode, assignment: Assignment | None, now: datetime)
     return "expired" if segment.expires_at and segment.expires_at <= now else "left"
 
 
-def with_expiring(found: QuerySet[VoucherBank], *, now: datetime) -> QuerySet[VoucherBank]:
+def with_expiring(found: QuerySet[Any], *, now: datetime) -> QuerySet[Any]:
     """Add how many codes of each bank expire soon, as `expiring`, and when the first do, as `expires_first`."""
     soon = Q(
         segments__expires_at__gt=now,
@@ -223,15 +223,9 @@ def with_expiring(found: QuerySet[VoucherBank], *, now: datetime) -> QuerySet[Vo
 
 def needing(*, programme: Programme, now: datetime, limit: int = 5) -> list[VoucherBank]:
     """Return banks of published offers that are low on codes, or whose codes expire soon, emptiest first."""
-    found = banks(programme=programme).filter(config_offer__state="published", config_offer__require_vouchers=True)
-    found = with_expiring(with_codes_left(found, now=now), now=now)
-    found = found.annotate(left_now=Coalesce(F("left"), 0)).filter(
-        Q(left_now__lt=F("low_stock_at")) | Q(expiring__gt=0)
-    )
-    needy: list[VoucherBank] = list(found.order_by("left_now", "pk")[:limit])
-    for bank in needy:
-        bank.left = bank.left or 0  # type: ignore[attr-defined]
-    return needy
+    drawn = banks(programme=programme).filter(config_offer__state="published", config_offer__require_vouchers=True)
+    found = with_expiring(with_codes_left(drawn, now=now), now=now)
+    return list(found.filter(Q(left__lt=F("low_stock_at")) | Q(expiring__gt=0)).order_by("left", "pk")[:limit])
 
 
 def find_batch(*, bank: VoucherBank, batch_id: int) -> VoucherBatch:

@@ -149,7 +149,7 @@ def decide(
             raise _changed()
         admission.ledger = limit.Ledger(limits, day_of(now, programme.zone), programme.currency)
     codes = _codes_left(banks, now)
-    held: set[tuple[int, int, int]] = set()
+    held: set[tuple[int, int, int | None]] = set()
     for wish, found in zip(wishes, _found(programme, wishes, prepared, conditions), strict=True):
         offer = prepared[wish.plan].offer
         key = (found["member_id"], offer.pk, wish.holding_key)
@@ -174,7 +174,7 @@ def decide(
             admission.refused[wish.n] = refused
             continue
         admission.wishes.append(wish)
-        held.add(key)  # type: ignore[arg-type]
+        held.add(key)
         if full:
             counts[count] = counts.get(count, 0) + 1
         if admission.ledger:

@@ -100,9 +100,9 @@ def blocks(file: BinaryIO, reading: Reading) -> Iterator[list[str] | list[str | 
     A final newline is not a blank line. Raises VoucherFileTooLarge as soon as the limit is passed.
     """
     for data in _whole_lines(file, reading):
-        codes: list[str] | list[str | None] | None = _decoded(data)
-        if codes is None or not _is_clean(codes):  # type: ignore[arg-type]
-            codes = _examine(data, reading)
+        decoded = _decoded(data)
+        codes: list[str] | list[str | None]
+        codes = decoded if decoded is not None and _is_clean(decoded) else _examine(data, reading)
         if not reading.lines and codes[0] and codes[0].lower() in HEADERS:
             message = _("Line 1 looks like a header. It is taken for a code; remove it if it is none.")
             reading.notes.append({"line": 1, "code": "header", "message": message})

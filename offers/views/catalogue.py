@@ -57,7 +57,7 @@ def _codes_warning(offer: ConfigOffer, bank: Any) -> str:
     """Say what a published offer's bank lacks, or nothing."""
     if not bank or not offer.is_published or not offer.require_vouchers:
         return ""
-    if (bank.left or 0) < bank.low_stock_at:
+    if bank.left < bank.low_stock_at:
         return _("low on codes")
     return _("codes expire") if bank.expiring else ""
 
