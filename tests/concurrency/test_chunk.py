@@ -9,13 +9,13 @@ from django.db import connection, transaction
 from loyalty import clock
 from loyalty.models import OutboxEvent
 from offers.models import Assignment, AudienceMember, MassAssignment
-from offers.services import execution, mass_assignment
+from offers.services import execution
 from tests.factories import (
     ConfigOfferFactory,
     MemberFactory,
-    TargetingFactory,
     give,
     import_codes,
+    plan_run,
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -40,19 +40,7 @@ def test_c_04_a_member_given_the_offer_while_her_chunk_is_written_keeps_the_one_
     offer = ConfigOfferFactory(require_vouchers=True, repeat_policy="once_ever")
     import_codes(offer, 6)
     members = MemberFactory.create_batch(5, programme=offer.programme)
-    run = mass_assignment.create(
-        programme=offer.programme,
-        template=offer.templates.get(is_default=True),
-        targeting_version=TargetingFactory(programme=offer.programme).current_version,
-        name="Race",
-        campaign=None,
-        terms={},
-        rank=None,
-        actor=None,
-        now=clock.now(),
-    )
-    mass_assignment.launch(run=run, actor=None, now=clock.now())
-    execution.plan(run_id=run.pk, now=clock.now())
+    run = plan_run(offer)
 
     def work() -> None:
         try:

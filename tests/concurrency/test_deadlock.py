@@ -13,9 +13,9 @@ from loyalty.models import Member
 from offers.models import Assignment, DoorEntry, Source
 from offers.services import door, execution
 from offers.services.assignment import Grant
-from tests.concurrency.test_last_codes import at_once
 from tests.factories import ConfigOfferFactory, MemberFactory, import_codes
 from tests.faults import runs
+from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -7,10 +7,17 @@ import pytest
 from loyalty import clock
 from loyalty.database import in_transaction
 from offers.models import Assignment, AudienceMember, MassAssignment, Source
-from offers.services import assignment, door, execution, mass_assignment
+from offers.services import assignment, door, mass_assignment
 from offers.services.assignment import Grant
-from tests.concurrency.test_last_codes import at_once
-from tests.factories import ConfigOfferFactory, MemberFactory, ProgrammeFactory, TargetingFactory, import_codes
+from tests.factories import (
+    ConfigOfferFactory,
+    MemberFactory,
+    ProgrammeFactory,
+    import_codes,
+    plan_run,
+    work,
+)
+from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -24,23 +31,6 @@ def ask(programme, template, member, reference, source=Source.API):
         actor=None,
         now=clock.now(),
     ).outcome.code
-
-
-def planned_run(programme, template):
-    run = mass_assignment.create(
-        programme=programme, template=template,
-        targeting_version=TargetingFactory(programme=programme).current_version,
-        name="", campaign=None, terms={}, rank=None, actor=None, now=clock.now(),
-    )  # fmt: skip
-    mass_assignment.launch(run=run, actor=None, now=clock.now())
-    assert execution.plan(run_id=run.pk, now=clock.now())
-    return run
-
-
-def work(run):
-    while execution.do_next_chunk(run_id=run.pk, now=clock.now()):
-        pass
-    execution.finish(run_id=run.pk, now=clock.now())
 
 
 def test_sixteen_threads_after_the_last_hundred_codes_get_exactly_a_hundred():
@@ -68,7 +58,7 @@ def test_overlapping_sets_from_every_door_at_once_give_each_member_one(settings,
     offer = ConfigOfferFactory(programme=programme, require_vouchers=True, repeat_policy=repeat_policy)
     import_codes(offer, 200)
     template, members = offer.templates.get(), MemberFactory.create_batch(60, programme=programme)
-    runs = [planned_run(programme, template) for _ in range(2)]
+    runs = [plan_run(template) for _ in range(2)]
     randomly = random.Random(3)
 
     def some(n):
@@ -117,7 +107,7 @@ def test_a_run_cancelled_while_its_chunks_are_in_flight_keeps_what_it_gave_and_g
     offer = ConfigOfferFactory(programme=programme, require_vouchers=True)
     MemberFactory.create_batch(300, programme=programme)
     import_codes(offer, 300)
-    run = planned_run(programme, offer.templates.get())
+    run = plan_run(offer)
 
     def cancel():
         while not run.chunks.filter(done_at__isnull=False).exists():

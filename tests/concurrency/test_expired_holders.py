@@ -9,8 +9,8 @@ from loyalty import clock
 from offers.models import Assignment, RepeatPolicy, Source
 from offers.services import assignment
 from offers.services.assignment import Grant
-from tests.concurrency.test_last_codes import at_once
 from tests.factories import ConfigOfferFactory, MemberFactory, ProgrammeFactory, give
+from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

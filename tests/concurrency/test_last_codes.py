@@ -1,34 +1,24 @@
 """Many writers at the last codes, and at the same member: exactly as many as there are."""
 
-import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.db import connection
 
 from loyalty import clock
 from offers.models import Assignment, Source
 from offers.services import door, execution, mass_assignment
 from offers.services.assignment import Grant
-from tests.factories import ConfigOfferFactory, MemberFactory, ProgrammeFactory, TargetingFactory, import_codes
+from tests.factories import (
+    ConfigOfferFactory,
+    MemberFactory,
+    ProgrammeFactory,
+    import_codes,
+    plan_run,
+    work,
+)
+from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def at_once(calls):
-    """Run the calls in threads that start together, each on a connection of its own; return their results."""
-    barrier = threading.Barrier(len(calls))
-
-    def one(call):
-        barrier.wait(timeout=20)
-        try:
-            return call()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return list(pool.map(one, calls))
 
 
 def ask(programme, template, member, reference):
@@ -80,20 +70,9 @@ def test_workers_and_a_desk_share_the_members_of_a_run_without_doubling(settings
     offer = ConfigOfferFactory(programme=programme, require_vouchers=True, repeat_policy="once_ever")
     import_codes(offer, 150)
     template, members = offer.templates.get(), MemberFactory.create_batch(100, programme=programme)
-    run = mass_assignment.create(
-        programme=programme, template=template,
-        targeting_version=TargetingFactory(programme=programme).current_version,
-        name="", campaign=None, terms={}, rank=None, actor=None, now=clock.now(),
-    )  # fmt: skip
-    mass_assignment.launch(run=run, actor=None, now=clock.now())
-    execution.plan(run_id=run.pk, now=clock.now())
+    run = plan_run(offer)
 
-    def work():
-        while execution.do_next_chunk(run_id=run.pk, now=clock.now()):
-            pass
-        execution.finish(run_id=run.pk, now=clock.now())
-
-    at_once([work] * 4 + [lambda m=m: ask(programme, template, m, f"r-{m.pk}") for m in members[::10]])
+    at_once([lambda: work(run)] * 4 + [lambda m=m: ask(programme, template, m, f"r-{m.pk}") for m in members[::10]])
     execution.finish(run_id=run.pk, now=clock.now())
     run.refresh_from_db()
     assert run.state == "finished"
@@ -109,24 +88,14 @@ def test_a_pause_comes_through_between_the_chunks_of_busy_workers(settings):
     programme = ProgrammeFactory()
     offer = ConfigOfferFactory(programme=programme)
     MemberFactory.create_batch(300, programme=programme)
-    run = mass_assignment.create(
-        programme=programme, template=offer.templates.get(),
-        targeting_version=TargetingFactory(programme=programme).current_version,
-        name="", campaign=None, terms={}, rank=None, actor=None, now=clock.now(),
-    )  # fmt: skip
-    mass_assignment.launch(run=run, actor=None, now=clock.now())
-    execution.plan(run_id=run.pk, now=clock.now())
-
-    def work():
-        while execution.do_next_chunk(run_id=run.pk, now=clock.now()):
-            pass
+    run = plan_run(offer)
 
     def pause():
         while not run.chunks.filter(done_at__isnull=False).exists():
             time.sleep(0.005)
         mass_assignment.pause(run=run, actor=None, now=clock.now())
 
-    at_once([work, work, work, pause])
+    at_once([*[lambda: work(run)] * 3, pause])
     run.refresh_from_db()
     assert run.state == "paused"
     done = run.chunks.filter(done_at__isnull=False).count()

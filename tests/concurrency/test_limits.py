@@ -8,19 +8,20 @@ from django.db import connection, transaction
 
 from loyalty import clock
 from offers.models import Assignment, Limit, MemberCount, Source
-from offers.services import door, execution, limit_settings, mass_assignment, revocation
+from offers.services import door, execution, limit_settings, revocation
 from offers.services.assignment import Grant
-from tests.concurrency.test_last_codes import at_once
 from tests.factories import (
     CampaignFactory,
     ConfigOfferFactory,
     MemberFactory,
     ProgrammeFactory,
-    TargetingFactory,
     give,
     import_codes,
+    launch_run,
     limit_of,
+    work,
 )
+from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 TWO_EUROS = {"benefit": {"type": "amount", "size": 200}}
@@ -58,15 +59,6 @@ def total(answers):
         for code, n in told.items():
             summed[code] = summed.get(code, 0) + n
     return summed
-
-
-def launched(offer, campaign=None):
-    run = mass_assignment.create(
-        programme=offer.programme, template=offer.templates.get(),
-        targeting_version=TargetingFactory(programme=offer.programme).current_version,
-        name="", campaign=campaign, terms={}, rank=None, actor=None, now=clock.now(),
-    )  # fmt: skip
-    return mass_assignment.launch(run=run, actor=None, now=clock.now())
 
 
 def agrees(limit):
@@ -112,13 +104,10 @@ def test_d_05_two_runs_and_doors_at_once_share_the_limits_of_two_offers_and_thei
     one, other = ConfigOfferFactory.create_batch(2, programme=programme, terms=TWO_EUROS)
     members = MemberFactory.create_batch(60, programme=programme)
     limits = [limit_of(one, cap=70), limit_of(other, budget_minor=14_000), limit_of(campaign, cap=130)]
-    runs = [launched(one, campaign), launched(other, campaign)]
+    runs = [launch_run(one, campaign=campaign), launch_run(other, campaign=campaign)]
 
-    def work(run):
-        execution.plan(run_id=run.pk, now=clock.now())
-        while execution.do_next_chunk(run_id=run.pk, now=clock.now()):
-            pass
-        execution.finish(run_id=run.pk, now=clock.now())
+    def do(run):
+        work(run)
         return {}
 
     def take_back():
@@ -129,7 +118,7 @@ def test_d_05_two_runs_and_doors_at_once_share_the_limits_of_two_offers_and_thei
             revocation.revoke(programme=programme, assignment_id=held.pk, reason="", now=clock.now())
         return {}
 
-    calls = [lambda r=r: work(r) for r in runs for _ in range(2)]
+    calls = [lambda r=r: do(r) for r in runs for _ in range(2)]
     calls += [lambda n=n: ask(one, members[n::4], campaign) for n in range(4)]
     calls += [lambda n=n: ask(other, members[::-1][n::4]) for n in range(4)]
     at_once([*calls, take_back])

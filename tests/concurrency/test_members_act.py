@@ -6,8 +6,8 @@ from loyalty import clock
 from loyalty.models import OutboxEvent
 from offers.models import Assignment, AssignmentEvent
 from offers.services import assignment_verbs, execution, revocation
-from tests.concurrency.test_last_codes import at_once
 from tests.faults import runs
+from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -1,33 +1,15 @@
 """Many at one assignment: accepted once, and a code is either shown or taken back unseen, never both."""
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
-from django.db import connection
 
 from loyalty import clock
 from loyalty.models import OutboxEvent
 from offers.models import Assignment, AssignmentEvent
 from offers.services import assignment_verbs, revocation
 from tests.factories import ConfigOfferFactory, MemberFactory, give, import_codes
+from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def at_once(*calls):
-    """Run the calls in threads that start together; return their results."""
-    barrier = threading.Barrier(len(calls))
-
-    def one(call):
-        barrier.wait(timeout=20)
-        try:
-            return call()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return list(pool.map(one, calls))
 
 
 def test_twenty_acceptances_are_one():
@@ -39,7 +21,7 @@ def test_twenty_acceptances_are_one():
     def accept():
         return assignment_verbs.accept(member_id=member.pk, assignment_id=held.pk, now=clock.now())
 
-    answers = at_once(*[accept] * 20)
+    answers = at_once([accept] * 20)
 
     assert sorted(answer.code for answer in answers) == ["accepted", *["already_accepted"] * 19]
     assert len({answer.accepted_at for answer in answers}) == 1
@@ -55,10 +37,12 @@ def test_a_code_shown_while_it_is_taken_back_is_known_to_have_been_shown():
     for _ in range(12):
         held = give(member, offer)
         shown, revoked = at_once(
-            lambda held=held: assignment_verbs.expose(member_id=member.pk, assignment_id=held.pk, now=clock.now()),
-            lambda held=held: revocation.revoke(
-                programme=member.programme, assignment_id=held.pk, reason="test", now=clock.now()
-            ),
+            [
+                lambda held=held: assignment_verbs.expose(member_id=member.pk, assignment_id=held.pk, now=clock.now()),
+                lambda held=held: revocation.revoke(
+                    programme=member.programme, assignment_id=held.pk, reason="test", now=clock.now()
+                ),
+            ]
         )
         after = Assignment.objects.get(pk=held.pk)
         assert revoked.is_revoked

@@ -5,8 +5,8 @@ import pytest
 from loyalty import clock
 from offers.selectors import voucher as bank_selectors
 from offers.services import assignment_verbs, revocation
-from tests.concurrency.test_last_codes import at_once
 from tests.factories import ConfigOfferFactory, MemberFactory, ProgrammeFactory, give, import_codes
+from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

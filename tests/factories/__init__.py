@@ -9,6 +9,7 @@ from tests.factories.assignment import give
 from tests.factories.campaign import CampaignFactory
 from tests.factories.catalogue import ConfigOfferFactory, DraftOfferFactory
 from tests.factories.limit import limit_of
+from tests.factories.mass_assignment import draft_run, launch_run, plan_run, work
 from tests.factories.member import AttributeDefinitionFactory, MemberFactory
 from tests.factories.product import CategoryFactory, DepartmentFactory, ProductFactory, ProductGroupFactory
 from tests.factories.programme import ProgrammeFactory
@@ -37,7 +38,11 @@ __all__ = [
     "StoreFactory",
     "TargetingFactory",
     "UserFactory",
+    "draft_run",
     "give",
     "import_codes",
+    "launch_run",
     "limit_of",
+    "plan_run",
+    "work",
 ]

@@ -1,10 +1,12 @@
 """Large runs for fault tests: members, codes and a launched run, planted by SQL in a second."""
 
-from loyalty import clock
 from loyalty.database import execute, rows
 from offers.models import MassAssignment, VoucherBatch
-from offers.services import mass_assignment
-from tests.factories import ConfigOfferFactory, ProgrammeFactory, TargetingFactory
+from tests.factories import (
+    ConfigOfferFactory,
+    ProgrammeFactory,
+    launch_run,
+)
 
 
 def launched(members: int, *, codes: int | None = None, repeat_policy: str = "once_per_campaign") -> MassAssignment:
@@ -31,12 +33,7 @@ def launched(members: int, *, codes: int | None = None, repeat_policy: str = "on
         """,
         [offer.voucher_bank.pk, segment.pk, stock],
     )
-    run = mass_assignment.create(
-        programme=programme, template=offer.templates.get(),
-        targeting_version=TargetingFactory(programme=programme).current_version,
-        name="", campaign=None, terms={}, rank=None, actor=None, now=clock.now(),
-    )  # fmt: skip
-    return mass_assignment.launch(run=run, actor=None, now=clock.now())
+    return launch_run(offer)
 
 
 def counted(run: MassAssignment) -> tuple[int, int, int]:

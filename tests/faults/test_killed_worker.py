@@ -67,14 +67,7 @@ def _worker(database: str, run_id: int, point: str | None, call: int) -> None:
     settings.DATABASES["default"]["NAME"] = connection.settings_dict["NAME"] = database
     if point:
         _arm(point, call)
-    _work(run_id)
-
-
-def _work(run_id: int) -> None:
-    execution.plan(run_id=run_id, now=clock.now())
-    while execution.do_next_chunk(run_id=run_id, now=clock.now()):
-        pass
-    execution.finish(run_id=run_id, now=clock.now())
+    execution.run_to_end(run_id=run_id, clock=clock.now)
 
 
 def run_under_fire(*, members: int, kills: int, settings) -> tuple[int, int, int]:
@@ -111,7 +104,7 @@ def run_under_fire(*, members: int, kills: int, settings) -> tuple[int, int, int
             break
     deadline = time.monotonic() + 120
     while run.state == "running" and time.monotonic() < deadline:
-        _work(run.pk)
+        execution.run_to_end(run_id=run.pk, clock=clock.now)
         run.refresh_from_db()
         time.sleep(0.2)
     assert run.state == "finished"
@@ -148,7 +141,7 @@ def test_a_worker_killed_at_a_named_point_loses_nothing(point, settings):
     assert run.state == "running"
     assert runs.counted(run)[0] < 30 or POINTS[point][0] in ("finish", "release")
 
-    _work(run.pk)
+    execution.run_to_end(run_id=run.pk, clock=clock.now)
 
     run.refresh_from_db()
     assert (run.state, runs.counted(run)) == ("finished", (30, 30, 30))

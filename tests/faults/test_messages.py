@@ -13,8 +13,8 @@ from loyalty.tasks import outbox as outbox_tasks
 from offers.models import MassAssignment
 from offers.tasks import mass_assignment as tasks
 from tests import instance, workers
-from tests.concurrency.test_last_codes import at_once
 from tests.faults import runs
+from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -17,6 +17,7 @@ from tests.factories import (
     ProgrammeFactory,
     TargetingFactory,
     UserFactory,
+    draft_run,
     give,
     import_codes,
 )
@@ -35,12 +36,9 @@ def programme():
     CampaignFactory(programme=programme)
     ProductFactory(programme=programme)
     give(MemberFactory(programme=programme), offer)
-    version = TargetingFactory(programme=programme).current_version
+    targeting = TargetingFactory(programme=programme)
     for launched in (True, True, False):
-        run = mass_assignment.create(
-            programme=programme, template=offer.templates.get(is_default=True), targeting_version=version,
-            name="Run", campaign=None, terms={}, rank=None, actor=None, now=clock.now(),
-        )  # fmt: skip
+        run = draft_run(offer, targeting=targeting, name="Run")
         if launched:
             mass_assignment.launch(run=run, actor=None, now=clock.now())
     execution.run_to_end(run_id=run.pk - 1, clock=clock.now)

@@ -20,16 +20,16 @@ from loyalty.services import outbox
 from offers.models import Assignment, MassAssignment, Redemption, Source, VoucherCode
 from offers.selectors import integrity
 from offers.selectors.integrity import relation
-from offers.services import assignment_verbs, door, execution, mass_assignment, revocation
+from offers.services import assignment_verbs, door, execution, revocation
 from offers.services.assignment import Grant
 from tests.factories import (
     CampaignFactory,
     ConfigOfferFactory,
     MemberFactory,
     ProgrammeFactory,
-    TargetingFactory,
     give,
     import_codes,
+    plan_run,
 )
 from tests.offers.selectors.integrity_plants import PLANTS, PLANTS_OF_LIMITS
 
@@ -83,13 +83,7 @@ def _build():
     shown, revoked = (Assignment.objects.get(member=member) for member in members[:2])
     assignment_verbs.expose(member_id=members[0].pk, assignment_id=shown.pk, now=clock.now())
     revocation.revoke(programme=programme, assignment_id=revoked.pk, reason="slip", now=clock.now())
-    run = mass_assignment.create(
-        programme=programme, template=template,
-        targeting_version=TargetingFactory(programme=programme).current_version,
-        name="", campaign=None, terms={}, rank=None, actor=None, now=clock.now(),
-    )  # fmt: skip
-    mass_assignment.launch(run=run, actor=None, now=clock.now())
-    execution.plan(run_id=run.pk, now=clock.now())
+    run = plan_run(template)
     members[5].status = "inactive"
     members[5].save()
     execution.run_to_end(run_id=run.pk, clock=clock.now)

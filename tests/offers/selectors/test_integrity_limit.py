@@ -5,15 +5,15 @@ import pytest
 from loyalty import clock
 from loyalty.database import execute
 from offers.selectors import integrity
-from offers.services import execution, mass_assignment, revocation
+from offers.services import execution, revocation
 from tests.factories import (
     CampaignFactory,
     ConfigOfferFactory,
     MemberFactory,
     ProgrammeFactory,
-    TargetingFactory,
     give,
     limit_of,
+    plan_run,
 )
 from tests.offers.selectors.integrity_plants import PLANTS_OF_LIMITS
 
@@ -41,13 +41,7 @@ def run(settings):
     give(ann, offer, campaign_id=campaign.pk)
     back = give(ben, offer, campaign_id=campaign.pk)
     revocation.revoke(programme=programme, assignment_id=back.pk, reason="", now=clock.now())
-    run = mass_assignment.create(
-        programme=programme, template=offer.templates.get(),
-        targeting_version=TargetingFactory(programme=programme).current_version,
-        name="", campaign=campaign, terms={}, rank=None, actor=None, now=clock.now(),
-    )  # fmt: skip
-    mass_assignment.launch(run=run, actor=None, now=clock.now())
-    execution.plan(run_id=run.pk, now=clock.now())
+    run = plan_run(offer, campaign=campaign)
     ben.status = "inactive"
     ben.save()
     execution.do_next_chunk(run_id=run.pk, now=clock.now())

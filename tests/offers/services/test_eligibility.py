@@ -17,6 +17,7 @@ from tests.factories import (
     PurchaseLineFactory,
     TargetingFactory,
     UserFactory,
+    draft_run,
 )
 
 pytestmark = pytest.mark.django_db
@@ -101,10 +102,7 @@ def test_s4_24_a_run_leaves_out_who_is_not_eligible_in_the_dry_run_and_when_it_i
     gone = MemberFactory(programme=programme, city="Dayton", status="inactive")
     # The run's own criteria have parameters too: the two trees do not mix.
     adults = TargetingFactory(programme=programme, criteria=comparison("member.country", "US"))
-    run = mass_assignment.create(
-        programme=programme, template=offer.templates.get(), targeting_version=adults.current_version,
-        name="", campaign=None, terms={}, rank=None, actor=None, now=clock.now(),
-    )  # fmt: skip
+    run = draft_run(offer, targeting=adults)
     told = audience.dry_run(
         programme=programme, template=run.template, criteria=adults.current_version.criteria, terms={}, campaign=None,
         now=clock.now(),

@@ -22,6 +22,7 @@ from tests.factories import (
     TargetingFactory,
     give,
     import_codes,
+    launch_run,
     limit_of,
 )
 
@@ -55,11 +56,7 @@ def codes(outcomes):
 
 def launched(offer, campaign=None, criteria=None):
     targeting = TargetingFactory(programme=offer.programme, **({"criteria": criteria} if criteria else {}))
-    run = mass_assignment.create(
-        programme=offer.programme, template=offer.templates.get(), targeting_version=targeting.current_version,
-        name="", campaign=campaign, terms={}, rank=None, actor=None, now=clock.now(),
-    )  # fmt: skip
-    return mass_assignment.launch(run=run, actor=None, now=clock.now())
+    return launch_run(offer, targeting=targeting, campaign=campaign)
 
 
 def state_of(limit):

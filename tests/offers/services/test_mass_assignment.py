@@ -27,6 +27,7 @@ from tests.factories import (
     TargetingFactory,
     give,
     import_codes,
+    launch_run,
 )
 
 pytestmark = pytest.mark.django_db
@@ -43,15 +44,8 @@ def programme():
     return ProgrammeFactory()
 
 
-def launched(programme, offer, *, targeting=None, template=None, **values):
-    run = mass_assignment.create(
-        programme=programme,
-        template=template or offer.templates.get(is_default=True),
-        targeting_version=(targeting or TargetingFactory(programme=programme)).current_version,
-        now=clock.now(),
-        **({"name": "", "campaign": None, "terms": {}, "rank": None, "actor": None} | values),
-    )
-    return mass_assignment.launch(run=run, actor=None, now=clock.now())
+def launched(programme, offer, *, template=None, **values):
+    return launch_run(template or offer, **values)
 
 
 def to_end(run):

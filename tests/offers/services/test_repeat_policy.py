@@ -7,10 +7,18 @@ from django.db import transaction
 
 from loyalty import clock
 from offers.models import Assignment, RepeatPolicy, Source
-from offers.services import assignment, audience, execution, mass_assignment, revocation
+from offers.services import assignment, audience, execution, revocation
 from offers.services import door as doors
 from offers.services.assignment import Grant
-from tests.factories import CampaignFactory, ConfigOfferFactory, MemberFactory, ProgrammeFactory, TargetingFactory, give
+from tests.factories import (
+    CampaignFactory,
+    ConfigOfferFactory,
+    MemberFactory,
+    ProgrammeFactory,
+    TargetingFactory,
+    give,
+    launch_run,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -59,18 +67,7 @@ def test_d_01_a_run_frees_who_has_expired_and_nobody_else(programme, offer):
     ann, ben = MemberFactory.create_batch(2, programme=programme)
     over, open_one = expired(ann, offer), give(ben, offer)
     elsewhere = expired(ann, ConfigOfferFactory(programme=programme, repeat_policy=RepeatPolicy.ONE_OPEN))
-    run = mass_assignment.create(
-        programme=programme,
-        template=offer.templates.get(),
-        targeting_version=TargetingFactory(programme=programme).current_version,
-        name="",
-        campaign=None,
-        terms={},
-        rank=None,
-        actor=None,
-        now=clock.now(),
-    )
-    mass_assignment.launch(run=run, actor=None, now=clock.now())
+    run = launch_run(offer)
     execution.run_to_end(run_id=run.pk, clock=clock.now)
     assert [given.member for given in Assignment.objects.filter(run=run)] == [ann]
     for each in (over, open_one, elsewhere):
@@ -129,17 +126,13 @@ def test_d_01_whether_an_offer_may_be_given_again(programme, policy, end, is_fre
             )
         assert outcome.code == code
     else:
-        everyone = TargetingFactory(programme=programme).current_version
+        everyone = TargetingFactory(programme=programme)
         told = audience.dry_run(
-            programme=programme, template=offer.templates.get(), criteria=everyone.criteria, terms={},
+            programme=programme, template=offer.templates.get(), criteria=everyone.current_version.criteria, terms={},
             campaign=campaign, now=clock.now(),
         )  # fmt: skip
         assert told.eligible == (1 if is_free else 0)
-        run = mass_assignment.create(
-            programme=programme, template=offer.templates.get(), targeting_version=everyone, name="",
-            campaign=campaign, terms={}, rank=None, actor=None, now=clock.now(),
-        )  # fmt: skip
-        mass_assignment.launch(run=run, actor=None, now=clock.now())
+        run = launch_run(offer, targeting=everyone, campaign=campaign)
         execution.run_to_end(run_id=run.pk, clock=clock.now)
         run.refresh_from_db()
         assert (run.eligible, run.excluded) == ((1, {}) if is_free else (0, {"already_held": 1}))

@@ -14,9 +14,9 @@ from tests.factories import (
     ConfigOfferFactory,
     MemberFactory,
     ProgrammeFactory,
-    TargetingFactory,
     UserFactory,
     import_codes,
+    plan_run,
 )
 
 pytestmark = pytest.mark.django_db
@@ -42,19 +42,7 @@ def with_errors(*, codes=0, ruined=(1,)):
     offer = ConfigOfferFactory(programme=programme, require_vouchers=bool(codes))
     if codes:
         import_codes(offer, codes)
-    run = mass_assignment.create(
-        programme=programme,
-        template=offer.templates.get(),
-        targeting_version=TargetingFactory(programme=programme).current_version,
-        name="Run",
-        campaign=None,
-        terms={},
-        rank=None,
-        actor=None,
-        now=clock.now(),
-    )
-    mass_assignment.launch(run=run, actor=None, now=clock.now())
-    execution.plan(run_id=run.pk, now=clock.now())
+    run = plan_run(offer)
     # As if their worker had died each time.
     run.chunks.filter(number__in=ruined).update(attempts=3, failure="killed")
     run = execution.run_to_end(run_id=run.pk, clock=clock.now)

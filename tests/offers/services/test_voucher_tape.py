@@ -30,6 +30,7 @@ from tests.factories import (
     TargetingFactory,
     give,
     import_codes,
+    launch_run,
 )
 from tests.integrity import assert_whole
 
@@ -47,7 +48,7 @@ class Tape(RuleBasedStateMachine):
         self.offer = ConfigOfferFactory(programme=self.programme, require_vouchers=True, repeat_policy="unlimited")
         self.bank = self.offer.voucher_bank
         self.members = MemberFactory.create_batch(3, programme=self.programme)
-        self.targeting = TargetingFactory(programme=self.programme).current_version
+        self.targeting = TargetingFactory(programme=self.programme)
         self.made = 0
         # The model: expiry by code of what nobody has; the code of each assignment; which of them were shown.
         self.free: dict[str, datetime | None] = {}
@@ -118,11 +119,7 @@ class Tape(RuleBasedStateMachine):
     @rule(inactive=strategies.booleans())
     def reserve(self, inactive):
         """A run to the three members: all or nothing; one of them may have left before her chunk."""
-        run = mass_assignment.create(
-            programme=self.programme, template=self.offer.templates.get(), targeting_version=self.targeting,
-            name="", campaign=None, terms={}, rank=None, actor=None, now=clock.now(),
-        )  # fmt: skip
-        mass_assignment.launch(run=run, actor=None, now=clock.now())
+        run = launch_run(self.offer, targeting=self.targeting)
         if execution.plan(run_id=run.pk, now=clock.now()):
             reserved = self._reserved(run.pk)
             assert len(reserved) == 3
