@@ -149,7 +149,7 @@ class RulesForm(forms.Form):
                 try:
                     value[field.name] = to_minor(given, self.currency)
                 except ValueError as error:
-                    problems.append(problem.of_field(kind, field.name, "not_an_amount", str(error), given))
+                    problems.append(problem.of_field(kind, field.name, "not_an_amount", given, text=str(error)))
             else:
                 value[field.name] = _whole(given)
         return {name: one for name, one in value.items() if one != []}
@@ -168,7 +168,7 @@ class RulesForm(forms.Form):
             text = _("%(value)s is too large. Give at most %(limit)s.") % words
         else:
             return found
-        return found | {"message": problem.of_field(found["rule"], found["field"], found["code"], text)["message"]}
+        return found | {"message": problem.placed(found["rule"], found["field"], text)}
 
     def _initial(self, kind: str, value: Mapping[str, Any]) -> dict[str, Any]:
         """Return what the fields show for a rule's value."""

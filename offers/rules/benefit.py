@@ -1,6 +1,6 @@
 """What the offer is worth: a percentage, an amount, a fixed price, or bonus points."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 from zoneinfo import ZoneInfo
 
@@ -45,6 +45,12 @@ class Benefit(Rule):
         ]
     }
 
+    misfits: ClassVar[Mapping[tuple[str, str], str | Promise]] = {
+        ("maximum_minor", "not_applicable"): gettext_lazy(
+            "only a percentage or a fixed price has a ceiling. Leave it empty."
+        ),
+    }
+
     type: Annotated[
         Literal["percent", "amount", "fixed_price", "bonus_points"],
         Field(label=gettext_lazy("Type"), type="choice", choices=TYPES),
@@ -73,34 +79,14 @@ class Benefit(Rule):
         ),
     ] = None
 
-    def check(self) -> Iterator[tuple[str, str, str]]:
+    def check(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
         """A percentage ends at 100, only a price may be nothing, and an amount needs no ceiling."""
         if self.type == "percent" and self.size > 100:
-            yield (
-                "size",
-                "too_large",
-                _("%(value)s is too large. Give at most %(limit)s.")
-                % {
-                    "value": self.size,
-                    "limit": 100,
-                },
-            )
+            yield "size", "too_large", {"limit": 100}
         if self.type != "fixed_price" and self.size < 1:
-            yield (
-                "size",
-                "too_small",
-                _("%(value)s is too small. Give at least %(limit)s.")
-                % {
-                    "value": self.size,
-                    "limit": 1,
-                },
-            )
+            yield "size", "too_small", {"limit": 1}
         if self.type in ("amount", "bonus_points") and self.maximum_minor is not None:
-            yield (
-                "maximum_minor",
-                "not_applicable",
-                _("only a percentage or a fixed price has a ceiling. Leave it empty."),
-            )
+            yield "maximum_minor", "not_applicable", {}
 
     def worst_case(self, limit: int) -> int:
         """Return the most the benefit can cost over `limit` uses, in minor units; 0 where that is not known.

@@ -1,6 +1,6 @@
 """What is wrong with given terms: all at once, each with a stable code, its place, and what to do (B-02)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.utils.functional import Promise
@@ -13,44 +13,49 @@ from offers.rules.rule import KINDS, Rule
 
 Problem = dict[str, Any]
 
-# pydantic's error types, as our stable codes with their sentences.
-CODES: dict[str, tuple[str, str | Promise]] = {
-    "missing": ("missing", gettext_lazy("a value is missing. Give one.")),
-    "extra_forbidden": ("unknown_field", gettext_lazy("there is no such field. Use these only: %(fields)s.")),
-    "int_type": (
-        "not_a_whole_number",
-        gettext_lazy("%(value)s is not a whole number. Give one, such as 10."),
-    ),
-    "greater_than_equal": ("too_small", gettext_lazy("%(value)s is too small. Give at least %(limit)s.")),
-    "less_than_equal": ("too_large", gettext_lazy("%(value)s is too large. Give at most %(limit)s.")),
-    "literal_error": ("unknown_choice", gettext_lazy("%(value)s is not a choice. Use one of: %(choices)s.")),
-    "string_type": ("not_text", gettext_lazy("%(value)s is not text. Write it in quotes.")),
-    "string_too_short": ("empty_text", gettext_lazy("an entry is empty. Leave it out.")),
-    "string_too_long": (
-        "text_too_long",
-        gettext_lazy("%(value)s is too long. Use at most %(limit)s characters."),
-    ),
-    "string_pattern_mismatch": (
-        "not_a_code",
-        gettext_lazy("%(value)s is not a code. Use small letters, digits, - and _."),
-    ),
-    "bool_type": ("not_yes_or_no", gettext_lazy("%(value)s is neither true nor false. Give one of them.")),
-    "tuple_type": ("not_a_list", gettext_lazy("%(value)s is not a list. Give a list.")),
-    "too_short": ("empty_list", gettext_lazy("the list is empty. Name at least one.")),
-    "too_long": ("list_too_long", gettext_lazy("the list is too long. Name at most %(limit)s.")),
-    "model_type": (
-        "not_an_object",
-        gettext_lazy("%(value)s is not an object. Give these fields: %(fields)s."),
-    ),
-    "not_a_moment": (
-        "not_a_moment",
-        gettext_lazy("%(value)s is not a date. Write it as 2026-12-31 or 2026-12-31T18:00:00+01:00."),
-    ),
-    "not_an_id": (
-        "not_an_id",
-        gettext_lazy("%(value)s is not an id. Leave out blanks around it and invisible characters."),
-    ),
+# pydantic's error types, as our stable codes.
+CODES = {
+    "missing": "missing",
+    "extra_forbidden": "unknown_field",
+    "int_type": "not_a_whole_number",
+    "greater_than_equal": "too_small",
+    "less_than_equal": "too_large",
+    "literal_error": "unknown_choice",
+    "string_type": "not_text",
+    "string_too_short": "empty_text",
+    "string_too_long": "text_too_long",
+    "string_pattern_mismatch": "not_a_code",
+    "bool_type": "not_yes_or_no",
+    "tuple_type": "not_a_list",
+    "too_short": "empty_list",
+    "too_long": "list_too_long",
+    "model_type": "not_an_object",
+    "not_a_moment": "not_a_moment",
+    "not_an_id": "not_an_id",
 }
+# By our codes, what is wrong and what to do. A rule may say it better (`Rule.misfits`).
+SENTENCES: dict[str, str | Promise] = {
+    "missing": gettext_lazy("a value is missing. Give one."),
+    "unknown_field": gettext_lazy("there is no such field. Use these only: %(fields)s."),
+    "not_a_whole_number": gettext_lazy("%(value)s is not a whole number. Give one, such as 10."),
+    "too_small": gettext_lazy("%(value)s is too small. Give at least %(limit)s."),
+    "too_large": gettext_lazy("%(value)s is too large. Give at most %(limit)s."),
+    "unknown_choice": gettext_lazy("%(value)s is not a choice. Use one of: %(choices)s."),
+    "not_text": gettext_lazy("%(value)s is not text. Write it in quotes."),
+    "empty_text": gettext_lazy("an entry is empty. Leave it out."),
+    "text_too_long": gettext_lazy("%(value)s is too long. Use at most %(limit)s characters."),
+    "not_a_code": gettext_lazy("%(value)s is not a code. Use small letters, digits, - and _."),
+    "not_yes_or_no": gettext_lazy("%(value)s is neither true nor false. Give one of them."),
+    "not_a_list": gettext_lazy("%(value)s is not a list. Give a list."),
+    "empty_list": gettext_lazy("the list is empty. Name at least one."),
+    "list_too_long": gettext_lazy("the list is too long. Name at most %(limit)s."),
+    "not_an_object": gettext_lazy("%(value)s is not an object. Give these fields: %(fields)s."),
+    "not_a_moment": gettext_lazy("%(value)s is not a date. Write it as 2026-12-31 or 2026-12-31T18:00:00+01:00."),
+    "not_an_id": gettext_lazy("%(value)s is not an id. Leave out blanks around it and invisible characters."),
+    "missing_rule": gettext_lazy("the template asks for this rule. Give its values."),
+    "unknown_rule": gettext_lazy("there is no such rule. Use these only: %(kinds)s."),
+}
+NOT_TERMS = gettext_lazy("%(value)s is not an object. Give an object keyed by rule.")
 
 
 # An answer lists every problem up to here; a list of thousands of bad ids need not come back whole.
@@ -66,33 +71,60 @@ class InvalidTerms(InvalidInput):
         super().__init__(" ".join(str(problem["message"]) for problem in problems[:5]), problems=problems[:MOST])
 
 
-def of_rule(kind: str, code: str, text: str, value: Any = None) -> Problem:
-    """Return a problem of a whole rule."""
+def of_rule(kind: str, code: str, value: Any = None, **parameters: Any) -> Problem:
+    """Return a problem of a whole rule; `parameters` are what its sentence needs besides the value."""
+    return of_field(kind, "", code, value, **parameters)
+
+
+def of_field(kind: str, field: str, code: str, value: Any = None, *, text: str = "", **parameters: Any) -> Problem:
+    """Return a problem of one field of a rule; `field` may name an entry, such as `products[3]`.
+
+    `text` stands in for the code's own sentence.
+    """
+    seen = shown(value)
+    message = placed(kind, field, text) if text else sentence(code, kind, field, seen, parameters)
+    found = {"code": code, "rule": kind, "field": field, "message": message, "value": seen}
+    return found | {"parameters": parameters} if parameters else found
+
+
+def sentence(code: str, kind: str, field: str, value: Any, parameters: Mapping[str, Any]) -> str:
+    """Say a problem in the active language: from these alone, so that it can be said anew whenever it is read."""
+    rule = KINDS.get(kind)
+    text = rule.misfits.get((field, code)) if rule else None
+    if text is None and not kind and code == "not_an_object":
+        text = NOT_TERMS
+    # A type of pydantic's that is not in the table comes with its own sentence.
+    text = text or SENTENCES.get(code, "%(text)s")
+    words = {
+        "text": code,
+        "limit": "",
+        "choices": ", ".join(choice for choice, _label in _choices(rule, field)) if rule else "",
+        "fields": ", ".join(rule.model_fields) if rule else "",
+        "kinds": ", ".join(KINDS),
+    }
+    return placed(kind, field, str(text) % (words | dict(parameters) | {"value": shown_text(value)}))
+
+
+def placed(kind: str, field: str, text: str) -> str:
+    """Put before a sentence which rule and field it is about."""
+    if not kind:
+        return text
     label = str(KINDS[kind].label) if kind in KINDS else kind
-    message = _("%(rule)s: %(text)s") % {"rule": label, "text": text}
-    return {"code": code, "rule": kind, "field": "", "message": message, "value": shown(value)}
-
-
-def of_field(kind: str, field: str, code: str, text: str, value: Any = None) -> Problem:
-    """Return a problem of one field of a rule; `field` may name an entry, such as `products[3]`."""
-    label = str(KINDS[kind].label)
     name, bracket, place = field.partition("[")
-    field_label = KINDS[kind].field_label(name)
+    field_label = KINDS[kind].field_label(name) if kind in KINDS and name else label
     # "Products[3]" says it; "Products, Products[3]" says it twice.
     where = label if field_label == label else _("%(rule)s, %(field)s") % {"rule": label, "field": field_label}
-    message = _("%(where)s: %(text)s") % {"where": where + bracket + place, "text": text}
-    return {"code": code, "rule": kind, "field": field, "message": message, "value": shown(value)}
+    return _("%(where)s: %(text)s") % {"where": where + bracket + place, "text": text}
 
 
 def missing(kind: str) -> Problem:
     """Return the problem of a rule that the template asks for and nobody gave (S0-07)."""
-    return of_rule(kind, "missing_rule", _("the template asks for this rule. Give its values."))
+    return of_rule(kind, "missing_rule")
 
 
 def unknown(kind: str) -> Problem:
     """Return the problem of a rule that does not exist."""
-    text = _("there is no such rule. Use these only: %(kinds)s.") % {"kinds": ", ".join(KINDS)}
-    return of_rule(kind, "unknown_rule", text)
+    return of_rule(kind, "unknown_rule")
 
 
 def translated(rule: type[Rule], error: ValidationError, value: Any) -> Iterator[Problem]:
@@ -104,36 +136,29 @@ def translated(rule: type[Rule], error: ValidationError, value: Any) -> Iterator
             # The entries that were given are named; that none is left is no problem of its own.
             continue
         if found["type"] == "misfits":
-            for field, code, text in context["misfits"]:
+            for field, code, parameters in context["misfits"]:
                 given = value.get(field) if isinstance(value, dict) else None
-                yield of_field(rule.kind, field, code, text, given)
+                yield of_field(rule.kind, field, code, given, **parameters)
             continue
         # A type that is not in the table still gets a stable code and pydantic's own sentence.
-        code, sentence = CODES.get(found["type"], (found["type"], found["msg"]))
-        text = (
-            str(sentence)
-            % {
-                "value": shown_text(found["input"]),
-                "limit": context.get("ge", context.get("le", context.get("max_length", ""))),
-                "choices": ", ".join(choice for choice, _label in _choices(rule, found["loc"])),
-                "fields": ", ".join(rule.model_fields),
-            }
-            if found["type"] in CODES
-            else str(sentence)
-        )
+        code = CODES.get(found["type"], found["type"])
+        limit = context.get("ge", context.get("le", context.get("max_length")))
+        parameters = {} if limit is None else {"limit": limit}
+        if found["type"] not in CODES:
+            parameters["text"] = found["msg"]
         given = None if code == "missing" else found["input"]
-        if not found["loc"]:
-            yield of_rule(rule.kind, code, text, given)
-        else:
-            yield of_field(rule.kind, _place(found["loc"]), code, text, given)
+        yield of_field(rule.kind, _place(found["loc"]), code, given, **parameters)
 
 
-def _choices(rule: type[Rule], location: tuple[int | str, ...]) -> tuple[tuple[str, Any], ...]:
-    return next((one.choices for one in rule.fields() if location and one.name == location[0]), ())
+def _choices(rule: type[Rule], field: str) -> tuple[tuple[str, Any], ...]:
+    name = field.partition("[")[0]
+    return next((one.choices for one in rule.fields() if one.name == name), ())
 
 
 def _place(location: tuple[int | str, ...]) -> str:
-    """Write a location for people and machines: `products[3]`."""
+    """Write a location for people and machines: `products[3]`; the whole rule has none."""
+    if not location:
+        return ""
     return str(location[0]) + "".join(f"[{step}]" for step in location[1:] if isinstance(step, int))
 
 

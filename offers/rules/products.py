@@ -1,6 +1,6 @@
 """What the offer is for: products, groups, categories, by their external ids (S1-07, S1-09, S1-11)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -34,14 +34,18 @@ class Products(Rule):
         ]
     }
 
+    misfits: ClassVar[Mapping[tuple[str, str], str | Promise]] = {
+        ("products", "missing"): gettext_lazy("nothing is named. Give at least one product, group or category."),
+    }
+
     products: Annotated[Ids, Field(label=gettext_lazy("Products"), type="list", help=ONE_A_LINE)] = ()
     groups: Annotated[Ids, Field(label=gettext_lazy("Product groups"), type="list", help=ONE_A_LINE)] = ()
     categories: Annotated[Ids, Field(label=gettext_lazy("Categories"), type="list", help=ONE_A_LINE)] = ()
 
-    def check(self) -> Iterator[tuple[str, str, str]]:
+    def check(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
         """Something is named."""
         if not (self.products or self.groups or self.categories):
-            yield "products", "missing", _("nothing is named. Give at least one product, group or category.")
+            yield "products", "missing", {}
 
     def data(self) -> dict[str, Any]:
         """Return the canonical JSON value, without the empty lists."""

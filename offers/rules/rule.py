@@ -4,7 +4,7 @@ To add a kind, copy the nicest file beside this one and its test: every module o
 every subclass with a `kind` registers itself.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -25,7 +25,8 @@ LARGEST_LIMIT = 1_000_000
 class Rule(BaseModel):
     """One rule of an offer's terms, with its parameters.
 
-    `order` is its place in forms and texts. `schema_extra` says in JSON Schema what `check` says in Python.
+    `order` is its place in forms and texts. `schema_extra` says in JSON Schema what `check` says in Python,
+    `misfits` says it to people.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -35,6 +36,8 @@ class Rule(BaseModel):
     help: ClassVar[str | Promise] = ""
     order: ClassVar[int] = 0
     schema_extra: ClassVar[dict[str, Any]] = {}
+    # What does not fit, by field and code, where the rule says it better than the code's own sentence.
+    misfits: ClassVar[Mapping[tuple[str, str], str | Promise]] = {}
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -54,8 +57,8 @@ class Rule(BaseModel):
         """Return the label of one parameter; a name that is none stays as it is."""
         return next((str(one.label) for one in cls.fields() if one.name == name), name)
 
-    def check(self) -> Iterator[tuple[str, str, str]]:
-        """Yield what does not fit between the fields: field, code, and what to do about it."""
+    def check(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        """Yield what does not fit between the fields: field, code, and what its sentence needs besides the value."""
         yield from ()
 
     def sentence(self, *, currency: str, zone: ZoneInfo) -> str:

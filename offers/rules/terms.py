@@ -7,7 +7,6 @@ from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from django.utils.functional import Promise, lazy
-from django.utils.translation import gettext as _
 from pydantic import ValidationError
 
 from offers.rules import moment, problem, redemption_limit
@@ -68,18 +67,7 @@ def parse(terms: Mapping[str, Any], *, required: Iterable[str] = ()) -> Terms:
     Raises InvalidTerms with every problem: unknown rules, wrong values, `required` kinds that nobody gave.
     """
     if not isinstance(terms, Mapping):
-        text = _("%(value)s is not an object. Give an object keyed by rule.") % {"value": problem.shown_text(terms)}
-        raise InvalidTerms(
-            [
-                {
-                    "code": "not_an_object",
-                    "rule": "",
-                    "field": "",
-                    "message": text,
-                    "value": problem.shown(terms),
-                }
-            ]
-        )
+        raise InvalidTerms([problem.of_rule("", "not_an_object", terms)])
     rules: dict[str, Rule] = {}
     problems: list[Problem] = [problem.missing(kind) for kind in missing(required, terms)]
     for kind, value in terms.items():
@@ -122,8 +110,7 @@ def settle(terms: Mapping[str, Any], *, issued_at: datetime, zone: ZoneInfo) -> 
     acceptance = cast(Acceptance | None, rules.get(Acceptance.kind))
     starts_at, ends_at = validity.period(issued_at=issued_at, zone=zone) if validity else (issued_at, None)
     if ends_at is not None and ends_at <= starts_at:
-        text = _("it ends before it starts. Give a later end.")
-        raise InvalidTerms([problem.of_field(Validity.kind, "ends_at", "ends_before_start", text)])
+        raise InvalidTerms([problem.of_field(Validity.kind, "ends_at", "ends_before_start")])
     return Settled(
         starts_at=starts_at,
         ends_at=ends_at,

@@ -1,6 +1,6 @@
 """When an assigned offer may be used: a fixed period, or some days from the day it is issued."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, ClassVar
 from zoneinfo import ZoneInfo
@@ -56,6 +56,13 @@ class Validity(Rule):
         ]
     }
 
+    misfits: ClassVar[Mapping[tuple[str, str], str | Promise]] = {
+        ("days", "two_periods"): gettext_lazy("fixed dates are given too. Give either dates or days, not both."),
+        ("ends_at", "missing"): gettext_lazy("no period is given. Give an end, a start, or days from issue."),
+        ("start_in_days", "ends_before_start"): gettext_lazy("it starts after it ends. Give fewer days."),
+        ("ends_at", "ends_before_start"): gettext_lazy("it ends before it starts. Give a later end."),
+    }
+
     starts_at: Annotated[
         Moment | None,
         Field(
@@ -95,20 +102,20 @@ class Validity(Rule):
         ),
     ] = None
 
-    def check(self) -> Iterator[tuple[str, str, str]]:
+    def check(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
         """A period is given in one of the two ways, and ends after it starts."""
         is_fixed = self.starts_at is not None or self.ends_at is not None
         is_relative = self.days is not None or self.start_in_days is not None
         if is_fixed and is_relative:
-            yield "days", "two_periods", _("fixed dates are given too. Give either dates or days, not both.")
+            yield "days", "two_periods", {}
         elif is_relative and self.days is None:
-            yield "days", "missing", _("a value is missing. Give one.")
+            yield "days", "missing", {}
         elif not is_fixed and not is_relative:
-            yield "ends_at", "missing", _("no period is given. Give an end, a start, or days from issue.")
+            yield "ends_at", "missing", {}
         elif self.days is not None and (self.start_in_days or 0) > self.days:
-            yield "start_in_days", "ends_before_start", _("it starts after it ends. Give fewer days.")
+            yield "start_in_days", "ends_before_start", {}
         elif self.starts_at and self.ends_at and _is_backwards(self.starts_at, self.ends_at):
-            yield "ends_at", "ends_before_start", _("it ends before it starts. Give a later end.")
+            yield "ends_at", "ends_before_start", {}
 
     def period(self, *, issued_at: datetime, zone: ZoneInfo) -> tuple[datetime, datetime | None]:
         """Return the half-open period in UTC; no start means from the issue, no end means never."""

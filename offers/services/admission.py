@@ -19,7 +19,8 @@ from loyalty.models import Programme
 from offers.models import Limit, TargetingVersion
 from offers.models.limit import day_of
 from offers.services import eligibility, limit
-from offers.services.terms import Prepared, Reason
+from offers.services.reason import Reason
+from offers.services.terms import Prepared
 from offers.targeting import InvalidCriteria
 
 if TYPE_CHECKING:

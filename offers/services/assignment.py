@@ -27,7 +27,8 @@ from offers.models import Limit, OfferTemplate, RepeatPolicy, Source
 from offers.services import admission, assignment_statements, voucher_tape
 from offers.services import terms as terms_service
 from offers.services.admission import Wish
-from offers.services.terms import Prepared, Reason
+from offers.services.reason import Reason
+from offers.services.terms import Prepared
 
 log = structlog.get_logger(__name__)
 
@@ -61,12 +62,17 @@ class Outcome:
         return self.code == "assigned"
 
     def as_dict(self) -> dict[str, Any]:
+        return self._given([reason.as_dict() for reason in self.reasons])
+
+    def as_stored(self) -> dict[str, Any]:
+        """Return the outcome as a door keeps it: its reasons by code, without sentences."""
+        return self._given([reason.as_stored() for reason in self.reasons])
+
+    def _given(self, reasons: list[dict[str, Any]]) -> dict[str, Any]:
         answer: dict[str, Any] = {"outcome": self.code}
         if self.assignment_id:
             answer["assignment"] = str(self.assignment_id)
-        if self.reasons:
-            answer["reasons"] = [reason.as_dict() for reason in self.reasons]
-        return answer
+        return answer | ({"reasons": reasons} if reasons else {})
 
 
 def load_templates(
@@ -114,9 +120,7 @@ def assign(
     for n, grant in enumerate(grants):
         template = templates.get(grant.template_id)
         if template is None:
-            outcomes[n] = Outcome(
-                "offer_closed", reasons=[Reason("unknown_template", message="There is no such template.")]
-            )
+            outcomes[n] = Outcome("offer_closed", reasons=[Reason("unknown_template")])
             continue
         key = (grant.template_id, orjson.dumps(grant.terms, option=orjson.OPT_SORT_KEYS))
         if key not in plans:

@@ -19,9 +19,9 @@ from loyalty.errors import Conflict
 from loyalty.models import Member, Programme, User
 from offers.models import Assignment, ConfigOffer, DoorEntry, Source
 from offers.selectors import voucher as voucher_selector
-from offers.services import assignment, eligibility, limit, module, terms
+from offers.services import assignment, eligibility, limit, module, reason, terms
 from offers.services.assignment import Grant, Outcome
-from offers.services.terms import Reason
+from offers.services.reason import Reason
 
 
 class ReferenceReused(Conflict):
@@ -100,7 +100,7 @@ def grant(
             member_id=outcome.member_id,
             assignment_id=outcome.assignment_id,
             actor=actor,
-            answer=outcome.as_dict() | {"template": grant.template_id, "asked": asked},
+            answer=outcome.as_stored() | {"template": grant.template_id, "asked": asked},
             context=dict(context or {}),
             created_at=now,
         )
@@ -126,16 +126,7 @@ def _digest(grant: Grant) -> str:
 
 def _read(entry: DoorEntry) -> Outcome:
     answer = entry.answer
-    reasons = [
-        Reason(
-            code=reason["code"],
-            rule=reason.get("rule", ""),
-            field=reason.get("field", ""),
-            message=reason.get("message", ""),
-            parameters=reason.get("parameters", {}),
-        )
-        for reason in answer.get("reasons", [])
-    ]
+    reasons = [reason.read(stored) for stored in answer.get("reasons", [])]
     found = answer.get("assignment")
     return Outcome(answer["outcome"], UUID(found) if found else None, entry.member_id, reasons)
 
@@ -145,8 +136,7 @@ def preview(*, programme: Programme, grant: Grant, now: datetime) -> Preview:
     module.require(programme=programme)
     template = assignment.load_templates(programme=programme, ids={grant.template_id}).get(grant.template_id)
     if template is None:
-        reason = Reason("unknown_template", message="There is no such template.")
-        return Preview("offer_closed", [reason], {}, None, None, False, 0, None)
+        return Preview("offer_closed", [Reason("unknown_template")], {}, None, None, False, 0, None)
     prepared = terms.prepare(template=template, given=grant.terms, now=now)
     code, reasons, left = prepared.refusal or "assigned", list(prepared.reasons), None
     offer = template.config_offer

@@ -10,13 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.utils.translation import gettext as _
-
 from loyalty.database import rows
 from loyalty.models import Programme
 from offers.models import ConfigOffer, Limit, MemberCount, TargetingVersion
 from offers.selectors import targeting as targeting_selector
-from offers.services.terms import Reason
+from offers.services.reason import Reason
 from offers.targeting import Criteria, InvalidCriteria
 
 # Stable codes of the reasons; a run keeps them with each member it left out.
@@ -55,7 +53,6 @@ def not_in_audience(version: TargetingVersion) -> Reason:
     name = version.targeting.name
     return Reason(
         NOT_IN_AUDIENCE,
-        message=_("The offer is only for members of “%(audience)s”, and she is not one.") % {"audience": name},
         parameters={"audience": name, "version": version.number},
     )
 
@@ -65,8 +62,6 @@ def unreadable(version: TargetingVersion) -> Reason:
     name = version.targeting.name
     return Reason(
         "audience_unreadable",
-        message=_("The audience “%(audience)s” speaks of what is no more. Mend it, then choose it for the offer again.")
-        % {"audience": name},
         parameters={"audience": name, "version": version.number},
     )
 
@@ -75,8 +70,6 @@ def campaign_is_full(limit: Limit, held: int) -> Reason:
     """Say that the campaign gave the member as many offers as it gives one member."""
     return Reason(
         CAMPAIGN_PER_MEMBER,
-        message=_("The campaign gives each member at most %(most)s offers, and she was given %(held)s.")
-        % {"most": limit.per_member, "held": held},
         parameters={"limit": limit.per_member, "given": held},
     )
 

@@ -14,14 +14,12 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from django.db.models import Q
-from django.utils.translation import gettext as _
 
-from loyalty import money
 from loyalty.database import execute, rows
 from loyalty.models import Programme
 from offers.models import Limit, LimitReservation, MassAssignment
 from offers.models.limit import day_of
-from offers.services.terms import Reason
+from offers.services.reason import Reason
 
 # Adds (or, with negative numbers, takes) what was given to a limit. What is taken back counts for the day it was given
 # on, while that is still the day that the row counts.
@@ -114,7 +112,7 @@ class Ledger:
         ):
             short = given + taken_n + n - most if most is not None else 0
             if most is not None and short > 0:
-                return Refusal("cap_reached", self._reason(limit, name, str(most), most), min(short, n))
+                return Refusal("cap_reached", self._reason(limit, name, most), min(short, n))
         if not limit.is_budget_hard or not spending:
             return None
         for name, most, spent in (
@@ -123,25 +121,13 @@ class Ledger:
         ):
             short = spent + taken_minor + spending - most if most is not None else 0
             if most is not None and short > 0:
-                shown = money.display(most, self.currency)
-                return Refusal("budget_reached", self._reason(limit, name, shown, most), min(short, spending))
+                return Refusal("budget_reached", self._reason(limit, name, most), min(short, spending))
         return None
 
-    @staticmethod
-    def _reason(limit: Limit, name: str, shown: str, most: int) -> Reason:
+    def _reason(self, limit: Limit, name: str, most: int) -> Reason:
         owner = "offer" if limit.config_offer_id else "campaign"
-        sentences = {
-            "offer_cap": _("The offer may be given %(most)s times in all, and no more is left."),
-            "offer_daily_cap": _("The offer may be given %(most)s times a day. Try again tomorrow."),
-            "offer_budget": _("The offer has a budget of %(most)s, and what is left does not cover this."),
-            "offer_daily_budget": _("The offer has a budget of %(most)s a day. Try again tomorrow."),
-            "campaign_cap": _("The campaign may give %(most)s offers in all, and no more is left."),
-            "campaign_daily_cap": _("The campaign may give %(most)s offers a day. Try again tomorrow."),
-            "campaign_budget": _("The campaign has a budget of %(most)s, and what is left does not cover this."),
-            "campaign_daily_budget": _("The campaign has a budget of %(most)s a day. Try again tomorrow."),
-        }
-        code = f"{owner}_{name}"
-        return Reason(code, message=sentences[code] % {"most": shown}, parameters={"limit": most})
+        is_money = name.endswith("budget")
+        return Reason(f"{owner}_{name}", parameters={"limit": most} | ({"currency": self.currency} if is_money else {}))
 
 
 def lock(*, offer_ids: Collection[int], campaign_ids: Collection[int]) -> list[Limit]:
@@ -348,8 +334,7 @@ def reserve_again(*, run: MassAssignment, given: int, now: datetime) -> Shortfal
     limits = lock(offer_ids=[run.config_offer_id], campaign_ids=[run.campaign_id])
     size = run.eligible - given
     if full:
-        message = _("The campaign gave as many offers as it may to some of the members meanwhile.")
-        return Shortfall(Refusal("cap_reached", Reason("campaign_per_member", message=message), full), size)
+        return Shortfall(Refusal("cap_reached", Reason("campaign_per_member"), full), size)
     ledger = Ledger(limits, day_of(now, run.programme.zone), run.programme.currency)
     short = _shortfall(ledger, run.config_offer_id, run.campaign_id, size, run.exposure_minor)
     if short or not limits or not size:

@@ -12,7 +12,7 @@ from offers import rules
 from offers.models import Assignment, Source, VoucherCode
 from offers.services import assignment, extension, verb, voucher_tape
 from offers.services.assignment import Grant, Outcome
-from offers.services.terms import Reason
+from offers.services.reason import Reason
 from offers.services.verb import By
 
 

@@ -1,6 +1,5 @@
 """From a template and the rule values given at a door to what an assignment carries."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,23 +7,7 @@ from typing import Any
 
 from offers import rules
 from offers.models import Audience, ConfigOffer, OfferTemplate, RepeatPolicy
-
-
-@dataclass(frozen=True)
-class Reason:
-    """Why something was refused: a stable code, the rule and field it is about, and what fills the sentence."""
-
-    code: str
-    rule: str = ""
-    field: str = ""
-    message: str = ""
-    parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-
-    def as_dict(self) -> dict[str, Any]:
-        values = {"code": self.code, "rule": self.rule, "field": self.field, "message": self.message}
-        return {name: value for name, value in values.items() if value} | (
-            {"parameters": dict(self.parameters)} if self.parameters else {}
-        )
+from offers.services.reason import Reason, of_problem
 
 
 @dataclass(frozen=True)
@@ -62,45 +45,23 @@ def prepare(*, template: OfferTemplate, given: Mapping[str, Any], now: datetime)
         return Prepared(template, given, effective, refusal=code, reasons=reasons)
 
     if offer.audience == Audience.EVERYONE:
-        message = f"“{offer.name}” is for everyone: it is shown to all members and never assigned."
-        return refused("offer_closed", [Reason("offer_is_for_everyone", message=message)])
+        return refused("offer_closed", [Reason("offer_is_for_everyone", parameters={"offer": offer.name})])
     if revision is None or not offer.is_published:
-        message = f"“{offer.name}” is {offer.get_state_display()}. Publish it before assigning it."
-        return refused("offer_closed", [Reason("offer_not_published", message=message)])
+        parameters = {"offer": offer.name, "state": str(offer.state)}
+        return refused("offer_closed", [Reason("offer_not_published", parameters=parameters)])
     if template.archived_at:
-        message = f"The template “{template.name}” is archived. Choose another one."
-        return refused("offer_closed", [Reason("template_archived", message=message)])
+        return refused("offer_closed", [Reason("template_archived", parameters={"template": template.name})])
     missing = rules.missing(template.required_rules, given)
     if missing:
-        return refused(
-            "missing_rule",
-            [
-                Reason(
-                    "missing_rule",
-                    rule=kind,
-                    message=f"The template “{template.name}” requires a value for “{rules.KINDS[kind].label}”.",
-                )
-                for kind in missing
-            ],
-        )
+        named = {"template": template.name}
+        return refused("missing_rule", [Reason("missing_rule", rule=kind, parameters=named) for kind in missing])
     try:
         settled = rules.settle(effective, issued_at=now, zone=offer.programme.zone)
     except rules.InvalidTerms as error:
-        return refused(
-            "invalid_value",
-            [
-                Reason(
-                    str(problem["code"]),
-                    rule=str(problem.get("rule", "")),
-                    field=str(problem.get("field", "")),
-                    message=str(problem["message"]),
-                )
-                for problem in error.problems
-            ],
-        )
+        return refused("invalid_value", [of_problem(found) for found in error.problems])
     if settled.ends_at is not None and settled.ends_at <= now:
-        message = f"The period is already over: it ended at {settled.ends_at:%Y-%m-%d %H:%M} UTC."
-        return refused("offer_closed", [Reason("period_over", rule="validity", message=message)])
+        parameters = {"ended_at": settled.ends_at.isoformat()}
+        return refused("offer_closed", [Reason("period_over", rule="validity", parameters=parameters)])
     return Prepared(
         template,
         given,

@@ -15,6 +15,7 @@ from loyalty import contact
 from offers.models import AssignmentEvent, DoorEntry
 from offers.models.outcome import OUTCOME_LABELS, OUTCOME_SENTENCES
 from offers.selectors.timeline import Change, Entry
+from offers.services import reason
 from support.models.reason import GrantReason
 from support.selectors.assignment import Holding
 from support.templatetags.laurel import moment
@@ -158,7 +159,7 @@ def outcome_of(entry: DoorEntry) -> str:
 @register.filter
 def messages_of(entry: DoorEntry) -> list[str]:
     """Return the sentences of a refusal's reasons, or the outcome's own where it has none."""
-    said = [str(reason.get("message", "")) for reason in entry.answer.get("reasons", [])]
+    said = [reason.read(stored).message for stored in entry.answer.get("reasons", [])]
     return [text for text in said if text] or [outcome_sentence(outcome_of(entry))]
 
 

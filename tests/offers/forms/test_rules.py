@@ -91,7 +91,7 @@ def test_a_rule_that_is_not_required_may_be_left_empty() -> None:
         (
             {"benefit__type": "percent", "benefit__size": "101"},
             "benefit__size",
-            "Benefit, Size: 101 is too large. Give at most 100.",
+            "Benefit, Size: “101” is too large. Give at most 100.",
         ),
         ({"benefit__size": "5"}, "benefit__type", "Benefit, Type: a value is missing. Give one."),
         (

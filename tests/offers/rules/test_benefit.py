@@ -16,11 +16,11 @@ from tests.offers.rules import problems
     [
         (
             {"type": "percent", "size": 0},
-            ("size", "too_small", "Benefit, Size: 0 is too small. Give at least 1."),
+            ("size", "too_small", "Benefit, Size: “0” is too small. Give at least 1."),
         ),
         (
             {"type": "percent", "size": 101},
-            ("size", "too_large", "Benefit, Size: 101 is too large. Give at most 100."),
+            ("size", "too_large", "Benefit, Size: “101” is too large. Give at most 100."),
         ),
         (
             {"type": "bonus_points", "size": 5, "maximum_minor": 5},

@@ -22,7 +22,7 @@ def test_every_problem_is_named_at_once_with_its_rule_b_02() -> None:
     )
     assert found == [
         ("channels", "", "missing_rule", "Channels: the template asks for this rule. Give its values."),
-        ("benefit", "size", "too_small", "Benefit, Size: 0 is too small. Give at least 1."),
+        ("benefit", "size", "too_small", "Benefit, Size: “0” is too small. Give at least 1."),
         (
             "discount",
             "",
