@@ -10,6 +10,8 @@ import structlog
 from django.db import OperationalError, connection, transaction
 from psycopg.types import datetime
 
+from loyalty.patience import DatabaseHangs
+
 Result = TypeVar("Result")
 log = structlog.get_logger(__name__)
 
@@ -69,9 +71,12 @@ def prepared_rows(sql: str, parameters: Any = None) -> list[tuple[Any, ...]]:
     """
     try:
         return _prepared_rows(sql, parameters)
-    except OperationalError:
+    except OperationalError as error:
         session = connection.connection
         if connection.in_atomic_block or session is None or not session.closed:
+            raise
+        if isinstance(error.__cause__, DatabaseHangs):
+            # Given up by us, because the server hangs: another session would only hang too.
             raise
         connection.close()
         return _prepared_rows(sql, parameters)
@@ -84,7 +89,9 @@ def _plan_once(session: Any) -> None:
     """
     if session.prepare_threshold is None or connection.in_atomic_block or getattr(session, "plans_once", False):
         return
-    session.execute("SET plan_cache_mode = force_generic_plan")
+    # A session that has died is Django's error here too: whoever catches knows no other.
+    with connection.wrap_database_errors:
+        session.execute("SET plan_cache_mode = force_generic_plan")
     session.plans_once = True
 
 

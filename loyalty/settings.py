@@ -114,6 +114,10 @@ DATABASES["default"].update(
 DATABASES["default"].setdefault("OPTIONS", {})["prepare_threshold"] = (
     1_000_000 if env.bool("PREPARED_STATEMENTS", True) else None
 )
+# Where a server hangs, not even its refusal comes.
+DATABASES["default"]["OPTIONS"].setdefault("connect_timeout", 5)
+# How long a web process waits for one answer (`loyalty/patience.py`).
+DATABASE_PATIENCE_SECONDS = env.float("DATABASE_PATIENCE_SECONDS", 10.0)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Valkey / Redis -------------------------------------------------------------------------------

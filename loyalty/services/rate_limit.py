@@ -31,9 +31,8 @@ return {count, redis.call('PTTL', KEYS[1]), block}
 """
 # Long enough that an outage does not cost each request a time-out, short enough to count again soon after it.
 SECONDS_BETWEEN_TRIES = 5.0
+# Until when nobody asks an absent Valkey; 0 while it is there.
 _away_until = 0.0
-
-
 BLOCKS = 40
 # A process remembers this many callers' rests; the one that came first goes first.
 REMEMBERED = 20_000
@@ -89,9 +88,14 @@ def take(*, name: str, key: str) -> Taken:
             keys=[f"rate:{name}:{key}"], args=[int(seconds * 1000), max(1, limit // BLOCKS), limit]
         )
     except redis.RedisError as error:
+        if not _away_until:
+            # Once an outage, not once a try.
+            log.warning("rate_limit.not_counted", rate=name, error=type(error).__name__)
         _away_until = time.monotonic() + SECONDS_BETWEEN_TRIES
-        log.warning("rate_limit.not_counted", rate=name, error=type(error).__name__)
         return Taken(is_allowed=True)
+    if _away_until:
+        _away_until = 0.0
+        log.info("rate_limit.counted_again")
     granted = min(block, limit - (count - block))
     if granted > 1:
         _taken_before.keep(name, key, granted - 1, max(left, 0) / 1000)

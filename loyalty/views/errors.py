@@ -28,9 +28,11 @@ def failed(request: HttpRequest) -> HttpResponse:
     status = 503 if away else 500
     code = "unavailable" if away else "internal_error"
     text = _("Laurel cannot reach its database just now.") if away else _("Something went wrong on our side.")
+    response: HttpResponse
     if _is_machine(request):
-        return _problem(status, code, text)
-    response = HttpResponse(loader.render_to_string(f"{status}.html"), status=status)
+        response = _problem(status, code, text)
+    else:
+        response = HttpResponse(loader.render_to_string(f"{status}.html"), status=status)
     if away:
         response.headers["Retry-After"] = "15"
     return response

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from loyalty import patience
 from loyalty.database import rows
 from loyalty.errors import InvalidInput
 from loyalty.models import Programme
@@ -141,6 +142,7 @@ def question(
     )
 
 
+@patience.patient()
 def dry_run(
     *,
     programme: Programme,

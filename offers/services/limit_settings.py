@@ -12,6 +12,7 @@ from django.db import OperationalError
 from django.utils.translation import gettext as _
 from psycopg.errors import LockNotAvailable
 
+from loyalty import patience
 from loyalty.database import execute, in_transaction, rows
 from loyalty.errors import Conflict, InvalidInput
 from loyalty.models import ApiClient, User
@@ -79,6 +80,7 @@ class Busy(Conflict):
     code = "assigning_now"
 
 
+@patience.patient()
 def put(
     *,
     owner: ConfigOffer | Campaign,

@@ -14,6 +14,7 @@ from django.db import transaction
 from django.db.models import Sum
 from django.utils.translation import gettext as _
 
+from loyalty import patience
 from loyalty.database import execute, in_transaction
 from loyalty.errors import Conflict
 from loyalty.models import ApiClient, Programme, User
@@ -178,6 +179,7 @@ def resume(
     return _move(run, [State.PAUSED], State.RUNNING, "mass_assignment.resumed", actor, now, api_client)
 
 
+@patience.patient()
 def retry(
     *, run: MassAssignment, actor: User | None, now: datetime, api_client: ApiClient | None = None
 ) -> MassAssignment:
@@ -227,6 +229,7 @@ def retry(
         raise
 
 
+@patience.patient()
 def cancel(
     *, run: MassAssignment, actor: User | None, now: datetime, api_client: ApiClient | None = None
 ) -> MassAssignment:

@@ -6,6 +6,7 @@ from typing import BinaryIO
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
+from loyalty import patience
 from loyalty.errors import Conflict, InvalidInput
 from loyalty.models import ApiClient, User
 from loyalty.services import audit
@@ -53,6 +54,7 @@ def set_low_stock(*, bank: VoucherBank, low_stock_at: int, actor: User | None) -
     return bank
 
 
+@patience.patient()
 @transaction.atomic
 def import_file(
     *,
@@ -106,6 +108,7 @@ def import_file(
     return batch
 
 
+@patience.patient()
 @transaction.atomic
 def check_file(
     *, bank: VoucherBank, file: BinaryIO, file_name: str, expires_at: datetime | None, now: datetime

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from loyalty import patience
 from loyalty.database import execute, in_transaction
 from loyalty.models import ApiClient, User
 from loyalty.services import audit
@@ -18,6 +19,7 @@ class Undoing:
     kept: int
 
 
+@patience.patient()
 def undo(*, batch: VoucherBatch, actor: User | None, now: datetime, api_client: ApiClient | None = None) -> Undoing:
     """Take the batch's undrawn codes out of the bank; the same codes may be imported again.
 

@@ -11,6 +11,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
+from loyalty import patience
 from loyalty.errors import Conflict, InvalidInput
 from loyalty.models import ApiClient, User
 from loyalty.services import audit
@@ -47,6 +48,7 @@ def allow(*, bank: VoucherBank, is_allowed: bool, actor: User | None) -> None:
         )
 
 
+@patience.patient()
 def generate(
     *,
     bank: VoucherBank,
@@ -102,6 +104,7 @@ def generate(
     return batch
 
 
+@patience.patient()
 def export(
     *, batch: VoucherBatch, actor: User | None, now: datetime, api_client: ApiClient | None = None
 ) -> Iterator[str]:

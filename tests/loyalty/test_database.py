@@ -73,3 +73,13 @@ def test_a_statement_is_prepared_once_and_planned_without_its_first_values():
             ["SELECT pg_backend_pid(), %"],
         )
         assert cursor.fetchall() == [(2, 0)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_session_that_died_before_its_first_prepared_reading_is_replaced_too():
+    """R5: it had not been told yet to plan once, and telling it must not be a failure of another kind."""
+    connection.close()
+    connection.ensure_connection()
+    kill_session()
+    [(_, given)] = prepared_rows(SQL, {"given": 1})
+    assert given == 1

@@ -56,6 +56,7 @@ def test_an_unexpected_error_says_what_to_do_without_asking_the_database(monkeyp
     assert answer.status_code == status
     assert "Try again" in answer.text
     assert "secret" not in answer.text
+    assert answer.has_header("Retry-After") == (status == 503)
 
 
 def test_machines_get_problem_details(client):

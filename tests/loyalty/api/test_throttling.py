@@ -108,11 +108,23 @@ def test_wrong_keys_tried_in_parallel_are_cut_off(rates):
 @pytest.mark.django_db
 def test_without_valkey_nobody_is_turned_away_and_the_log_says_so(rates, settings, monkeypatch, caplog):
     """R6: throttles fail open."""
-    rates["member"] = (0, 60)
+    rates["member"], there = (0, 60), settings.REDIS_URL
     settings.REDIS_URL = "unix:///nowhere/valkey.sock"
+
+    def said(what):
+        return sum(f"rate_limit.{what}" in record.getMessage() for record in caplog.records)
+
     monkeypatch.setattr(rate_limit, "_away_until", 0.0)
     token = f"Bearer {member_token.mint(member=MemberFactory(), now=timezone.now())}"
     assert [get("me/offers", token).status_code for _ in range(3)] == [200, 200, 200]
     # Asked once, then left alone for a while: an outage costs each request nothing.
-    assert sum("rate_limit.not_counted" in record.getMessage() for record in caplog.records) == 1
-    rate_limit._away_until = 0.0
+    assert said("not_counted") == 1
+    # The pause is over, and every try from here on is made.
+    monkeypatch.setattr(rate_limit, "SECONDS_BETWEEN_TRIES", 0.0)
+    monkeypatch.setattr(rate_limit, "_away_until", 0.001)
+    assert get("me/offers", token).status_code == 200
+    # One line an outage, however long, and one when it is over: then the rate holds again.
+    assert (said("not_counted"), said("counted_again")) == (1, 0)
+    settings.REDIS_URL = there
+    assert get("me/offers", token).status_code == 429
+    assert (said("not_counted"), said("counted_again")) == (1, 1)
