@@ -1,6 +1,7 @@
 """Why an assignment is changed, and until when."""
 
 from datetime import date, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django import forms
@@ -11,6 +12,13 @@ from offers.rules import moment
 
 class ReasonForm(forms.Form):
     reason = forms.CharField(label=_("Reason"), max_length=200, help_text=_("Kept with the offer's history."))
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        # Where its dialog begins: at the first field that is wrong, else at the first of all.
+        wrong = [name for name in self.fields if self.is_bound and name in self.errors]
+        first = (wrong or list(self.fields))[0]
+        self.fields[first].widget.attrs["autofocus"] = True
 
 
 class RevokeForm(ReasonForm):
@@ -38,7 +46,9 @@ class LastDayForm(ReasonForm):
 
 
 class ExtendForm(LastDayForm):
-    pass
+    def end_of_last_day(self, zone: ZoneInfo) -> datetime:
+        """Return the half-open end of the chosen day, which this form demands."""
+        return moment.after(self.cleaned_data["last_day"], zone)
 
 
 class ReissueForm(LastDayForm):

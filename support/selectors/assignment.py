@@ -15,7 +15,6 @@ from loyalty.models import Member, Programme
 from offers import rules
 from offers.models import Assignment, DoorEntry, Source
 from offers.selectors import timeline
-from offers.services import extension
 
 # Nobody holds so many; a bound, so that no page is ever without one.
 MOST = 200
@@ -38,8 +37,7 @@ class Holding:
 
     @property
     def name(self) -> str:
-        revision = self.assignment.config_offer.current_revision or self.assignment.revision
-        return revision.name
+        return name(self.assignment)
 
     @property
     def is_over(self) -> bool:
@@ -80,8 +78,6 @@ class Detail:
     """Everything that happened to it, newest first (B-18)."""
     entry: DoorEntry | None
     """What the door remembers: reason, ticket, note."""
-    latest: extension.Bound
-    """How long it may be extended at most."""
 
 
 def current(*, member: Member, now: datetime) -> list[Holding]:
@@ -106,6 +102,11 @@ def get(*, programme: Programme, assignment_id: UUID) -> Assignment:
     return found
 
 
+def name(assignment: Assignment) -> str:
+    """Return what the assignment's offer is called now."""
+    return (assignment.config_offer.current_revision or assignment.revision).name
+
+
 def detail(*, assignment: Assignment, now: datetime) -> Detail:
     """Return the assignment with its terms in words, moments and timeline; a fixed number of queries."""
     return Detail(
@@ -114,7 +115,6 @@ def detail(*, assignment: Assignment, now: datetime) -> Detail:
         moments=_moments(assignment),
         timeline=timeline.timeline(assignment=assignment)[::-1],
         entry=DoorEntry.objects.filter(member=assignment.member, assignment=assignment).first(),
-        latest=extension.bound(assignment),
     )
 
 

@@ -1,8 +1,11 @@
 """What an agent does to one assignment: with a reason, audited (B-02, B-05, B-06)."""
 
+from collections.abc import Callable
 from datetime import datetime
+from typing import TypeVar
 from uuid import UUID
 
+from loyalty.database import in_transaction
 from loyalty.models import Member, User
 from loyalty.services import audit
 from offers.models import Assignment, Source
@@ -12,6 +15,8 @@ from offers.services.extension import Extension
 from offers.services.reissue import Reissue
 from offers.services.revocation import Revocation
 from offers.services.verb import By
+
+Answer = TypeVar("Answer", Revocation, Reissue, Extension, Closing)
 
 
 def undo(*, member: Member, assignment_id: UUID, actor: User, now: datetime) -> Revocation:
@@ -23,70 +28,94 @@ def undo(*, member: Member, assignment_id: UUID, actor: User, now: datetime) -> 
 
 def revoke(*, assignment: Assignment, reason: str, actor: User, now: datetime) -> Revocation:
     """Take an assignment back from the desk, with a reason in words."""
-    answer = revocation.revoke(
-        programme=assignment.member.programme,
-        assignment_id=assignment.pk,
-        reason=reason,
-        source=Source.SUPPORT,
-        actor=actor,
-        now=now,
+    return _audited(
+        "revoked",
+        assignment,
+        actor,
+        lambda: revocation.revoke(
+            programme=assignment.member.programme,
+            assignment_id=assignment.pk,
+            reason=reason,
+            source=Source.SUPPORT,
+            actor=actor,
+            now=now,
+        ),
     )
-    if answer.code == "revoked":
-        _audit("revoked", assignment, actor)
-    return answer
 
 
 def reissue_for(
     *, assignment: Assignment, reason: str, ends_at: datetime | None, actor: User, now: datetime
 ) -> Reissue:
     """Void it and give its member the same offer anew (B-06)."""
-    answer = reissue.reissue(
-        programme=assignment.member.programme,
-        assignment_id=assignment.pk,
-        reason=reason,
-        by=By(Source.SUPPORT, actor),
-        now=now,
-        ends_at=ends_at,
+    return _audited(
+        "reissued",
+        assignment,
+        actor,
+        lambda: reissue.reissue(
+            programme=assignment.member.programme,
+            assignment_id=assignment.pk,
+            reason=reason,
+            by=By(Source.SUPPORT, actor),
+            now=now,
+            ends_at=ends_at,
+        ),
+        lambda answer: {"successor": str(answer.assignment_id)},
     )
-    if answer.code == "reissued":
-        _audit("reissued", assignment, actor, {"successor": str(answer.assignment_id)})
-    return answer
 
 
 def extend(*, assignment: Assignment, reason: str, ends_at: datetime, actor: User, now: datetime) -> Extension:
     """Let it end later."""
-    answer = extension.extend(
-        programme=assignment.member.programme,
-        assignment_id=assignment.pk,
-        ends_at=ends_at,
-        reason=reason,
-        by=By(Source.SUPPORT, actor),
-        now=now,
+    return _audited(
+        "extended",
+        assignment,
+        actor,
+        lambda: extension.extend(
+            programme=assignment.member.programme,
+            assignment_id=assignment.pk,
+            ends_at=ends_at,
+            reason=reason,
+            by=By(Source.SUPPORT, actor),
+            now=now,
+        ),
+        lambda answer: {"ends_at": ends_at.isoformat()},
     )
-    if answer.code == "extended":
-        _audit("extended", assignment, actor, {"ends_at": ends_at.isoformat()})
-    return answer
 
 
 def close(*, assignment: Assignment, reason: str, actor: User, now: datetime) -> Closing:
     """Close it before it is used up."""
-    answer = closing.close(
-        programme=assignment.member.programme,
-        assignment_id=assignment.pk,
-        reason=reason,
-        by=By(Source.SUPPORT, actor),
-        now=now,
+    return _audited(
+        "closed",
+        assignment,
+        actor,
+        lambda: closing.close(
+            programme=assignment.member.programme,
+            assignment_id=assignment.pk,
+            reason=reason,
+            by=By(Source.SUPPORT, actor),
+            now=now,
+        ),
     )
-    if answer.code == "closed":
-        _audit("closed", assignment, actor)
-    return answer
 
 
-def _audit(what: str, assignment: Assignment, actor: User, data: dict[str, str] | None = None) -> None:
-    audit.record(
-        action=f"assignment.{what}",
-        actor=actor,
-        programme=assignment.member.programme,
-        target=assignment,
-        data=data or {},
-    )
+def _audited(
+    done: str,
+    assignment: Assignment,
+    actor: User,
+    act: Callable[[], Answer],
+    data: Callable[[Answer], dict[str, str]] = lambda answer: {},
+) -> Answer:
+    """Do it and, where it was done, write its audit row: in one transaction, so that neither stands alone."""
+
+    def work() -> Answer:
+        answer = act()
+        if answer.code == done:
+            audit.record(
+                action=f"assignment.{done}",
+                actor=actor,
+                programme=assignment.member.programme,
+                target=assignment,
+                data=data(answer),
+            )
+        return answer
+
+    return in_transaction(work)

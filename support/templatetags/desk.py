@@ -112,8 +112,10 @@ def entry_label(entry: Entry) -> str:
 def changed(context: template.Context, change: Change) -> SafeString:
     """Say what a change was: the field, its old and its new value; moments as people write them."""
     label = FIELDS.get(change.field)
-    if label is None:
+    if label is None or change.old == change.new:
         return SafeString("")
+    if change.field == "voucher_code" and change.new is None:
+        return format_html('<span class="under soft">{}</span>', _("its code, which nobody saw, went back to the bank"))
     old, new = (_value(context, change.field, value) for value in (change.old, change.new))
     return format_html('<span class="under soft">{}: {} → {}</span>', label, old, new)
 

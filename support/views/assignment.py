@@ -1,6 +1,9 @@
 """One assignment: both its source documents, its moments, terms and events; its code; the verbs on it."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.forms import Form
@@ -9,16 +12,84 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import formats
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
+from django_htmx.http import HttpResponseClientRedirect
 
 from loyalty import clock, staff, toasts
-from offers.models import Source
+from offers.models import Assignment, Source
 from offers.models.outcome import OUTCOME_SENTENCES, VERB_REFUSALS
-from offers.services import assignment_verbs
-from support.forms.assignment import CloseForm, ExtendForm, ReissueForm, RevokeForm
+from offers.services import assignment_verbs, extension
+from support.forms.assignment import CloseForm, ExtendForm, ReasonForm, ReissueForm, RevokeForm
 from support.selectors import assignment as selectors
 from support.selectors import member as members
 from support.services import assignment as service
+
+FORMS: dict[str, type[ReasonForm]] = {
+    "revoke": RevokeForm,
+    "reissue": ReissueForm,
+    "extend": ExtendForm,
+    "close": CloseForm,
+}
+# What a dialog is called, and its button says.
+TITLES = {
+    "revoke": gettext_lazy("Revoke %(offer)s"),
+    "reissue": gettext_lazy("Reissue %(offer)s"),
+    "extend": gettext_lazy("Extend %(offer)s"),
+    "close": gettext_lazy("Close %(offer)s"),
+}
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a verb did, in words; `assignment_id` is another one than was asked about where that one is shown next."""
+
+    text: str
+    assignment_id: UUID | None = None
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Why a verb did nothing: its code, and the sentences that say it better than the code's own."""
+
+    code: str
+    sentences: Sequence[str] = ()
+
+    def __str__(self) -> str:
+        return " ".join(self.sentences) or str(VERB_REFUSALS.get(self.code) or OUTCOME_SENTENCES[self.code])
+
+
+Act = Callable[[staff.StaffRequest, Assignment, Any], Said | Refused]
+
+
+def verb(name: str) -> Callable[[Act], staff.View]:
+    """Make a page of what a verb does with its filled-in form: whose it is, what is wrong with it, what came of it.
+
+    A dialog stays open where it is refused, with what was typed; without scripts the assignment's page says it.
+    """
+
+    def decorate(act: Act) -> staff.View:
+        @require_POST
+        @staff.required("loyalty.view_member", "offers.view_assignment", f"offers.{name}_assignment")
+        @functools.wraps(act)
+        def page(request: staff.StaffRequest, assignment_id: UUID) -> HttpResponse:
+            assignment = selectors.get(programme=request.programme, assignment_id=assignment_id)
+            form = FORMS[name](request.POST, auto_id=f"{name}_%s")
+            came = act(request, assignment, form) if form.is_valid() else None
+            if isinstance(came, Said):
+                toasts.say(request, came.text)
+                address = reverse("support:assignment", args=[came.assignment_id or assignment.pk])
+                return HttpResponseClientRedirect(address) if request.htmx else HttpResponseRedirect(address)
+            if request.htmx:
+                context = _dialogs(assignment)
+                context |= {"verb": name, "title": context["titles"][name], "form": form, "refusal": came}
+                return render(request, "support/_verb_form.html", context, status=409 if came else 422)
+            toasts.say(request, str(came or _problems(form)), level="warning" if came else "error")
+            return HttpResponseRedirect(reverse("support:assignment", args=[assignment.pk]))
+
+        return page
+
+    return decorate
 
 
 @require_safe
@@ -27,17 +98,10 @@ def detail(request: staff.StaffRequest, assignment_id: UUID) -> HttpResponse:
     """Show one assignment with everything behind it (S0-03, S0-10)."""
     assignment = selectors.get(programme=request.programme, assignment_id=assignment_id)
     now = clock.now()
-    context = {
-        "assignment": assignment,
-        "member": assignment.member,
+    context = _dialogs(assignment) | {
         "detail": selectors.detail(assignment=assignment, now=now),
-        "forms": {
-            # Several of them on one page: each field has an id of its own.
-            "revoke": RevokeForm(auto_id="revoke_%s"),
-            "reissue": ReissueForm(auto_id="reissue_%s"),
-            "extend": ExtendForm(auto_id="extend_%s"),
-            "close": CloseForm(auto_id="close_%s"),
-        },
+        # Several of them on one page: each field has an id of its own.
+        "forms": {verb: form(auto_id=f"{verb}_%s") for verb, form in FORMS.items()},
         "now": now,
         "sentences": OUTCOME_SENTENCES,
     }
@@ -59,30 +123,20 @@ def show_code(request: staff.StaffRequest, assignment_id: UUID) -> HttpResponse:
     return render(request, "support/_code.html", {"code": code})
 
 
-@require_POST
-@staff.required("loyalty.view_member", "offers.view_assignment", "offers.revoke_assignment")
-def revoke(request: staff.StaffRequest, assignment_id: UUID) -> HttpResponse:
+@verb("revoke")
+def revoke(request: staff.StaffRequest, assignment: Assignment, form: RevokeForm) -> Said | Refused:
     """Take the assignment back, with a reason."""
-    assignment = selectors.get(programme=request.programme, assignment_id=assignment_id)
-    form = RevokeForm(request.POST)
-    if not form.is_valid():
-        return _said(request, assignment.pk, _problems(form), level="error")
     answer = service.revoke(
         assignment=assignment, reason=form.cleaned_data["reason"], actor=request.user, now=clock.now()
     )
     if answer.code == "revoked":
-        return _said(request, assignment.pk, _("Revoked. The member no longer has it."))
-    return _refused(request, assignment.pk, answer.code)
+        return Said(_("Revoked. The member no longer has it."))
+    return Refused(answer.code)
 
 
-@require_POST
-@staff.required("loyalty.view_member", "offers.view_assignment", "offers.reissue_assignment")
-def reissue(request: staff.StaffRequest, assignment_id: UUID) -> HttpResponse:
+@verb("reissue")
+def reissue(request: staff.StaffRequest, assignment: Assignment, form: ReissueForm) -> Said | Refused:
     """Void the assignment and give its member the same offer anew (B-06); go to the new one."""
-    assignment = selectors.get(programme=request.programme, assignment_id=assignment_id)
-    form = ReissueForm(request.POST)
-    if not form.is_valid():
-        return _said(request, assignment.pk, _problems(form), level="error")
     answer = service.reissue_for(
         assignment=assignment,
         reason=form.cleaned_data["reason"],
@@ -91,50 +145,38 @@ def reissue(request: staff.StaffRequest, assignment_id: UUID) -> HttpResponse:
         now=clock.now(),
     )
     if answer.assignment_id is None:
-        said = [reason.message for reason in answer.reasons if reason.message]
-        return _refused(request, assignment.pk, answer.code, said)
+        return Refused(answer.code, [reason.message for reason in answer.reasons])
     text = _("It was reissued before: this is the new one.")
     if answer.code == "reissued":
         text = _("Reissued. This is the new one; the old one and its code are void.")
-    return _said(request, answer.assignment_id, text)
+    return Said(text, answer.assignment_id)
 
 
-@require_POST
-@staff.required("loyalty.view_member", "offers.view_assignment", "offers.extend_assignment")
-def extend(request: staff.StaffRequest, assignment_id: UUID) -> HttpResponse:
+@verb("extend")
+def extend(request: staff.StaffRequest, assignment: Assignment, form: ExtendForm) -> Said | Refused:
     """Let the assignment end later."""
-    assignment = selectors.get(programme=request.programme, assignment_id=assignment_id)
-    form = ExtendForm(request.POST)
-    ends_at = form.ends_at(request.programme.zone) if form.is_valid() else None
-    if ends_at is None:
-        return _said(request, assignment.pk, _problems(form), level="error")
     answer = service.extend(
         assignment=assignment,
         reason=form.cleaned_data["reason"],
-        ends_at=ends_at,
+        ends_at=form.end_of_last_day(request.programme.zone),
         actor=request.user,
         now=clock.now(),
     )
     if not answer.is_extended:
-        return _refused(request, assignment.pk, answer.code)
+        return Refused(answer.code)
     day = formats.date_format(form.cleaned_data["last_day"], "D j M Y")
-    return _said(request, assignment.pk, _("Extended. It is usable to the end of %(day)s.") % {"day": day})
+    return Said(_("Extended. It is usable to the end of %(day)s.") % {"day": day})
 
 
-@require_POST
-@staff.required("loyalty.view_member", "offers.view_assignment", "offers.close_assignment")
-def close(request: staff.StaffRequest, assignment_id: UUID) -> HttpResponse:
+@verb("close")
+def close(request: staff.StaffRequest, assignment: Assignment, form: CloseForm) -> Said | Refused:
     """Close the assignment before it is used up."""
-    assignment = selectors.get(programme=request.programme, assignment_id=assignment_id)
-    form = CloseForm(request.POST)
-    if not form.is_valid():
-        return _said(request, assignment.pk, _problems(form), level="error")
     answer = service.close(
         assignment=assignment, reason=form.cleaned_data["reason"], actor=request.user, now=clock.now()
     )
     if answer.code == "closed":
-        return _said(request, assignment.pk, _("Closed. The member can no longer use it."))
-    return _refused(request, assignment.pk, "closed" if answer.is_closed else answer.code)
+        return Said(_("Closed. The member can no longer use it."))
+    return Refused("closed" if answer.is_closed else answer.code)
 
 
 @require_POST
@@ -151,14 +193,14 @@ def undo(request: staff.StaffRequest, member_id: int, assignment_id: UUID) -> Ht
     return HttpResponseRedirect(reverse("support:member", args=[member.pk]))
 
 
-def _said(request: staff.StaffRequest, assignment_id: UUID, text: str, level: str = "success") -> HttpResponse:
-    toasts.say(request, text, level=level)
-    return HttpResponseRedirect(reverse("support:assignment", args=[assignment_id]))
-
-
-def _refused(request: staff.StaffRequest, assignment_id: UUID, code: str, said: Sequence[str] = ()) -> HttpResponse:
-    text = " ".join(said) or str(VERB_REFUSALS.get(code) or OUTCOME_SENTENCES[code])
-    return _said(request, assignment_id, text, level="warning")
+def _dialogs(assignment: Assignment) -> dict[str, Any]:
+    """Return what the verbs' dialogs speak about."""
+    return {
+        "assignment": assignment,
+        "member": assignment.member,
+        "titles": {verb: str(title) % {"offer": selectors.name(assignment)} for verb, title in TITLES.items()},
+        "latest": extension.bound(assignment),
+    }
 
 
 def _problems(form: Form) -> str:

@@ -133,10 +133,35 @@ def sign_in(live_server) -> Callable[[Page, User], None]:
 
 
 @pytest.fixture
+def shoot() -> Callable[..., None]:
+    """Take pictures for people to look at, at a desk's and a phone's width; only where LAUREL_SHOTS names a folder."""
+    folder = os.environ.get("LAUREL_SHOTS")
+
+    def take(page: Page, name: str, *, whole: bool = False) -> None:
+        if not folder:
+            return
+        before = page.viewport_size
+        for width, height in ((1280, 800), (390, 844)):
+            page.set_viewport_size({"width": width, "height": height})
+            page.wait_for_timeout(250)
+            # Hiding the caret would need an inline style, which the policy rightly blocks.
+            page.screenshot(path=Path(folder) / f"{name}-{width}.png", full_page=whole, caret="initial")
+        if before:
+            page.set_viewport_size(before)
+
+    return take
+
+
+@pytest.fixture
 def assert_accessible(complaints: list[str]) -> Callable[[Page], None]:
     """Fail on anything that axe calls serious or critical, naming the elements."""
 
     def check(page: Page) -> None:
+        # A colour on its way to another one is nobody's choice.
+        page.evaluate(
+            """() => Promise.allSettled(document.getAnimations()
+                 .filter((one) => one.effect.getTiming().iterations !== Infinity).map((one) => one.finished))"""
+        )
         already = len(complaints)
         found = Axe().run(page).response["violations"]
         # axe tries inline styles of its own, which the policy rightly blocks.

@@ -122,3 +122,34 @@ def test_b_18_the_timeline_tells_what_the_member_did_too(agent, held):
     for words in ("seen by the member", "code shown", "issued", "assignment.created", "revision 1"):
         assert words in page
     assert "SECRET" not in page
+
+
+@pytest.mark.parametrize("verb", ["revoke", "reissue", "extend", "close"])
+def test_a_verb_whose_audit_cannot_be_written_is_not_done(agent, held, monkeypatch, verb):
+    """B-02: the act and its audit row stand in one transaction, or neither stands."""
+
+    def broken(**row):
+        raise RuntimeError("no audit")
+
+    before = Assignment.objects.values().get()
+    monkeypatch.setattr("support.services.assignment.audit.record", broken)
+    agent.raise_request_exception = True
+    last_day = (held.ends_at + timedelta(days=3)).date().isoformat()
+    with pytest.raises(RuntimeError, match="no audit"):
+        post(agent, held, verb, reason="x", last_day=last_day)
+    assert Assignment.objects.values().get() == before
+    assert not AssignmentEvent.objects.exists()
+
+
+def test_an_open_dialog_is_told_what_is_wrong_and_keeps_what_was_typed(agent, held):
+    """B-02: as htmx asks, the answer is the dialog's form alone."""
+    address = reverse("support:extend", args=[held.pk])
+    missing = agent.post(address, {"reason": "ill"}, headers={"HX-Request": "true"})
+    assert (missing.status_code, "<html" in missing.text) == (422, False)
+    assert 'value="ill"' in missing.text
+    last_day = (held.ends_at - timedelta(days=3)).date().isoformat()
+    early = agent.post(address, {"reason": "ill", "last_day": last_day}, headers={"HX-Request": "true"})
+    assert (early.status_code, "before the present one" in early.text) == (409, True)
+    assert "Nothing was changed." in early.text
+    done = agent.post(address, {"reason": "ill", "last_day": "2999-01-01"}, headers={"HX-Request": "true"})
+    assert (done.status_code, done["HX-Redirect"]) == (200, reverse("support:assignment", args=[held.pk]))
