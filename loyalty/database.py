@@ -1,13 +1,15 @@
 """Transactions at the outermost door: deadlocks and serialization failures are tried again, not surfaced."""
 
+import functools
 import random
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 import psycopg
 import structlog
-from django.db import OperationalError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 from psycopg.types import datetime
 
 from loyalty.patience import DatabaseHangs
@@ -24,6 +26,12 @@ def is_retryable(error: BaseException | None) -> bool:
     )
 
 
+def is_violation(error: IntegrityError, constraint: str) -> bool:
+    """Say whether it was this constraint that two writers met at."""
+    cause = error.__cause__
+    return isinstance(cause, psycopg.errors.UniqueViolation) and cause.diag.constraint_name == constraint
+
+
 def in_transaction(work: Callable[[], Result], *, attempts: int = 5) -> Result:
     """Run `work` in a transaction of its own and try it again when the database asks for it.
 
@@ -33,6 +41,8 @@ def in_transaction(work: Callable[[], Result], *, attempts: int = 5) -> Result:
     if connection.in_atomic_block:
         with transaction.atomic():
             return work()
+    connection.ensure_connection()
+    _plan_once(connection.connection)
     for attempt in range(1, attempts + 1):
         try:
             with transaction.atomic():
@@ -56,18 +66,42 @@ def rows(sql: str, parameters: Any = None) -> list[dict[str, Any]]:
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-class _PreparedCursor(psycopg.Cursor[Any]):
-    """Binds values on the server, so that every call has the same text, and prepares it the first time."""
+def ids_text(ids: Iterable[int]) -> str:
+    """Write ids for `%s::bigint[]` of a prepared statement: a list's own type would change with its values."""
+    return "{" + ",".join(map(str, ids)) + "}"
+
+
+class _PreparedCursor(psycopg.RawCursor[Any]):
+    """Binds values on the server, so that every call has the same text, and prepares it the first time.
+
+    Takes names for parameters as every cursor does, but looks for them once: the driver would do so at each call.
+    """
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
-        return super().execute(query, params, prepare=True, **options)
+        text, names = _numbered(query)
+        return super().execute(text, [params[name] for name in names], prepare=True, **options)
 
 
-def prepared_rows(sql: str, parameters: Any = None) -> list[tuple[Any, ...]]:
-    """Run one SELECT that each session prepares once, and return its rows as tuples.
+@functools.cache
+def _numbered(sql: str) -> tuple[str, list[str]]:
+    """Return the statement with numbers for its names, and the names in their order."""
+    names: list[str] = []
 
-    For a hot path whose planning costs more than its execution. The text must be constant. A session that died while
-    it was idle is replaced, and the SELECT asked again: asking each time whether it lives would double the way there.
+    def number(found: re.Match[str]) -> str:
+        if found[1] not in names:
+            names.append(found[1])
+        return f"${names.index(found[1]) + 1}"
+
+    return re.sub(r"%\((\w+)\)s", number, sql).replace("%%", "%"), names
+
+
+def prepared_rows(sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """Run one statement that each session prepares once, and return its rows as tuples.
+
+    For a hot path whose planning costs more than its execution. The text must be constant and its parameters named;
+    their types should be constant too, for each combination is prepared anew. Outside a transaction it must be a
+    SELECT: a session that died while it was idle is replaced, and asked again; asking each time whether it lives would
+    double the way there.
     """
     try:
         return _prepared_rows(sql, parameters)
@@ -95,7 +129,7 @@ def _plan_once(session: Any) -> None:
     session.plans_once = True
 
 
-def _prepared_rows(sql: str, parameters: Any) -> list[tuple[Any, ...]]:
+def _prepared_rows(sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     connection.ensure_connection()
     _plan_once(connection.connection)
     # Django's own wrapper around it translates errors and counts queries as everywhere else.
@@ -106,7 +140,7 @@ def _prepared_rows(sql: str, parameters: Any) -> list[tuple[Any, ...]]:
     own.adapters.register_loader("timestamptz", datetime.TimestamptzLoader)
     with wrap(own) as cursor:
         cursor.execute(sql, parameters)
-        return cursor.fetchall()
+        return [] if cursor.rownumber is None else cursor.fetchall()
 
 
 def execute(sql: str, parameters: Any = None) -> int:

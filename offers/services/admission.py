@@ -6,7 +6,7 @@ fixed number of statements under the limits' locks; `assign` then does the rest 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from offers.models import Limit, TargetingVersion
 from offers.models.limit import day_of
 from offers.services import eligibility, limit
 from offers.services.reason import Reason
+from offers.services.template_loading import Loaded
 from offers.services.terms import Prepared
 from offers.targeting import InvalidCriteria
 
@@ -105,7 +106,7 @@ class Admission:
         limit.count_members(moved=counted)
         limit.count(taken=self.ledger.taken, day=self.ledger.day, now=now)
 
-    def check(self, *, seen: int, offer_ids: Sequence[int]) -> None:
+    def check(self, *, seen: int, offer_ids: Collection[int]) -> None:
         """Try the transaction again where a limit was set between our looking for limits and assigning."""
         campaigns = {wish.grant.campaign_id for wish in self.wishes}
         known = self.ledger.limits if self.ledger else ()
@@ -125,17 +126,15 @@ def decide(
     wishes: Sequence[Wish],
     prepared: Mapping[int, Prepared],
     banks: Mapping[int, int],
-    campaign_limits: Mapping[int, int | None],
+    loaded: Loaded,
     now: datetime,
 ) -> Admission:
-    """Decide which wishes go through; the banks are locked, expired holders freed.
-
-    `campaign_limits` are the campaigns of the set that have limits, with how many offers each gives a member.
-    """
+    """Decide which wishes go through; the banks are locked, expired holders freed."""
     offers = {one.offer.pk: one.offer for one in prepared.values()}
     versions = _versions({offer.eligibility_id for offer in offers.values() if offer.eligibility_id})
     conditions, broken = _conditions(programme, versions, now)
-    limited = [pk for pk, offer in offers.items() if getattr(offer, "limit", None)]
+    limited = [pk for pk in offers if pk in loaded.limited_offers]
+    campaign_limits = loaded.campaign_limits
     admission = Admission([])
     counts: dict[tuple[int, int], int] = {}
     if limited or campaign_limits:

@@ -7,8 +7,7 @@ Lock order: the door's row, then the bank's segments in the order of their ids, 
 theirs, then (where there are limits) members' counts and limits, then the holding index.
 """
 
-from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -16,18 +15,16 @@ from uuid import UUID
 
 import orjson
 import structlog
-from django.contrib.postgres.expressions import ArraySubquery
 from django.db import IntegrityError, connection, transaction
-from django.db.models.functions import JSONObject
-from psycopg.errors import UniqueViolation
 
-from loyalty.database import execute, rows
+from loyalty.database import execute, is_violation, prepared_rows, rows
 from loyalty.models import Programme, User
-from offers.models import Limit, OfferTemplate, RepeatPolicy, Source
-from offers.services import admission, assignment_statements, voucher_tape
+from offers.models import RepeatPolicy, Source
+from offers.services import admission, assignment_statements, template_loading, voucher_tape
 from offers.services import terms as terms_service
 from offers.services.admission import Wish
 from offers.services.reason import Reason
+from offers.services.template_loading import Loaded
 from offers.services.terms import Prepared
 
 log = structlog.get_logger(__name__)
@@ -75,27 +72,6 @@ class Outcome:
         return answer | ({"reasons": reasons} if reasons else {})
 
 
-def load_templates(
-    *, programme: Programme, ids: set[int], campaign_ids: Collection[int] = ()
-) -> dict[int, OfferTemplate]:
-    """Return the programme's templates with offers, revisions, banks and limits, and their `campaign_limits`.
-
-    One query, so that knowing of no limits costs no statement.
-    """
-    found = OfferTemplate.objects.filter(programme=programme, pk__in=ids).select_related(
-        "config_offer__current_revision",
-        "config_offer__voucher_bank",
-        "config_offer__programme",
-        "config_offer__limit",
-    )
-    if campaign_ids:
-        limits = Limit.objects.filter(campaign_id__in=list(campaign_ids)).values(
-            limit=JSONObject(campaign="campaign_id", per_member="per_member")
-        )
-        found = found.annotate(campaign_limits=ArraySubquery(limits))
-    return {template.pk: template for template in found}
-
-
 def assign(
     *, programme: Programme, grants: Sequence[Grant], source: Source, actor: User | None, now: datetime
 ) -> list[Outcome]:
@@ -110,7 +86,7 @@ def assign(
     if not connection.in_atomic_block:
         raise RuntimeError("assign() belongs into the door's transaction.")
     outcomes: list[Outcome | None] = [None] * len(grants)
-    templates = load_templates(
+    loaded = template_loading.load(
         programme=programme,
         ids={grant.template_id for grant in grants},
         campaign_ids={grant.campaign_id for grant in grants if grant.campaign_id},
@@ -118,7 +94,7 @@ def assign(
     plans: dict[tuple[int, bytes], tuple[int, Prepared]] = {}
     wishes: list[Wish] = []
     for n, grant in enumerate(grants):
-        template = templates.get(grant.template_id)
+        template = loaded.templates.get(grant.template_id)
         if template is None:
             outcomes[n] = Outcome("offer_closed", reasons=[Reason("unknown_template")])
             continue
@@ -133,13 +109,14 @@ def assign(
         wishes.append(Wish(n, number, grant, held_under))
     if wishes:
         usable = [(number, prepared) for number, prepared in plans.values() if not prepared.refusal]
-        for row in _execute(programme, usable, wishes, source, actor, now):
+        for row in _execute(programme, loaded, usable, wishes, source, actor, now):
             outcomes[row["n"]] = Outcome(row["code"], row["assignment_id"], row["member_id"], row.get("reasons", ()))
     return [outcome for outcome in outcomes if outcome is not None]
 
 
 def _execute(
     programme: Programme,
+    loaded: Loaded,
     plans: Sequence[tuple[int, Prepared]],
     wishes: Sequence[Wish],
     source: Source,
@@ -154,48 +131,26 @@ def _execute(
     if banks:
         voucher_tape.lock(bank_ids=sorted(set(banks.values())), now=now)
     _free_expired(programme, prepared_by_number, wishes, now)
-    decided = _decide(programme, prepared_by_number, wishes, banks, now)
-    parameters: dict[str, Any] = {
-        "programme_id": programme.pk,
-        "source": int(source),
-        "actor_id": actor.pk if actor else None,
-        "now": now,
-    }
-    columns: dict[str, list[Any]] = defaultdict(list)
-    for number, prepared in plans:
-        offer = prepared.offer
-        columns["plan"].append(number)
-        columns["config_offer_id"].append(offer.pk)
-        columns["revision_id"].append(offer.current_revision_id)
-        columns["template_id"].append(prepared.template.pk)
-        columns["bank_id"].append(banks.get(offer.pk))
-        columns["terms"].append(_json(prepared.given))
-        columns["starts_at"].append(prepared.starts_at)
-        columns["ends_at"].append(prepared.ends_at)
-        columns["acceptance_required"].append(prepared.acceptance_required)
-        columns["exposure_minor"].append(prepared.exposure_minor)
-        # Only a synchronized assignment is ready to be used; without a till to wait for it is so at once (S4-06).
-        columns["synchronized_at"].append(None if offer.to_synchronize else now)
-    for wish in decided.wishes:
-        grant, number = wish.grant, wish.plan
-        columns["n"].append(wish.n)
-        columns["of_plan"].append(number)
-        columns["member_id"].append(grant.member_id)
-        columns["member_external_id"].append(grant.member_external_id)
-        columns["campaign_id"].append(grant.campaign_id)
-        columns["holding_key"].append(wish.holding_key)
-        columns["rank"].append(prepared_by_number[number].offer.rank if grant.rank is None else grant.rank)
-        columns["reference"].append(grant.reference)
-        columns["fields"].append(_json(grant.fields))
-        columns["replaces_id"].append(grant.replaces_id)
+    decided = _decide(programme, loaded, prepared_by_number, wishes, banks, now)
     refused = [
         {"n": n, "code": one.code, "assignment_id": None, "member_id": one.member_id, "reasons": one.reasons}
         for n, one in decided.refused.items()
     ]
     if not decided.wishes:
         return refused
-    answers = rows(assignment_statements.ASSIGN, parameters | columns)
-    decided.check(seen=answers[0]["limits"], offer_ids=columns["config_offer_id"])
+    answered = prepared_rows(
+        assignment_statements.ASSIGN,
+        {
+            "plans": orjson.dumps([_plan(number, one, banks, now) for number, one in plans]).decode(),
+            "wishes": orjson.dumps([_wish(one, prepared_by_number[one.plan]) for one in decided.wishes]).decode(),
+            "programme_id": programme.pk,
+            "source": int(source),
+            "actor_id": actor.pk if actor else None,
+            "now": now,
+        },
+    )
+    answers: list[dict[str, Any]] = [dict(zip(assignment_statements.ASSIGNED, row, strict=True)) for row in answered]
+    decided.check(seen=answers[0]["limits"], offer_ids={one.offer.pk for _, one in plans})
     unused = [row["unused_code_id"] for row in answers if row["unused_code_id"] is not None]
     if unused:
         voucher_tape.give_back(code_ids=unused)
@@ -208,23 +163,53 @@ def _execute(
     return answers + refused
 
 
+def _plan(number: int, prepared: Prepared, banks: Mapping[int, int], now: datetime) -> dict[str, Any]:
+    offer = prepared.offer
+    return {
+        "plan": number,
+        "config_offer_id": offer.pk,
+        "revision_id": offer.current_revision_id,
+        "template_id": prepared.template.pk,
+        "bank_id": banks.get(offer.pk),
+        "terms": prepared.given or None,
+        "starts_at": prepared.starts_at,
+        "ends_at": prepared.ends_at,
+        "acceptance_required": prepared.acceptance_required,
+        "exposure_minor": prepared.exposure_minor,
+        # Only a synchronized assignment is ready to be used; without a till to wait for it is so at once (S4-06).
+        "synchronized_at": None if offer.to_synchronize else now,
+    }
+
+
+def _wish(wish: Wish, prepared: Prepared) -> dict[str, Any]:
+    grant = wish.grant
+    return {
+        "n": wish.n,
+        "plan": wish.plan,
+        "by_id": grant.member_id,
+        "by_external_id": grant.member_external_id,
+        "campaign_id": grant.campaign_id,
+        "holding_key": wish.holding_key,
+        "rank": prepared.offer.rank if grant.rank is None else grant.rank,
+        "reference": grant.reference,
+        "fields": grant.fields or None,
+        "replaces_id": grant.replaces_id,
+    }
+
+
 def _decide(
     programme: Programme,
+    loaded: Loaded,
     prepared: Mapping[int, Prepared],
     wishes: Sequence[Wish],
     banks: Mapping[int, int],
     now: datetime,
 ) -> admission.Admission:
     """Let all wishes through where nothing is asked of members and nothing is limited: no statement is spent on it."""
-    limits: dict[int, int | None] = {}
-    for one in prepared.values():
-        limits |= {found["campaign"]: found["per_member"] for found in getattr(one.template, "campaign_limits", ())}
-    is_asked = any(one.offer.eligibility_id or getattr(one.offer, "limit", None) for one in prepared.values())
-    if not limits and not is_asked:
+    is_asked = any(one.offer.eligibility_id for one in prepared.values())
+    if not is_asked and not loaded.campaign_limits and not loaded.limited_offers:
         return admission.Admission(list(wishes))
-    return admission.decide(
-        programme=programme, wishes=wishes, prepared=prepared, banks=banks, campaign_limits=limits, now=now
-    )
+    return admission.decide(programme=programme, wishes=wishes, prepared=prepared, banks=banks, loaded=loaded, now=now)
 
 
 def _free_expired(
@@ -273,16 +258,10 @@ def assign_chunk(*, parameters: Mapping[str, Any]) -> tuple[int, dict[str, int]]
         with transaction.atomic():
             answer = rows(assignment_statements.CHUNK, parameters)[0]
     except IntegrityError as error:
-        cause = error.__cause__
-        holds = "a_member_holds_an_offer_once_per_key"
-        if not isinstance(cause, UniqueViolation) or cause.diag.constraint_name != holds:
+        if not is_violation(error, "a_member_holds_an_offer_once_per_key"):
             raise
         # Another door gave one of them the offer in this very moment.
         log.info("mass_assignment.chunk_raced", run=parameters["run_id"], chunk=parameters["chunk"])
         answer = rows(assignment_statements.CHUNK_IN_A_RACE, parameters)[0]
     refused = answer["refused"]
     return answer["assigned"], orjson.loads(refused) if isinstance(refused, str) else refused
-
-
-def _json(value: Mapping[str, Any] | None) -> str | None:
-    return orjson.dumps(value).decode() if value else None

@@ -25,20 +25,19 @@ INSERT = f"""
 # A true race ends in DO NOTHING here; the outcome is read from what was returned, never from the pre-check.
 ON_CONFLICT = "ON CONFLICT (member_id, config_offer_id, holding_key) DO NOTHING"
 
+# What ASSIGN answers for each wish, in the order of its columns.
+ASSIGNED = ("n", "member_id", "assignment_id", "code", "unused_code_id", "limits")
+# Plans and wishes come as documents: a text has one type whatever is in it, so that each session plans this once.
 ASSIGN = f"""
 WITH plan AS (
-    SELECT * FROM unnest(
-        %(plan)s::int[], %(config_offer_id)s::bigint[], %(revision_id)s::bigint[], %(template_id)s::bigint[],
-        %(bank_id)s::bigint[], %(terms)s::jsonb[], %(starts_at)s::timestamptz[], %(ends_at)s::timestamptz[],
-        %(acceptance_required)s::boolean[], %(exposure_minor)s::bigint[], %(synchronized_at)s::timestamptz[]
-    ) AS plan (plan, config_offer_id, revision_id, template_id, bank_id, terms, starts_at, ends_at,
-               acceptance_required, exposure_minor, synchronized_at)
+    SELECT * FROM jsonb_to_recordset(%(plans)s::jsonb)
+        AS plan (plan int, config_offer_id bigint, revision_id bigint, template_id bigint, bank_id bigint,
+                 terms jsonb, starts_at timestamptz, ends_at timestamptz, acceptance_required boolean,
+                 exposure_minor bigint, synchronized_at timestamptz)
 ), wish AS (
-    SELECT * FROM unnest(
-        %(n)s::int[], %(of_plan)s::int[], %(member_id)s::bigint[], %(member_external_id)s::text[],
-        %(campaign_id)s::bigint[], %(holding_key)s::bigint[], %(rank)s::int[], %(reference)s::text[],
-        %(fields)s::jsonb[], %(replaces_id)s::uuid[]
-    ) AS wish (n, plan, by_id, by_external_id, campaign_id, holding_key, rank, reference, fields, replaces_id)
+    SELECT * FROM jsonb_to_recordset(%(wishes)s::jsonb)
+        AS wish (n int, plan int, by_id bigint, by_external_id text, campaign_id bigint, holding_key bigint,
+                 rank int, reference text, fields jsonb, replaces_id uuid)
 ), known AS (
     -- Two joins, each on its own unique index: one with OR would read every member.
     SELECT wish.*, coalesce(by_id.id, by_external_id.id) AS member_id,
@@ -67,6 +66,8 @@ WITH plan AS (
              WHERE held.member_id = known.member_id
                AND held.config_offer_id = plan.config_offer_id
                AND held.holding_key = known.holding_key
+            -- Looked up wish by wish: joined freely, a plan from when the table was small reads all holders.
+            OFFSET 0
        )
 ), ready AS MATERIALIZED (
     -- One of each holding, numbered for the draw.
@@ -108,7 +109,8 @@ SELECT known.n, known.member_id, inserted.id AS assignment_id,
        CASE WHEN inserted.id IS NULL AND row.n = known.n THEN row.voucher_code_id END AS unused_code_id,
        -- Limits that were set since somebody looked for them: read once, by two unique indexes.
        (SELECT count(*) FROM offers_limit
-         WHERE config_offer_id = ANY(%(config_offer_id)s::bigint[]) OR campaign_id = ANY(%(campaign_id)s::bigint[])
+         WHERE config_offer_id = ANY(ARRAY(SELECT config_offer_id FROM plan))
+            OR campaign_id = ANY(ARRAY(SELECT campaign_id FROM wish))
        ) AS limits
   FROM known
   LEFT JOIN candidate ON candidate.n = known.n

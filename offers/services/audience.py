@@ -16,7 +16,7 @@ from loyalty.models import Programme
 from offers.models import Campaign, CodeReservation, Limit, MassAssignment, OfferTemplate
 from offers.selectors import targeting as targeting_selector
 from offers.selectors import voucher as voucher_selector
-from offers.services import assignment, eligibility, limit
+from offers.services import eligibility, limit, template_loading
 from offers.services import terms as terms_service
 from offers.services.limit import Shortfall
 from offers.services.terms import Prepared
@@ -41,7 +41,7 @@ class DryRun:
 
 def prepare(*, programme: Programme, template_id: int, given: Mapping[str, Any], now: datetime) -> Prepared:
     """Settle the terms for all, or raise InvalidInput with every problem."""
-    template = assignment.load_templates(programme=programme, ids={template_id}).get(template_id)
+    template = template_loading.load(programme=programme, ids={template_id}).templates.get(template_id)
     if template is None:
         raise InvalidInput("There is no such template.", code="unknown_template")
     prepared = terms_service.prepare(template=template, given=given, now=now)

@@ -12,16 +12,31 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+from django.db import IntegrityError
 from django.utils.translation import gettext as _
 
-from loyalty.database import execute, in_transaction
+from loyalty.database import in_transaction, is_violation, prepared_rows
 from loyalty.errors import Conflict
 from loyalty.models import Member, Programme, User
-from offers.models import Assignment, ConfigOffer, DoorEntry, Source
+from offers.models import Assignment, ConfigOffer, Source
 from offers.selectors import voucher as voucher_selector
-from offers.services import assignment, eligibility, limit, module, reason, terms
+from offers.services import assignment, eligibility, limit, module, reason, template_loading, terms
 from offers.services.assignment import Grant, Outcome
 from offers.services.reason import Reason
+
+# What was answered before, if anything, and the door's clock.
+BEFORE = """
+    SELECT clock_timestamp(), entry.member_id, entry.answer
+      FROM (SELECT) AS door
+      LEFT JOIN offers_doorentry AS entry
+        ON programme_id = %(programme_id)s AND door = %(door)s AND instance = %(instance)s AND reference = %(reference)s
+"""
+REMEMBER = """
+    INSERT INTO offers_doorentry
+           (programme_id, door, instance, reference, member_id, assignment_id, actor_id, answer, context, created_at)
+    VALUES (%(programme_id)s, %(door)s, %(instance)s, %(reference)s, %(member_id)s, %(assignment_id)s, %(actor_id)s,
+            %(answer)s, %(context)s, %(now)s)
+"""
 
 
 class ReferenceReused(Conflict):
@@ -59,14 +74,14 @@ def grant(
     instance: str,
     grant: Grant,
     actor: User | None,
-    now: datetime,
+    now: datetime | None = None,
     context: Mapping[str, Any] | None = None,
 ) -> Answer:
     """Assign one offer through a door and remember the answer under (door, instance, `grant.reference`).
 
-    `context` is what the door knows besides (reason, ticket, note). Raises OffersModuleOff, and ReferenceReused where
-    the reference was answered for another grant; every other refusal is the outcome. Deadlocks are retried here.
-    (S0-11, DESIGN 4)
+    Without `now` the door reads the clock, together with what it remembers. `context` is what the door knows besides
+    (reason, ticket, note). Raises OffersModuleOff, and ReferenceReused where the reference was answered for another
+    grant; every other refusal is the outcome. Deadlocks are retried here. (S0-11, DESIGN 4)
     """
     module.require(programme=programme)
     reference = grant.reference
@@ -74,39 +89,49 @@ def grant(
         raise ValueError("A grant through a door carries a reference.")
 
     asked = _digest(grant)
+    key = {"programme_id": programme.pk, "door": int(door), "instance": instance, "reference": reference}
 
     def work() -> Answer:
-        # The advisory lock makes the second of two equal references wait for the first one's answer.
-        execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
-            [f"door:{programme.pk}:{int(door)}:{instance}:{reference}"],
-        )
-        before = DoorEntry.objects.filter(
-            programme=programme, door=door, instance=instance, reference=reference
-        ).first()
-        if before:
-            if before.answer.get("asked", asked) != asked:
-                raise ReferenceReused(
-                    _("The reference “%(reference)s” stands for another grant already. Send this one under a new one.")
-                    % {"reference": reference}
-                )
-            return Answer(_read(before), is_replayed=True)
-        outcome = assignment.assign(programme=programme, grants=[grant], source=door, actor=actor, now=now)[0]
-        DoorEntry.objects.create(
-            programme=programme,
-            door=door,
-            instance=instance,
-            reference=reference,
-            member_id=outcome.member_id,
-            assignment_id=outcome.assignment_id,
-            actor=actor,
-            answer=outcome.as_stored() | {"template": grant.template_id, "asked": asked},
-            context=dict(context or {}),
-            created_at=now,
+        [(at, member_id, answer)] = prepared_rows(BEFORE, key)
+        at = now or at
+        if answer is not None:
+            return _replayed(member_id, answer, reference=reference, asked=asked)
+        outcome = assignment.assign(programme=programme, grants=[grant], source=door, actor=actor, now=at)[0]
+        prepared_rows(
+            REMEMBER,
+            key
+            | {
+                "member_id": outcome.member_id,
+                "assignment_id": outcome.assignment_id,
+                "actor_id": actor.pk if actor else None,
+                "answer": _json(outcome.as_stored() | {"template": grant.template_id, "asked": asked}),
+                "context": _json(context or {}),
+                "now": at,
+            },
         )
         return Answer(outcome, is_replayed=False)
 
-    return in_transaction(work)
+    try:
+        return in_transaction(work)
+    except IntegrityError as error:
+        if not is_violation(error, "a_reference_is_answered_once_per_door"):
+            raise
+        # The same request twice at once, and the other one was first: ours is undone, and its answer stands.
+        return in_transaction(work)
+
+
+def _replayed(member_id: int | None, answer: str, *, reference: str, asked: str) -> Answer:
+    remembered = orjson.loads(answer)
+    if remembered.get("asked", asked) != asked:
+        raise ReferenceReused(
+            _("The reference “%(reference)s” stands for another grant already. Send this one under a new one.")
+            % {"reference": reference}
+        )
+    return Answer(_read(member_id, remembered), is_replayed=True)
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return orjson.dumps(value).decode()
 
 
 def _digest(grant: Grant) -> str:
@@ -124,17 +149,16 @@ def _digest(grant: Grant) -> str:
     return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def _read(entry: DoorEntry) -> Outcome:
-    answer = entry.answer
+def _read(member_id: int | None, answer: Mapping[str, Any]) -> Outcome:
     reasons = [reason.read(stored) for stored in answer.get("reasons", [])]
     found = answer.get("assignment")
-    return Outcome(answer["outcome"], UUID(found) if found else None, entry.member_id, reasons)
+    return Outcome(answer["outcome"], UUID(found) if found else None, member_id, reasons)
 
 
 def preview(*, programme: Programme, grant: Grant, now: datetime) -> Preview:
     """Tell what `grant` would answer now, and with which terms and worst-case cost; writes nothing."""
     module.require(programme=programme)
-    template = assignment.load_templates(programme=programme, ids={grant.template_id}).get(grant.template_id)
+    template = template_loading.load(programme=programme, ids={grant.template_id}).templates.get(grant.template_id)
     if template is None:
         return Preview("offer_closed", [Reason("unknown_template")], {}, None, None, False, 0, None)
     prepared = terms.prepare(template=template, given=grant.terms, now=now)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from loyalty.database import execute, rows
+from loyalty.database import ids_text, prepared_rows, rows
 
 # The tail of a WITH list behind `need` (bank_id, n): draws what is there, earliest expiry first, and gives
 # drawn (segment_id, bank_id, first_position, taken, before). Lock the banks in a statement before.
@@ -33,17 +33,17 @@ open AS (
 )"""
 
 
+LOCK = """
+    SELECT FROM offers_vouchersegment
+     WHERE bank_id = ANY(%(bank_ids)s::bigint[]) AND cursor < size AND (expires_at IS NULL OR expires_at > %(now)s)
+     ORDER BY id
+       FOR NO KEY UPDATE
+"""
+
+
 def lock(*, bank_ids: Sequence[int], now: datetime) -> None:
     """Lock the banks' open segments, in order, so that what follows sees the last word on them."""
-    execute(
-        """
-        SELECT id FROM offers_vouchersegment
-         WHERE bank_id = ANY(%s) AND cursor < size AND (expires_at IS NULL OR expires_at > %s)
-         ORDER BY id
-           FOR NO KEY UPDATE
-        """,
-        [list(bank_ids), now],
-    )
+    prepared_rows(LOCK, {"bank_ids": ids_text(bank_ids), "now": now})
 
 
 def reserve(*, run_id: int, bank_id: int, count: int, now: datetime, first_ordinal: int = 0) -> int:

@@ -1,7 +1,7 @@
 """Row E: one grant of an offer with a code, through its door, beside the same rows written by bare SQL.
 
-Both ways write a door entry, an assignment, an outbox row and a drawn code in one durable transaction; they take turns,
-grant by grant. Afterwards sixteen writers ask for the last codes at once, and not one may be given twice.
+Both ways look for the reference, and write a door entry, an assignment, an outbox row and a drawn code in one durable
+transaction; they take turns, grant by grant. Afterwards sixteen writers ask for the last codes at once, and not one may be given twice.
 """
 
 import random
@@ -13,7 +13,6 @@ from typing import Any
 import psycopg
 from django.db import connection
 
-from loyalty import clock
 from loyalty.models import Member
 from offers.models import OfferTemplate, Source, VoucherSegment
 from offers.services import door
@@ -22,7 +21,10 @@ from tests.benchmarks import harness, planting
 
 WRITERS, LAST_CODES = 16, 400
 
-LOCK_REFERENCE = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
+BEFORE = """
+    SELECT member_id, answer FROM offers_doorentry
+     WHERE programme_id = %s AND door = 6 AND instance = 'bench' AND reference = %s
+"""
 DRAW = "UPDATE offers_vouchersegment SET cursor = cursor + 1 WHERE id = %s AND cursor < size RETURNING cursor - 1"
 INSERT = """
     WITH code AS (SELECT id FROM offers_vouchercode WHERE segment_id = %(segment)s AND position = %(position)s)
@@ -61,15 +63,13 @@ class Scene:
 
     def service(self, member_id: int) -> str:
         grant = Grant(template_id=self.template.pk, member_id=member_id, reference=str(uuid.uuid4()))
-        answer = door.grant(
-            programme=self.programme, door=Source.API, instance="bench", grant=grant, actor=None, now=clock.now()
-        )
+        answer = door.grant(programme=self.programme, door=Source.API, instance="bench", grant=grant, actor=None)
         return answer.outcome.code
 
     def bare(self, session: psycopg.Connection[Any], member_id: int) -> None:
         offer, reference = self.template.config_offer, str(uuid.uuid4())
         with session.transaction():
-            session.execute(LOCK_REFERENCE, [reference], prepare=True)
+            session.execute(BEFORE, [self.programme.pk, reference], prepare=True).fetchall()
             [position] = session.execute(DRAW, [self.segment.pk], prepare=True).fetchone() or [None]
             [made] = session.execute(
                 INSERT,

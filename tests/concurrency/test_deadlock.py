@@ -51,12 +51,11 @@ def in_a_thread(work):
 
 
 def test_a_grant_that_is_the_victim_is_tried_again_and_answers_as_if_nothing_had_been():
-    """DESIGN 4, issue 3: it waits for a segment whose holder wants its reference; assigned once, no error."""
+    """DESIGN 4, issue 3: it holds the segment and waits for its holding, whose writer wants the segment; no error."""
     member = MemberFactory()
-    offer = ConfigOfferFactory(programme=member.programme, require_vouchers=True)
+    offer = ConfigOfferFactory(programme=member.programme, require_vouchers=True, repeat_policy="once_ever")
     import_codes(offer, 3)
     template = offer.templates.get()
-    reference = f"door:{member.programme_id}:{int(Source.API)}:till:r-1"
 
     def grant():
         return door.grant(
@@ -71,11 +70,21 @@ def test_a_grant_that_is_the_victim_is_tried_again_and_answers_as_if_nothing_had
     with capture_logs() as logs:
         with transaction.atomic():
             execute("SET LOCAL deadlock_timeout = '30s'")
-            execute("SELECT id FROM offers_vouchersegment WHERE bank_id = %s FOR UPDATE", [offer.voucher_bank.pk])
+            Assignment.objects.create(
+                member=member,
+                config_offer=offer,
+                revision=offer.current_revision,
+                template=template,
+                source=Source.SUPPORT,
+                holding_key=0,
+                rank=0,
+                issued_at=clock.now(),
+            )
             victim, results = in_a_thread(grant)
             wait_for_the_victim(victim)
-            # The victim holds this lock and waits for the segment: only its end lets this go on.
-            execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [reference])
+            # The victim holds the segment and waits for the holding: only its end lets this go on.
+            execute("SELECT id FROM offers_vouchersegment WHERE bank_id = %s FOR UPDATE", [offer.voucher_bank.pk])
+            transaction.set_rollback(True)
         victim.join(timeout=20)
 
     assert results == ["assigned"]
