@@ -12,12 +12,12 @@ import orjson
 import structlog
 from django.conf import settings
 from django.db import DatabaseError
-from django.db.models import Count, F, Min, Q, QuerySet, Sum
+from django.db.models import F, Q
 
 from loyalty.database import execute, in_transaction, is_retryable, rows
 from loyalty.errors import InvalidInput
-from offers.models import AudienceMember, Campaign, CodeReservation, MassAssignment, MassAssignmentChunk
-from offers.services import assignment, audience, limit, voucher_tape
+from offers.models import Campaign, MassAssignment, MassAssignmentChunk
+from offers.services import assignment, audience, reservation
 
 log = structlog.get_logger(__name__)
 State = MassAssignment.State
@@ -46,27 +46,15 @@ def plan(*, run_id: int, now: datetime) -> bool:
         return False
     try:
         return in_transaction(lambda: _plan(run, now))
-    except Shortfall as shortfall:
-        _fail(run, shortfall.failure, now)
-    except _Outrun:
+    except reservation.Refused as refused:
+        _fail(run, refused.failure, now)
+    except reservation.Outrun:
         # Another door filled the campaign for one of its members meanwhile: the next round leaves her out.
         MassAssignment.objects.filter(pk=run.pk, state=State.SCHEDULED).update(leased_until=None, updated_at=now)
         return plan(run_id=run_id, now=now)
     except InvalidInput as error:
         _fail(run, {"code": error.code, "message": error.message, "problems": error.problems}, now)
     return False
-
-
-class Shortfall(Exception):
-    """Too few codes, or too little left of a limit: undoes the planning transaction."""
-
-    def __init__(self, failure: Mapping[str, Any]) -> None:
-        super().__init__()
-        self.failure = failure
-
-
-class _Outrun(Exception):
-    """What the freeze saw of its members no longer holds: undoes the planning transaction."""
 
 
 def _fail(run: MassAssignment, failure: Mapping[str, Any], now: datetime) -> None:
@@ -138,51 +126,17 @@ def _plan(run: MassAssignment, now: datetime) -> bool:
         leased_until=None,
         updated_at=now,
     )
-    # The locks that everybody needs are planning's last act: the bank's, then the members' counts, then the limits'.
-    if offer.require_vouchers and eligible:
-        short = voucher_tape.reserve(run_id=run.pk, bank_id=offer.voucher_bank.pk, count=eligible, now=now)
-        if short:
-            raise Shortfall({"code": "out_of_codes", "needed": eligible, "short": short})
-    if asked.per_member is not None:
-        counted_members = limit.reserve_counts(run_id=run.pk, campaign_id=campaign.pk, per_member=asked.per_member)
-        if counted_members < eligible:
-            raise _Outrun
-    missing = limit.reserve(
+    # The locks that everybody needs are planning's last act.
+    reservation.reserve(
         run=run,
-        offer_id=offer.pk,
+        offer=offer,
         campaign_id=campaign.pk,
+        per_member=asked.per_member,
         size=eligible,
         each_minor=prepared.exposure_minor,
         now=now,
     )
-    if missing:
-        raise Shortfall(missing.as_failure())
     return True
-
-
-def reserve_again(*, run: MassAssignment, chunks: QuerySet[MassAssignmentChunk], now: datetime) -> None:
-    """Reserve codes for the chunks' ordinals once more, all or nothing. Raises Shortfall. The run is locked.
-
-    Runs that end with errors are rare and their chunks few: a query a chunk.
-    """
-    needed = short = 0
-    for chunk in chunks:
-        ordinals = AudienceMember.objects.filter(
-            run=run,
-            member_id__gte=chunk.first_member_id,
-            member_id__lte=chunk.last_member_id,
-            ordinal__isnull=False,
-        ).aggregate(first=Min("ordinal"), n=Count("ordinal"))
-        needed += ordinals["n"]
-        short += voucher_tape.reserve(
-            run_id=run.pk,
-            bank_id=run.config_offer.voucher_bank.pk,
-            count=ordinals["n"],
-            now=now,
-            first_ordinal=ordinals["first"] or 0,
-        )
-    if short:
-        raise Shortfall({"code": "out_of_codes", "needed": needed, "short": short})
 
 
 def _own_campaign(run: MassAssignment) -> Campaign:
@@ -322,7 +276,7 @@ def finish(*, run_id: int, now: datetime) -> bool:
         lock_run(run_id=run_id)
         run = MassAssignment.objects.select_for_update().get(pk=run_id)
         if run.state == State.CANCELLED:
-            release(run=run, now=now)
+            reservation.release(run=run, now=now)
         if run.state != State.RUNNING:
             return False
         chunks = MassAssignmentChunk.objects.filter(run=run)
@@ -333,63 +287,13 @@ def finish(*, run_id: int, now: datetime) -> bool:
         if chunks.filter(done_at__isnull=True, failed_at__isnull=True).exists():
             return False
         failed = chunks.filter(failed_at__isnull=False).exists()
-        release(run=run, now=now)
+        reservation.release(run=run, now=now)
         MassAssignment.objects.filter(pk=run_id).update(
             state=State.FINISHED_WITH_ERRORS if failed else State.FINISHED, finished_at=now, updated_at=now
         )
         return True
 
     return in_transaction(work)
-
-
-# The reserved codes of members who were refused, or whose chunk was never done.
-UNUSED = """
-    SELECT code.id
-      FROM (
-            SELECT ordinal
-              FROM offers_audiencemember
-             WHERE run_id = %(run_id)s AND ordinal IS NOT NULL AND outcome IS NOT NULL
-             UNION ALL
-            SELECT audience.ordinal
-              FROM offers_massassignmentchunk AS chunk
-              JOIN offers_audiencemember AS audience
-                ON audience.run_id = chunk.run_id
-               AND audience.member_id BETWEEN chunk.first_member_id AND chunk.last_member_id
-             WHERE chunk.run_id = %(run_id)s AND chunk.done_at IS NULL
-               AND audience.ordinal IS NOT NULL AND audience.outcome IS NULL
-           ) AS unused
-      JOIN offers_codereservation AS reservation
-        ON reservation.run_id = %(run_id)s
-       AND reservation.released_at IS NULL
-       AND unused.ordinal >= reservation.first_ordinal
-       AND unused.ordinal < reservation.first_ordinal + reservation.size
-      JOIN offers_vouchercode AS code
-        ON code.segment_id = reservation.segment_id
-       AND code.position = reservation.first_position + unused.ordinal - reservation.first_ordinal
-"""
-
-
-def release(*, run: MassAssignment, now: datetime) -> int:
-    """Give reserved codes that nobody got, and shares of limits, back; return how many codes. The run is locked."""
-    given = MassAssignmentChunk.objects.filter(run=run).aggregate(codes=Sum("assigned"))["codes"] or 0
-    released = _release_codes(run, given, now)
-    limit.release(run=run, given=given, now=now)
-    return released
-
-
-def _release_codes(run: MassAssignment, given: int, now: datetime) -> int:
-    reservations = CodeReservation.objects.filter(run=run, released_at__isnull=True)
-    reserved = reservations.aggregate(codes=Sum("size"))["codes"]
-    if reserved is None:
-        return 0
-    released = 0
-    # Mostly everybody got hers: looking for leftovers among a million took a quarter of the run. Of a run that is tried
-    # again, only the chunks that were given up stand in these reservations.
-    is_again = CodeReservation.objects.filter(run=run, released_at__isnull=False).exists()
-    if is_again or given < reserved:
-        released = voucher_tape.give_back_selected(codes=UNUSED, parameters={"run_id": run.pk})
-    reservations.update(released_at=now)
-    return released
 
 
 def run_to_end(*, run_id: int, clock: Callable[[], datetime]) -> MassAssignment:

@@ -1,7 +1,7 @@
 """Mass assignments as their operators see them: made, launched, paused, resumed, cancelled (DESIGN 4).
 
 What follows a commit (a message to the workers) is the door's business; the sweeper repairs what was lost. State moves
-by compare-and-set. `audience` knows whom a run reaches, `execution` does it.
+by compare-and-set. `audience` knows whom a run reaches, `reservation` what it keeps for it, `execution` does it.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Sum
 from django.utils.translation import gettext as _
 
 from loyalty import patience
@@ -20,7 +19,7 @@ from loyalty.errors import Conflict
 from loyalty.models import ApiClient, Programme, User
 from loyalty.services import audit
 from offers.models import Campaign, MassAssignment, MassAssignmentChunk, OfferTemplate, TargetingVersion
-from offers.services import audience, execution, limit, module
+from offers.services import audience, execution, module, reservation
 
 State = MassAssignment.State
 # Up to so many members, cancelling gives the codes back itself: about a second.
@@ -200,12 +199,7 @@ def retry(
         if found:
             raise NotLaunchable(found["message"])
         given_up = MassAssignmentChunk.objects.filter(run=run, failed_at__isnull=False, done_at__isnull=True)
-        if planned.require_vouchers:
-            execution.reserve_again(run=planned, chunks=given_up.order_by("number"), now=now)
-        given = MassAssignmentChunk.objects.filter(run=run).aggregate(n=Sum("assigned"))["n"] or 0
-        missing = limit.reserve_again(run=planned, given=given, now=now)
-        if missing:
-            raise execution.Shortfall(missing.as_failure())
+        reservation.reserve_again(run=planned, chunks=given_up, now=now)
         given_up.update(attempts=0, failed_at=None, leased_until=None)
         MassAssignment.objects.filter(pk=run.pk).update(finished_at=None)
         moved.finished_at = None
@@ -213,7 +207,7 @@ def retry(
 
     try:
         return in_transaction(work)
-    except execution.Shortfall as error:
+    except reservation.Refused as error:
         # What was written is undone; so is what the instance in hand says.
         run.refresh_from_db()
         failure = error.failure
@@ -249,7 +243,7 @@ def cancel(
             api_client,
         )
         if (moved.eligible or 0) <= AT_ONCE:
-            execution.release(run=moved, now=now)
+            reservation.release(run=moved, now=now)
         MassAssignment.objects.filter(pk=run.pk).update(finished_at=now)
         moved.finished_at = now
         return moved

@@ -24,7 +24,7 @@ POINTS = {
     "assigned, not marked done, not committed": ("assignment.assign_chunk", "after"),
     "committed": ("_do_chunk_committed", "after"),
     "about to finish": ("finish", "before"),
-    "leftovers given back, not committed": ("release", "after"),
+    "leftovers given back, not committed": ("reservation.release", "after"),
 }
 
 
@@ -132,14 +132,14 @@ def test_a_worker_killed_at_a_named_point_loses_nothing(point, settings):
     execution.plan(run_id=run.pk, now=clock.now())
     database = connection.settings_dict["NAME"]
     connection.close()
-    call = 1 if POINTS[point][0] in ("finish", "release") else 2
+    call = 1 if POINTS[point][0] in ("finish", "reservation.release") else 2
     worker = multiprocessing.get_context("fork").Process(target=_worker, args=(database, run.pk, point, call))
     worker.start()
     worker.join(timeout=60)
     assert worker.exitcode == -signal.SIGKILL
     run.refresh_from_db()
     assert run.state == "running"
-    assert runs.counted(run)[0] < 30 or POINTS[point][0] in ("finish", "release")
+    assert runs.counted(run)[0] < 30 or POINTS[point][0] in ("finish", "reservation.release")
 
     execution.run_to_end(run_id=run.pk, clock=clock.now)
 
