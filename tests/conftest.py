@@ -8,6 +8,9 @@ from django.conf import settings
 from django.test import TransactionTestCase
 
 from tests import instance
+from tests.fault_table import fault, pytest_terminal_summary
+
+__all__ = ["fault", "pytest_terminal_summary"]
 
 # A loaded machine is no bug: examples have no deadline.
 hypothesis.settings.register_profile("laurel", deadline=None)

@@ -1,12 +1,9 @@
 """Large runs for fault tests: members, codes and a launched run, planted by SQL in a second."""
 
 from loyalty.database import execute, rows
+from loyalty.models import Programme, Scope
 from offers.models import MassAssignment, VoucherBatch
-from tests.factories import (
-    ConfigOfferFactory,
-    ProgrammeFactory,
-    launch_run,
-)
+from tests.factories import ApiClientFactory, ConfigOfferFactory, ProgrammeFactory, draft_run, launch_run
 
 
 def launched(members: int, *, codes: int | None = None, repeat_policy: str = "once_per_campaign") -> MassAssignment:
@@ -44,3 +41,10 @@ def counted(run: MassAssignment) -> tuple[int, int, int]:
         [run.pk],
     )
     return found["n"], found["members"], found["codes"]
+
+
+def door(programme: Programme) -> tuple[str, int]:
+    """Return a key that may grant the offer `door` to anybody any number of times, and a draft of a run of it."""
+    offer = ConfigOfferFactory(programme=programme, offer_reference="door", repeat_policy="unlimited")
+    _client, key = ApiClientFactory(programme=programme, scopes=[Scope.ASSIGN, Scope.TARGETINGS])
+    return key, draft_run(offer).pk

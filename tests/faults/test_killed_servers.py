@@ -1,152 +1,171 @@
-"""PostgreSQL and Valkey killed in the middle of a run, on servers of their own with fsync on (R5, R6, C-04)."""
+"""PostgreSQL and Valkey killed, frozen and away in the middle of a run and of grants (R5, R6, C-04).
 
-import os
-import signal
-import subprocess
-import sys
-import tempfile
-from contextlib import ExitStack
-from pathlib import Path
+On servers of their own with fsync on. While a run goes on, a caller grants at the door, and repeats what was refused.
+"""
 
-import psycopg
+import json
+import time
+
 import pytest
 import redis
 
-from loyalty import embedded, servers
-from tests import instance as test_instance
+from loyalty import servers
 from tests import workers
+from tests.faults.site import PATIENCE
 
-CHUNK = 500
-PLANT = "from tests.faults import runs; print(runs.launched({members}).pk)"
-# Beat's sweep, more often: what it rings is what brings a run back.
-SWEEP = """
-import time
-from django.db import connection
-from offers.tasks import mass_assignment
-while True:
-    try:
-        mass_assignment.sweep()
-    except Exception as error:
-        print(type(error).__name__, flush=True)
-        connection.close()
-    time.sleep(0.5)
-"""
+# A connection is tried for so long and a statement waited for so long, with what a busy machine adds.
+LONGEST = 2 * PATIENCE + 3
+# The web's processes, whose threads may notice the same thing in the same moment.
+LINES = range(1, 5)
 
 
-class Site:
-    """A PostgreSQL and a Valkey of their own, migrated, with a launched run."""
-
-    def __init__(self, folder: Path, members: int) -> None:
-        self.instance = embedded.instance_at(folder / "var", name="main")
-        servers.start(self.instance)
-        self.settings = {
-            "DATABASE_URL": self.instance.database_url,
-            "REDIS_URL": self.instance.celery_url,
-            "CACHE_URL": self.instance.redis_url,
-            "LAUREL_INSTANCE": "test",
-            "LAUREL_DEMO": "0",
-            "MASS_ASSIGNMENT_CHUNK": str(CHUNK),
-            "MASS_ASSIGNMENT_LEASE_SECONDS": "1",
-        }
-        self.run("manage.py", "migrate", "--verbosity", "0")
-        self.members = members
-        self.run("-c", self.program(PLANT.format(members=members)))
-
-    @staticmethod
-    def program(text: str) -> str:
-        setup = "import os; os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'loyalty.settings'); import django\n"
-        return f"{setup}django.setup()\n{text}"
-
-    def run(self, *arguments: str) -> str:
-        ended = subprocess.run(
-            [sys.executable, *arguments], cwd=test_instance.BASE, env=os.environ | self.settings,
-            capture_output=True, text=True,
-        )  # fmt: skip
-        assert ended.returncode == 0, ended.stdout + ended.stderr
-        return ended.stdout
-
-    def ask(self, sql: str) -> tuple:
-        with psycopg.connect(host=str(self.instance.sockets), user="laurel", dbname="laurel") as connection:
-            return connection.execute(sql).fetchone()
-
-    def assigned(self) -> int:
-        return self.ask("SELECT count(*) FROM offers_assignment")[0]
-
-    def is_over(self) -> bool:
-        return self.ask("SELECT state FROM offers_massassignment")[0] != "running"
-
-    def kill(self, server: str) -> None:
-        pid = servers.status(self.instance)[server]
-        os.kill(pid, signal.SIGKILL)
-        workers.wait(lambda: servers.status(self.instance)[server] is None, what=f"{server} to be gone")
-
-    def wait_for(self, part: float) -> int:
-        """Wait until so large a part of the members have the offer, and return how many have."""
-        workers.wait(lambda: self.assigned() >= part * self.members, seconds=90, what=f"{part:.0%} of the run")
-        return self.assigned()
+def kill_postgres(here, run, *, after):
+    """Kill it when so large a part of the run is done, start it again, and see the run go on; return what was kept."""
+    before = here.wait_for(run, after)
+    here.kill("postgres")
+    servers.start(here.instance, which=["postgres"])
+    kept = here.assigned(run)
+    assert before <= kept < run.members
+    workers.wait(lambda: here.assigned(run) > kept, seconds=30, what="the run to go on")
+    return kept
 
 
-@pytest.fixture
-def site(tmp_path):
-    """Give a function that makes a site with a run of so many members, two workers and a sweeper at it."""
-    with ExitStack() as stack:
-
-        def make(members: int) -> Site:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="laurel-", dir="/tmp")))
-            # Root's servers run as somebody else, who must get through.
-            folder.chmod(0o755)
-            stack.callback(lambda: servers.stop(embedded.instance_at(folder / "var", name="main")))
-            made = Site(folder, members)
-            for _ in range(2):
-                stack.enter_context(workers.worker(tmp_path, **made.settings))
-            sweeper = subprocess.Popen(
-                [sys.executable, "-c", Site.program(SWEEP)], cwd=test_instance.BASE, env=os.environ | made.settings,
-                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            )  # fmt: skip
-            stack.callback(sweeper.wait)
-            stack.callback(sweeper.kill)
-            return made
-
-        yield make
+def freeze_postgres(here, run, caller, *, after, seconds):
+    """Stop it for so long mid-run; return after how many seconds a grant came again."""
+    here.wait_for(run, after)
+    with here.frozen():
+        began = time.monotonic()
+        time.sleep(seconds / 2)
+        alive, ready = here.ask("/healthz"), here.ask("/readyz")
+        time.sleep(max(0.0, began + seconds - time.monotonic()))
+    again = caller.waits_for_one_more()
+    assert (alive.status, ready.status) == (200, 503)
+    assert json.loads(ready.body)["failing"] == ["database"]
+    assert caller.refused()
+    return again
 
 
-def ends_whole(site: Site) -> None:
-    workers.wait(site.is_over, seconds=120, what="the run to end")
-    assert site.ask("SELECT state FROM offers_massassignment") == ("finished",)
-    found = site.ask(
-        "SELECT count(*), count(DISTINCT member_id), count(DISTINCT voucher_code_id) FROM offers_assignment"
-    )
-    assert found == (site.members,) * 3
-    # Exit code 1 where anything is broken.
-    assert site.run("manage.py", "check_integrity").endswith(" 0 broken.\n")
-
-
-@pytest.mark.chaos
-def test_a_run_outlives_its_postgresql(site):
-    """R5, B-01, C-04, issue 3: SIGKILL of the postmaster three times; nothing committed is lost or done again."""
-    here = site(40_000)
-    assert here.ask("SHOW fsync") == ("on",)
-    for kill in range(1, 4):
-        before = here.wait_for(kill * 0.2)
-        here.kill("postgres")
-        servers.start(here.instance, which=["postgres"])
-        kept = here.assigned()
-        assert before <= kept < here.members
-        workers.wait(lambda kept=kept: here.assigned() > kept, seconds=30, what="the run to go on")
-    ends_whole(here)
-
-
-@pytest.mark.chaos
-def test_a_run_outlives_its_valkey(site):
-    """R6, C-04, issue 3: flushed mid-run, then killed and started empty; the sweeper fills the queue again."""
-    here = site(40_000)
-    here.wait_for(0.1)
-    with redis.Redis.from_url(here.instance.redis_url) as client:
-        client.flushall()
-    here.wait_for(0.2)
+def empty_valkey(here):
+    """Kill it, and start it with nothing of what it had."""
     here.kill("valkey")
-    assert not here.is_over()
     for log in here.instance.valkey.glob("appendonlydir/*"):
         log.unlink()
     servers.start(here.instance, which=["valkey"])
-    ends_whole(here)
+
+
+def valkey_is_away(here, caller, *, seconds):
+    """Kill Valkey, launch a run at the door meanwhile, start it again; return how many grants there were without."""
+    begun = len(caller.answers)
+    here.kill("valkey")
+    began = time.monotonic()
+    launched = here.ask(f"/api/v1/mass-assignments/{caller.of.draft}/launch", key=caller.of.key, body={})
+    assert (launched.status, json.loads(launched.body)["state"]) == (200, "scheduled")
+    time.sleep(max(0.0, began + seconds - time.monotonic()))
+    meanwhile = caller.answers[begun:]
+    assert len(meanwhile) > seconds
+    assert {answer.status for answer in meanwhile} == {201}
+    assert max(answer.seconds for answer in meanwhile) < LONGEST
+    servers.start(here.instance, which=["valkey"])
+    return len(meanwhile)
+
+
+def was_told_to_come_again(caller):
+    """Whether each refusal was a 503 in problem details, in time; return how many there were and the longest."""
+    for answer in caller.refused():
+        assert (answer.status, answer.kind) == (503, "application/problem+json")
+        assert int(answer.retry_after) > 0
+        assert answer.seconds < LONGEST
+    return len(caller.refused()), max(answer.seconds for answer in caller.refused())
+
+
+def test_a_small_run_and_a_door_outlive_every_outage_of_their_servers(site, fault):
+    """R5, R6 (small load), B-01, C-04: PostgreSQL killed and frozen, Valkey away and emptied; each grant once."""
+    here = site(chunk=20).busy()
+    run = here.launch(4_000)
+    with here.calling(run) as caller:
+        kill_postgres(here, run, after=0.1)
+        assert freeze_postgres(here, run, caller, after=0.2, seconds=2 * PATIENCE + 1) < 30
+        was_told_to_come_again(caller)
+        valkey_is_away(here, caller, seconds=2)
+        workers.wait(lambda: here.is_draft_done(run), seconds=30, what="the run launched without Valkey")
+        here.ends_whole(run)
+
+
+@pytest.mark.chaos
+def test_a_run_outlives_its_postgresql(site, fault):
+    """R5, B-01, C-04, issue 3: SIGKILL of the postmaster three times; nothing committed is lost or done again."""
+    here = site().busy()
+    assert here.rows("SHOW fsync") == ("on",)
+    run = here.launch(40_000)
+    with here.calling(run) as caller:
+        for kill in range(1, 4):
+            kept = kill_postgres(here, run, after=kill * 0.2)
+            again = caller.waits_for_one_more()
+            fault.say(f"PostgreSQL killed at {kept:,} of {run.members:,}; the next grant came {again:.1f} s after it")
+            assert again < 30
+        after = here.ends_whole(run)
+    refused, _ = was_told_to_come_again(caller)
+    fault.counted(
+        "PostgreSQL killed three times, fsync on †",
+        before=f"40,000 members and codes, {caller.granted:,} grants meanwhile",
+        after=f"{after}; each grant once, {refused} told 503 and repeated",
+    )
+
+
+@pytest.mark.chaos
+def test_a_postgresql_frozen_for_twenty_seconds_is_503_and_soon_found_again(site, fault):
+    """R5, issue 3: SIGSTOP of all its processes mid-run; exact, and found again within 30 s."""
+    here = site().busy()
+    run = here.launch(40_000)
+    with here.calling(run) as caller:
+        again = freeze_postgres(here, run, caller, after=0.2, seconds=20)
+        refused, longest = was_told_to_come_again(caller)
+        fault.say(f"{refused} told 503, after {longest:.1f} s at most; granted again {again:.1f} s after the thaw")
+        assert again < 30
+        after = here.ends_whole(run)
+    fault.counted(
+        "PostgreSQL frozen (SIGSTOP) for 20 s †",
+        before=f"40,000 members and codes, {caller.granted:,} grants meanwhile",
+        after=f"{after}; each grant once, {refused} told 503 after {longest:.1f} s at most, the next one granted"
+        f" {again:.1f} s after the thaw",
+    )
+
+
+@pytest.mark.chaos
+def test_a_run_outlives_its_valkey(site, fault):
+    """R6, C-04, issue 3: flushed mid-run, then killed and started empty; the sweeper fills the queue again."""
+    here = site().busy()
+    run = here.launch(40_000)
+    here.wait_for(run, 0.1)
+    with redis.Redis.from_url(here.instance.redis_url) as client:
+        client.flushall()
+    fault.say(f"Valkey flushed at {here.wait_for(run, 0.2):,} of {run.members:,}")
+    assert not here.is_over(run)
+    empty_valkey(here)
+    fault.say(f"Valkey killed and started empty at {here.assigned(run):,}")
+    after = here.ends_whole(run)
+    fault.counted("Valkey flushed, then killed and started empty †", before="40,000 members and codes", after=after)
+
+
+@pytest.mark.chaos
+def test_a_minute_without_valkey_costs_no_grant_and_no_run(site, fault):
+    """R6, issue 3: throttles fail open and say so once; 30 s after its return Laurel's own beat has rung for all."""
+    here = site().busy(is_beating=True)
+    run = here.launch(40_000)
+    with here.calling(run) as caller:
+        here.wait_for(run, 0.1)
+        meanwhile = valkey_is_away(here, caller, seconds=60)
+        began = time.monotonic()
+        workers.wait(lambda: here.is_draft_begun(run), seconds=60, what="the run launched meanwhile to begin")
+        begun = time.monotonic() - began
+        fault.say(f"{meanwhile:,} grants without Valkey; the run launched meanwhile began {begun:.1f} s after it")
+        assert begun < 30
+        workers.wait(lambda: here.is_draft_done(run), seconds=60, what="the run launched meanwhile")
+        after = here.ends_whole(run)
+    assert here.said("rate_limit.not_counted") in LINES
+    assert here.said("rate_limit.counted_again") in LINES
+    fault.counted(
+        "Valkey away for 60 s †",
+        before=f"40,000 members and codes, {meanwhile:,} grants and one more launch meanwhile",
+        after=f"{after}; each grant once, none refused; the other run began {begun:.1f} s after its return",
+    )

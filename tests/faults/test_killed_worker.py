@@ -11,6 +11,7 @@ from django.db import connection
 
 from loyalty import clock
 from offers.services import execution
+from tests.fault_table import Fault
 from tests.faults import runs
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -70,7 +71,7 @@ def _worker(database: str, run_id: int, point: str | None, call: int) -> None:
     execution.run_to_end(run_id=run_id, clock=clock.now)
 
 
-def run_under_fire(*, members: int, kills: int, settings) -> tuple[int, int, int]:
+def run_under_fire(*, members: int, kills: int, settings, fault: Fault) -> tuple[int, int, int]:
     """Kill a worker `kills` times, every second time at a named point; return the run's rows, members and codes."""
     settings.MASS_ASSIGNMENT_CHUNK = CHUNK
     settings.MASS_ASSIGNMENT_LEASE_SECONDS = 1
@@ -100,6 +101,7 @@ def run_under_fire(*, members: int, kills: int, settings) -> tuple[int, int, int
             worker.join()
             killed += worker.exitcode == -signal.SIGKILL
         run.refresh_from_db()
+        fault.say(f"{killed} of {kills} workers killed, {runs.counted(run)[0]:,} of {members:,} assigned")
         if run.state != "running":
             break
     deadline = time.monotonic() + 120
@@ -112,15 +114,21 @@ def run_under_fire(*, members: int, kills: int, settings) -> tuple[int, int, int
     return runs.counted(run)
 
 
-def test_a_run_whose_workers_are_killed_ends_with_one_assignment_and_one_code_each(settings):
+def test_a_run_whose_workers_are_killed_ends_with_one_assignment_and_one_code_each(settings, fault):
     """R4 (small load), B-01, C-04: 20,000 members, two workers killed six times."""
-    assert run_under_fire(members=20_000, kills=6, settings=settings) == (20_000, 20_000, 20_000)
+    assert run_under_fire(members=20_000, kills=6, settings=settings, fault=fault) == (20_000,) * 3
 
 
 @pytest.mark.chaos
-def test_a_large_run_whose_workers_are_killed_ends_with_one_assignment_and_one_code_each(settings):
+def test_a_large_run_whose_workers_are_killed_ends_with_one_assignment_and_one_code_each(settings, fault):
     """R4 (full load), issue 3: 200,000 members, workers killed twenty times, at named points and at random."""
-    assert run_under_fire(members=200_000, kills=20, settings=settings) == (200_000, 200_000, 200_000)
+    found = run_under_fire(members=200_000, kills=20, settings=settings, fault=fault)
+    assert found == (200_000,) * 3
+    fault.counted(
+        "workers killed 20 times, at named points and at random †",
+        before="200,000 members and codes",
+        after="{:,} assignments, {:,} members, {:,} codes".format(*found),
+    )
 
 
 @pytest.mark.parametrize("point", POINTS)

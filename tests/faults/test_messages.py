@@ -111,7 +111,7 @@ def test_two_sweepers_and_two_relays_at_once_change_nothing_that_one_would_not(p
 
 
 @pytest.mark.chaos
-def test_two_real_beats_and_two_real_workers_end_a_run_that_nobody_rang(tmp_path):
+def test_two_real_beats_and_two_real_workers_end_a_run_that_nobody_rang(tmp_path, fault):
     """R11, issue 3: processes of Celery; the run is launched in the database alone, and beat's sweep finds it."""
     run = runs.launched(20_000)
     environment = instance.process_environment()
@@ -139,3 +139,8 @@ def test_two_real_beats_and_two_real_workers_end_a_run_that_nobody_rang(tmp_path
             beat.wait(10)
         connection.close()
     assert (run.state, runs.counted(run)) == ("finished", (20_000, 20_000, 20_000))
+    fault.counted(
+        "two beats and two workers, processes of Celery †",
+        before="20,000 members and codes, nobody rang",
+        after="{:,} assignments, {:,} members, {:,} codes".format(*runs.counted(run)),
+    )
