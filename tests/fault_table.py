@@ -15,12 +15,14 @@ class Fault:
     def __init__(self, request: pytest.FixtureRequest, record: Callable[[str, object], None]) -> None:
         # There is none in a process of xdist, whose output nobody sees.
         self._terminal = request.config.pluginmanager.get_plugin("terminalreporter")
+        self._capture: Any = request.config.pluginmanager.get_plugin("capturemanager")
         self._record = record
 
     def say(self, text: str) -> None:
         """Show how far it is, at once."""
         if self._terminal is not None:
-            self._terminal.write_line(f"    {text}")
+            with self._capture.global_and_fixture_disabled():
+                self._terminal.write_line(f"    {text}")
 
     def counted(self, fault: str, *, before: str, after: str) -> None:
         """Put a row into the table."""

@@ -21,3 +21,12 @@ def at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
 
     with ThreadPoolExecutor(len(calls)) as pool:
         return list(pool.map(one, calls))
+
+
+def deadlocks() -> int:
+    """Return how many deadlocks PostgreSQL has broken in this database, those included that were tried again."""
+    with connection.cursor() as cursor:
+        # Sessions that ended have told; this one sees it only when it asks anew.
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
+        cursor.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+        return cursor.fetchone()[0]
