@@ -3,7 +3,10 @@
 from django.urls import path, re_path
 
 from offers.views import (
+    campaign,
     catalogue,
+    eligibility,
+    limit,
     mass_assignment,
     mass_assignment_launch,
     targeting,
@@ -25,6 +28,11 @@ urlpatterns = [
     path("<int:pk>/publish", catalogue.publish, name="offer_publish"),
     path("<int:pk>/archive", catalogue.archive, name="offer_archive"),
     path("<int:pk>/restore", catalogue.restore, name="offer_restore"),
+    path("<int:pk>/limits", limit.of_offer, name="offer_limits"),
+    path("<int:pk>/eligibility", eligibility.edit, name="offer_eligibility"),
+    path("campaigns/", campaign.campaigns, name="campaigns"),
+    path("campaigns/<int:pk>/", campaign.campaign, name="campaign"),
+    path("campaigns/<int:pk>/limits", limit.of_campaign, name="campaign_limits"),
     path("templates/", template.templates, name="templates"),
     path("templates/new", template.create, name="template_new"),
     path("templates/form", template.preview, name="template_preview"),

@@ -72,9 +72,7 @@ SECTIONS = (
         (
             Item(_("Audiences"), "offers:targetings", "target-arrow", ("offers.view_targeting",), key="a"),
             Item(_("Runs"), "offers:runs", "rocket", ("offers.view_massassignment",), key="r"),
-            Item(
-                _("Campaigns"), "admin:offers_campaign_changelist", "speakerphone", ("offers.view_campaign",), key="c"
-            ),
+            Item(_("Campaigns"), "offers:campaigns", "speakerphone", ("offers.view_campaign",), key="c"),
         ),
     ),
     Section(

@@ -14,10 +14,12 @@ class Scope(models.TextChoices):
     VOUCHERS = "vouchers", _("upload and count voucher codes")
     MEMBERS = "members", _("read and change members")
     ASSIGN = "assign", _("assign offers")
+    ASSIGN_IN_BULK = "assignments:bulk", _("assign offers in sets, as an outside bulk producer")
     ASSIGNMENTS_WRITE = "assignments:write", _("revoke, reissue, extend and close assignments")
     ASSIGNMENTS_READ = "assignments:read", _("read assignments")
     CODES_READ = "codes:read", _("read voucher codes of assignments")
     TILL = "till", _("confirm assignments and look up codes, as tills do")
+    LIMITS = "limits", _("read and set limits, and whom offers are for")
     TARGETINGS = "targetings", _("count targetings and run mass assignments")
     ACT_FOR_MEMBER = "act-for-member", _("act as a trusted server for any member")
 

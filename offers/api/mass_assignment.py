@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db import transaction
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_field
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,6 +16,12 @@ from loyalty.api.idempotency import idempotent
 from loyalty.api.pagination import NewestFirstCursor
 from loyalty.errors import InvalidInput
 from loyalty.models import Scope
+from offers.api.mass_assignment_serializers import (
+    DryRunSerializer,
+    MassAssignmentSerializer,
+    OutcomesSerializer,
+    ReachedSerializer,
+)
 from offers.api.view import OffersView
 from offers.models import Campaign, MassAssignment, OfferTemplate, TargetingVersion
 from offers.selectors import audience as audiences
@@ -46,65 +52,6 @@ class MassAssignmentValues(serializers.Serializer[Any]):
     campaign = serializers.CharField(required=False, allow_null=True, default=None, help_text="Its external id.")
     terms = serializers.DictField(required=False, default=dict, help_text="Rule values, keyed by rule (S0-07, S0-08).")
     rank = serializers.IntegerField(required=False, allow_null=True, default=None, min_value=-32_768, max_value=32_767)
-
-
-class ProgressSerializer(serializers.Serializer[Any]):
-    """Counted from committed rows only."""
-
-    total = serializers.IntegerField(help_text="How many are to be assigned.")
-    done = serializers.IntegerField()
-    percent = serializers.IntegerField(help_text="Whole percents, rounded down.")
-    assigned = serializers.IntegerField()
-    refused = serializers.DictField(child=serializers.IntegerField(), help_text="By outcome code.")
-    failed_chunks = serializers.IntegerField()
-    retried_chunks = serializers.IntegerField()
-    per_minute = serializers.IntegerField(allow_null=True)
-    seconds_left = serializers.IntegerField(allow_null=True, help_text="About.")
-
-
-class MassAssignmentSerializer(serializers.ModelSerializer[MassAssignment]):
-    config_offer = serializers.CharField(source="config_offer.offer_reference")
-    targeting = serializers.IntegerField(source="targeting_version.targeting_id")
-    targeting_version = serializers.IntegerField(source="targeting_version.number")
-    campaign = serializers.SerializerMethodField(help_text="External id, or null where the run stands for itself.")
-    progress = serializers.SerializerMethodField(help_text="Null until the run is planned, and in lists.")
-
-    class Meta:
-        model = MassAssignment
-        fields = [
-            "id", "name", "state", "config_offer", "template", "targeting", "targeting_version", "campaign", "terms",
-            "rank", "matched", "excluded", "eligible", "failure", "progress", "created_at", "launched_at", "planned_at",
-            "finished_at",
-        ]  # fmt: skip
-
-    def get_campaign(self, run: MassAssignment) -> str | None:
-        return run.campaign.external_id if run.campaign and not run.campaign.is_of_run else None
-
-    @extend_schema_field(ProgressSerializer(allow_null=True))
-    def get_progress(self, run: MassAssignment) -> dict[str, Any] | None:
-        if "now" not in self.context or run.planned_at is None:
-            return None
-        return ProgressSerializer(selectors.progress(run=run, now=self.context["now"])).data
-
-
-class DryRunSerializer(serializers.Serializer[Any]):
-    matched = serializers.IntegerField()
-    excluded = serializers.DictField(child=serializers.IntegerField(), help_text="By outcome code.")
-    eligible = serializers.IntegerField(help_text="How many would be assigned.")
-    codes_left = serializers.IntegerField(allow_null=True, help_text="Null: the offer needs no codes.")
-    codes_short = serializers.IntegerField()
-    exposure_minor = serializers.IntegerField(help_text="Worst case in minor units; 0 where it is not known.")
-
-
-class ReachedSerializer(serializers.Serializer[Any]):
-    member = serializers.CharField(source="external_id")
-    outcome = serializers.CharField()
-    assignment_id = serializers.UUIDField(allow_null=True)
-
-
-class OutcomesSerializer(serializers.Serializer[Any]):
-    next = serializers.CharField(allow_null=True, help_text="The cursor of the next page.")
-    results = ReachedSerializer(many=True)
 
 
 class RunsView(OffersView):

@@ -132,7 +132,10 @@ class ConfigOffer(models.Model):
                 condition=models.Q(audience="everyone", state="published"),
             ),
         ]
-        permissions = [("publish_configoffer", _("Can publish and archive offers"))]
+        permissions = [
+            ("publish_configoffer", _("Can publish and archive offers")),
+            ("set_eligibility", _("Can choose whom an offer may be given to")),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -55,6 +55,7 @@ class Limit(models.Model):
     class Meta:
         verbose_name = _("limit")
         verbose_name_plural = _("limits")
+        permissions = [("set_limits", _("Can set the limits of offers and campaigns"))]
         constraints = [
             models.CheckConstraint(
                 condition=Q(config_offer__isnull=True) ^ Q(campaign__isnull=True),

@@ -36,6 +36,13 @@ OUTCOME_SENTENCES = {
     "held_out": _("The member is in the group that was held out, to measure what offers do."),
 }
 
+# Why somebody is not eligible, after a count and beside a member: by the reason's code.
+REASON_LABELS = {
+    "not_in_audience": _("not whom the offer is for"),
+    "conditions_not_met": _("not meeting what the offer asks for"),
+    "campaign_per_member": _("given as many by the campaign as it gives one member"),
+}
+
 # By the refusal's code: why a verb on one assignment was not done, for agents and machines alike.
 VERB_REFUSALS = {
     "already_revoked": _("It was revoked before."),

@@ -27,6 +27,16 @@ class Targeting(models.Model):
         related_name="+",
         verbose_name=_("current version"),
     )
+    # Conditions that one offer asks for, which are nobody else's audience: no list shows them.
+    config_offer = models.OneToOneField(
+        "offers.ConfigOffer",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="conditions",
+        verbose_name=_("config offer"),
+    )
     archived_at = models.DateTimeField(_("archived"), null=True, blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated"), auto_now=True)
@@ -38,7 +48,7 @@ class Targeting(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["programme", "name"],
-                condition=models.Q(archived_at__isnull=True),
+                condition=models.Q(archived_at__isnull=True, config_offer__isnull=True),
                 name="a_targeting_name_is_used_once_per_programme",
             ),
         ]

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from loyalty.database import rows
 from offers.models import MassAssignment
-from offers.models.outcome import OUTCOME_LABELS
+from offers.models.outcome import OUTCOME_LABELS, REASON_LABELS
 
 PAGE = 50
 # An outcome is stored for who is refused; who is assigned, waits, or stands in a chunk that was given up is known from
@@ -36,6 +36,7 @@ SELECT = """
                 WHEN chunk.done_at IS NOT NULL THEN 'assigned'
                 WHEN chunk.failed_at IS NOT NULL THEN 'failed'
                 ELSE 'waiting' END AS outcome,
+           audience.details ->> 'reason' AS reason,
            held.id AS assignment_id
       FROM offers_audiencemember AS audience
       JOIN loyalty_member AS member ON member.id = audience.member_id
@@ -66,10 +67,15 @@ class Reached:
     name: str
     outcome: str
     assignment_id: UUID | None
+    reason: str = ""
 
     @property
     def label(self) -> str | Promise:
         return LABELS.get(self.outcome, self.outcome)
+
+    @property
+    def reason_label(self) -> str | Promise:
+        return REASON_LABELS.get(self.reason, self.reason)
 
     @property
     def tone(self) -> str:
@@ -103,6 +109,7 @@ def page(*, run: MassAssignment, outcome: str = "", after: int = 0, size: int = 
             name=f"{row['first_name']} {row['last_name']}".strip(),
             outcome=row["outcome"],
             assignment_id=row["assignment_id"],
+            reason=row["reason"] or "",
         )
         for row in found[:size]
     ]

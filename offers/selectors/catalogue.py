@@ -22,7 +22,7 @@ class OfferNotFound(NotFound):
 
 def offers(*, programme: Programme, state: str = "", audience: str = "", text: str = "") -> QuerySet[ConfigOffer]:
     """Return the programme's offers, filtered; `text` looks into name, reference, external id and description."""
-    found = ConfigOffer.objects.filter(programme=programme).select_related("current_revision")
+    found = ConfigOffer.objects.filter(programme=programme).select_related("current_revision", "programme")
     if state:
         found = found.filter(state=state)
     if audience:

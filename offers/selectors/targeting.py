@@ -188,7 +188,7 @@ def _rounded(number: float) -> int:
 def saved(programme: Programme) -> QuerySet[Targeting]:
     """Return the programme's targetings that are in use, by name, with their current versions (S4-26)."""
     return (
-        Targeting.objects.filter(programme=programme, archived_at__isnull=True)
+        Targeting.objects.filter(programme=programme, archived_at__isnull=True, config_offer__isnull=True)
         .select_related("current_version", "owner")
         .order_by("name")
     )

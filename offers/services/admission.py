@@ -163,7 +163,9 @@ def decide(
         if offer.eligibility_id in broken:
             refused = Refused("offer_closed", member_id, [eligibility.unreadable(versions[offer.eligibility_id])])
         elif not found["is_eligible"]:
-            refused = Refused("ineligible", member_id, [eligibility.not_in_audience(versions[offer.eligibility_id])])
+            version = versions[offer.eligibility_id]
+            reason = eligibility.not_in_audience(version, conditions[version.pk])
+            refused = Refused("ineligible", member_id, [reason])
         elif full and full.per_member and counts.get(count, 0) >= full.per_member:
             refused = Refused("ineligible", member_id, [eligibility.campaign_is_full(full, counts[count])])
         elif admission.ledger and (why := admission.ledger.refusal(**_of(wish, prepared))):

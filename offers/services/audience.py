@@ -1,7 +1,7 @@
 """The audience of a mass assignment: its terms for all, whom it reaches, and what a launch would do."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +18,7 @@ from offers.selectors import targeting as targeting_selector
 from offers.selectors import voucher as voucher_selector
 from offers.services import eligibility, limit, template_loading
 from offers.services import terms as terms_service
-from offers.services.limit import Shortfall
+from offers.services.shortfall import Shortfall
 from offers.services.terms import Prepared
 from offers.targeting import Criteria
 
@@ -35,8 +35,8 @@ class DryRun:
     codes_left: int | None
     codes_short: int
     exposure_minor: int
-    # What a limit has too little for, if one has; the launch would fail.
-    limit: Shortfall | None = None
+    # What limits have too little of; with any of it the launch would fail.
+    limits: Sequence[Shortfall] = ()
 
 
 def prepare(*, programme: Programme, template_id: int, given: Mapping[str, Any], now: datetime) -> Prepared:
@@ -70,7 +70,7 @@ MATCHED = """
        AND member.status <> 'erased'
        AND ({predicate})
 """
-IS_NOT_ELIGIBLE = f" WHEN NOT ({{condition}}) THEN 'ineligible:{eligibility.NOT_IN_AUDIENCE}'"
+IS_NOT_ELIGIBLE = " WHEN NOT ({condition}) THEN 'ineligible:{reason}'"
 IS_FULL = f"""
                 WHEN EXISTS (
                     SELECT FROM offers_membercount AS counted
@@ -127,7 +127,7 @@ def question(
     asked = ""
     if offer.eligibility is not None:
         condition = eligibility.condition(programme=programme, version=offer.eligibility, now=now)
-        asked += IS_NOT_ELIGIBLE.format(condition=condition.sql)
+        asked += IS_NOT_ELIGIBLE.format(condition=condition.sql, reason=eligibility.code_of(offer.eligibility))
         params |= condition.params
         read.append(condition.criteria)
     limited = Limit.objects.filter(campaign_id=campaign_id, per_member__isnull=False).first() if campaign_id else None
@@ -180,7 +180,7 @@ def dry_run(
         codes_left=left,
         codes_short=max(0, eligible - left) if left is not None else 0,
         exposure_minor=prepared.exposure_minor * eligible,
-        limit=limit.foresee(
+        limits=limit.foresee(
             programme=programme,
             offer_id=offer.pk,
             campaign_id=campaign_id,

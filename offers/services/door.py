@@ -204,10 +204,12 @@ def _refusal(
     refused = eligibility.preview(
         programme=programme, offer=offer, member_id=member.pk, campaign_id=campaign_id, now=now
     )
-    short = limit.foresee(
-        programme=programme, offer_id=offer.pk, campaign_id=campaign_id, size=1, each_minor=exposure_minor, now=now
+    if refused:
+        return refused
+    full = limit.refusal_of_one(
+        programme=programme, offer_id=offer.pk, campaign_id=campaign_id, exposure_minor=exposure_minor, now=now
     )
-    return refused or ((short.refusal.code, short.refusal.reason) if short else None)
+    return (full.code, full.reason) if full else None
 
 
 def _is_held(member: Member, offer_id: int, held_under: int, now: datetime) -> bool:

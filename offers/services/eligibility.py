@@ -12,6 +12,7 @@ from typing import Any
 
 from loyalty.database import rows
 from loyalty.models import Programme
+from offers import targeting
 from offers.models import ConfigOffer, Limit, MemberCount, TargetingVersion
 from offers.selectors import targeting as targeting_selector
 from offers.services.reason import Reason
@@ -19,6 +20,7 @@ from offers.targeting import Criteria, InvalidCriteria
 
 # Stable codes of the reasons; a run keeps them with each member it left out.
 NOT_IN_AUDIENCE = "not_in_audience"
+CONDITIONS_NOT_MET = "conditions_not_met"
 CAMPAIGN_PER_MEMBER = "campaign_per_member"
 
 
@@ -48,9 +50,17 @@ def condition(
     )
 
 
-def not_in_audience(version: TargetingVersion) -> Reason:
+def code_of(version: TargetingVersion) -> str:
+    """Return the code of the reason with which this version leaves members out."""
+    return CONDITIONS_NOT_MET if version.targeting.config_offer_id else NOT_IN_AUDIENCE
+
+
+def not_in_audience(version: TargetingVersion, asked: Condition) -> Reason:
     """Say that the member is not among those whom the offer is for."""
     name = version.targeting.name
+    if version.targeting.config_offer_id:
+        said = targeting.sentence(asked.criteria)
+        return Reason(CONDITIONS_NOT_MET, parameters={"conditions": said, "version": version.number})
     return Reason(
         NOT_IN_AUDIENCE,
         parameters={"audience": name, "version": version.number},
@@ -90,7 +100,7 @@ def preview(
             {**asked.params, "member_id": member_id},
         )
         if not found:
-            return "ineligible", not_in_audience(version)
+            return "ineligible", not_in_audience(version, asked)
     limit = Limit.objects.filter(campaign_id=campaign_id, per_member__isnull=False).first() if campaign_id else None
     if limit is not None and limit.per_member is not None and campaign_id is not None:
         counted = MemberCount.objects.filter(campaign_id=campaign_id, member_id=member_id).first()

@@ -8,7 +8,7 @@ does not when an offer expires or is used up: it was given, and the money may ha
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -20,6 +20,7 @@ from loyalty.models import Programme
 from offers.models import Limit, LimitReservation, MassAssignment
 from offers.models.limit import day_of
 from offers.services.reason import Reason
+from offers.services.shortfall import Shortfall
 
 # Adds (or, with negative numbers, takes) what was given to a limit. What is taken back counts for the day it was given
 # on, while that is still the day that the row counts.
@@ -91,11 +92,13 @@ class Ledger:
 
     def refusal(self, *, offer_id: int, campaign_id: int | None, exposure_minor: int, n: int = 1) -> Refusal | None:
         """Return why `n` more assignments of that worst case each do not fit, or None."""
+        every = self.refusals(offer_id=offer_id, campaign_id=campaign_id, exposure_minor=exposure_minor, n=n)
+        return next(every, None)
+
+    def refusals(self, *, offer_id: int, campaign_id: int | None, exposure_minor: int, n: int) -> Iterator[Refusal]:
+        """Yield every reason why `n` more assignments do not fit."""
         for limit in self.of(offer_id=offer_id, campaign_id=campaign_id):
-            found = self._refusal(limit, n, exposure_minor * n)
-            if found:
-                return found
-        return None
+            yield from self._refusals(limit, n, exposure_minor * n)
 
     def take(self, *, offer_id: int, campaign_id: int | None, exposure_minor: int, n: int = 1) -> None:
         for limit in self.of(offer_id=offer_id, campaign_id=campaign_id):
@@ -103,7 +106,7 @@ class Ledger:
             taken[0] += n
             taken[1] += exposure_minor * n
 
-    def _refusal(self, limit: Limit, n: int, spending: int) -> Refusal | None:
+    def _refusals(self, limit: Limit, n: int, spending: int) -> Iterator[Refusal]:
         taken_n, taken_minor = self.taken.get(limit.pk, (0, 0))
         given_today, spent_today = limit.on(self.day)
         for name, most, given in (
@@ -112,17 +115,16 @@ class Ledger:
         ):
             short = given + taken_n + n - most if most is not None else 0
             if most is not None and short > 0:
-                return Refusal("cap_reached", self._reason(limit, name, most), min(short, n))
+                yield Refusal("cap_reached", self._reason(limit, name, most), min(short, n))
         if not limit.is_budget_hard or not spending:
-            return None
+            return
         for name, most, spent in (
             ("budget", limit.budget_minor, limit.spent_minor),
             ("daily_budget", limit.daily_budget_minor, spent_today),
         ):
             short = spent + taken_minor + spending - most if most is not None else 0
             if most is not None and short > 0:
-                return Refusal("budget_reached", self._reason(limit, name, most), min(short, spending))
-        return None
+                yield Refusal("budget_reached", self._reason(limit, name, most), min(short, spending))
 
     def _reason(self, limit: Limit, name: str, most: int) -> Reason:
         owner = "offer" if limit.config_offer_id else "campaign"
@@ -213,43 +215,45 @@ def give_back(
         _move({limit.pk: (-1, -exposure_minor) for limit in limits}, {limit.pk: day for limit in limits}, now)
 
 
-@dataclass(frozen=True)
-class Shortfall:
-    """A limit has too little left for a run; `needed` and `short` are assignments, or minor units of money."""
-
-    refusal: Refusal
-    needed: int
-
-    def as_failure(self) -> dict[str, object]:
-        return {
-            "code": self.refusal.code,
-            "needed": self.needed,
-            "short": self.refusal.short,
-            "reason": self.refusal.reason.code,
-            "message": self.refusal.reason.message,
-        }
+def refusal_of_one(
+    *, programme: Programme, offer_id: int, campaign_id: int | None, exposure_minor: int, now: datetime
+) -> Refusal | None:
+    """Return why one more assignment would be refused now, or None. Locks nothing."""
+    ledger = _ledger(programme, offer_id, campaign_id, now)
+    return ledger.refusal(offer_id=offer_id, campaign_id=campaign_id, exposure_minor=exposure_minor)
 
 
 def foresee(
     *, programme: Programme, offer_id: int, campaign_id: int | None, size: int, each_minor: int, now: datetime
-) -> Shortfall | None:
-    """Return what a limit would have too little for, were `size` members given the offer now. Locks nothing."""
+) -> list[Shortfall]:
+    """Return all that limits would have too little of, were `size` members given the offer now. Locks nothing."""
+    return _shortfalls(_ledger(programme, offer_id, campaign_id, now), offer_id, campaign_id, size, each_minor)
+
+
+def _ledger(programme: Programme, offer_id: int, campaign_id: int | None, now: datetime) -> Ledger:
     limits = list(Limit.objects.filter(Q(config_offer_id=offer_id) | Q(campaign_id=campaign_id or 0)).order_by("pk"))
-    ledger = Ledger(limits, day_of(now, programme.zone), programme.currency)
-    return _shortfall(ledger, offer_id, campaign_id, size, each_minor)
+    return Ledger(limits, day_of(now, programme.zone), programme.currency)
 
 
-def _shortfall(ledger: Ledger, offer_id: int, campaign_id: int | None, size: int, each_minor: int) -> Shortfall | None:
+def _shortfalls(ledger: Ledger, offer_id: int, campaign_id: int | None, size: int, each_minor: int) -> list[Shortfall]:
     if not size:
-        return None
-    found = ledger.refusal(offer_id=offer_id, campaign_id=campaign_id, exposure_minor=each_minor, n=size)
-    return Shortfall(found, size if found.code == "cap_reached" else size * each_minor) if found else None
+        return []
+    return [
+        Shortfall(
+            found.code,
+            found.reason.code,
+            size if found.code == "cap_reached" else size * each_minor,
+            found.short,
+            ledger.currency,
+        )
+        for found in ledger.refusals(offer_id=offer_id, campaign_id=campaign_id, exposure_minor=each_minor, n=size)
+    ]
 
 
 def reserve(
     *, run: MassAssignment, offer_id: int, campaign_id: int, size: int, each_minor: int, now: datetime
-) -> Shortfall | None:
-    """Take a run's whole need from the limits of its offer and campaign, or return what is missing (D-05).
+) -> list[Shortfall]:
+    """Take a run's whole need from the limits of its offer and campaign, or return all that is missing (D-05).
 
     It counts for the day of planning, whenever the chunks are done.
     """
@@ -258,7 +262,7 @@ def reserve(
     execute("SELECT id FROM offers_campaign WHERE id = %s FOR SHARE", [campaign_id])
     limits = lock(offer_ids=[offer_id], campaign_ids=[campaign_id])
     ledger = Ledger(limits, day_of(now, run.programme.zone), run.programme.currency)
-    short = _shortfall(ledger, offer_id, campaign_id, size, each_minor)
+    short = _shortfalls(ledger, offer_id, campaign_id, size, each_minor)
     if short or not limits or not size:
         return short
     ledger.take(offer_id=offer_id, campaign_id=campaign_id, exposure_minor=each_minor, n=size)
@@ -266,7 +270,7 @@ def reserve(
     LimitReservation.objects.bulk_create(
         LimitReservation(limit=limit, run=run, size=size, exposure_minor=each_minor, day=ledger.day) for limit in limits
     )
-    return None
+    return []
 
 
 # Counts each of a run's audience in the order of members; who is full already is left alone, and shows by the number.
@@ -315,14 +319,14 @@ COUNT_LEFT_OUT = f"""
 """
 
 
-def reserve_again(*, run: MassAssignment, given: int, now: datetime) -> Shortfall | None:
-    """Take back for a run that goes on what it gave back when it ended, or return what is missing. (S4-28)
+def reserve_again(*, run: MassAssignment, given: int, now: datetime) -> list[Shortfall]:
+    """Take back for a run that goes on what it gave back when it ended, or return all that is missing. (S4-28)
 
     The run is locked. With somebody whom the campaign gave its most meanwhile, nothing goes on: her chunk could not
     tell, and would give her one too many.
     """
     if run.campaign_id is None or not run.eligible:
-        return None
+        return []
     execute("SELECT id FROM offers_configoffer WHERE id = %s FOR SHARE", [run.config_offer_id])
     execute("SELECT id FROM offers_campaign WHERE id = %s FOR SHARE", [run.campaign_id])
     per_member = Limit.objects.filter(campaign_id=run.campaign_id).values_list("per_member", flat=True).first()
@@ -334,9 +338,9 @@ def reserve_again(*, run: MassAssignment, given: int, now: datetime) -> Shortfal
     limits = lock(offer_ids=[run.config_offer_id], campaign_ids=[run.campaign_id])
     size = run.eligible - given
     if full:
-        return Shortfall(Refusal("cap_reached", Reason("campaign_per_member"), full), size)
+        return [Shortfall("cap_reached", "campaign_per_member", size, full, run.programme.currency)]
     ledger = Ledger(limits, day_of(now, run.programme.zone), run.programme.currency)
-    short = _shortfall(ledger, run.config_offer_id, run.campaign_id, size, run.exposure_minor)
+    short = _shortfalls(ledger, run.config_offer_id, run.campaign_id, size, run.exposure_minor)
     if short or not limits or not size:
         return short
     ledger.take(offer_id=run.config_offer_id, campaign_id=run.campaign_id, exposure_minor=run.exposure_minor, n=size)
@@ -352,7 +356,7 @@ def reserve_again(*, run: MassAssignment, given: int, now: datetime) -> Shortfal
                 "released_at": None,
             },
         )
-    return None
+    return []
 
 
 def release(*, run: MassAssignment, given: int, now: datetime) -> None:

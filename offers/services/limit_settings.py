@@ -1,4 +1,4 @@
-"""Setting the limits of an offer or a campaign, and whom an offer is for.
+"""Setting the limits of an offer or a campaign.
 
 A limit counts what was given before it, so it begins with one reading of the assignments, during which nobody writes
 any; changing its numbers later costs nothing.
@@ -17,7 +17,7 @@ from loyalty.database import execute, in_transaction, rows
 from loyalty.errors import Conflict, InvalidInput
 from loyalty.models import ApiClient, User
 from loyalty.services import audit
-from offers.models import Audience, Campaign, ConfigOffer, Limit, LimitReservation, MemberCount, Targeting
+from offers.models import Audience, Campaign, ConfigOffer, Limit, LimitReservation, MemberCount
 from offers.models.limit import day_of
 from offers.services import module
 from offers.services.problem import problem
@@ -129,45 +129,6 @@ def put(
             MemberCount.objects.filter(campaign_id=owner.pk).delete()
         _tell(owner, old, new, actor, api_client)
         return limit
-
-    return in_transaction(work)
-
-
-def put_eligibility(
-    *, offer: ConfigOffer, targeting: Targeting | None, actor: User | None, api_client: ApiClient | None = None
-) -> ConfigOffer:
-    """Ask from now on that members are in this audience, as it is now; None asks nothing. (S0-02)
-
-    Later versions of the audience count when it is chosen again. Raises InvalidInput for an offer for everyone or
-    another programme's audience, OffersModuleOff.
-    """
-    module.require(programme=offer.programme)
-    found = []
-    if targeting is not None and offer.audience == Audience.EVERYONE:
-        message = _("An offer for everyone is never assigned, so it has nobody to choose from.")
-        found.append(problem("eligibility", "offer_is_for_everyone", message))
-    if targeting is not None and (targeting.programme_id != offer.programme_id or targeting.current_version is None):
-        found.append(problem("eligibility", "unknown_targeting", _("There is no such audience.")))
-    if found:
-        raise InvalidInput(found[0]["message"], problems=found)
-
-    def work() -> ConfigOffer:
-        locked = ConfigOffer.objects.select_for_update(no_key=True).get(pk=offer.pk)
-        version_id = targeting.current_version_id if targeting else None
-        if locked.eligibility_id == version_id:
-            return locked
-        data = {"targeting": targeting.pk if targeting else None, "version": [locked.eligibility_id, version_id]}
-        locked.eligibility_id = version_id
-        locked.save(update_fields=["eligibility", "updated_at"])
-        audit.record(
-            action="offer.eligibility_set",
-            actor=actor,
-            api_client=api_client,
-            programme=offer.programme,
-            target=locked,
-            data=data,
-        )
-        return locked
 
     return in_transaction(work)
 

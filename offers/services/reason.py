@@ -25,6 +25,7 @@ SENTENCES: dict[str, str | Promise] = {
     "missing_rule": _("The template “%(template)s” requires a value for “%(rule)s”."),
     "period_over": _("The period is already over: it ended at %(ended_at)s UTC."),
     "not_in_audience": _("The offer is only for members of “%(audience)s”, and she is not one."),
+    "conditions_not_met": _("The offer asks of its members: %(conditions)s. That does not hold for this one."),
     "audience_unreadable": _(
         "The audience “%(audience)s” speaks of what is no more. Mend it, then choose it for the offer again."
     ),

@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import Count, Min, QuerySet, Sum
 
 from offers.models import AudienceMember, CodeReservation, ConfigOffer, MassAssignment, MassAssignmentChunk
-from offers.services import limit, voucher_tape
+from offers.services import limit, shortfall, voucher_tape
 
 
 class Refused(Exception):
@@ -48,7 +48,7 @@ def reserve(
         run=run, offer_id=offer.pk, campaign_id=campaign_id, size=size, each_minor=each_minor, now=now
     )
     if missing:
-        raise Refused(missing.as_failure())
+        raise Refused(shortfall.failure(missing))
 
 
 def reserve_again(*, run: MassAssignment, chunks: QuerySet[MassAssignmentChunk], now: datetime) -> None:
@@ -76,7 +76,7 @@ def reserve_again(*, run: MassAssignment, chunks: QuerySet[MassAssignmentChunk],
         raise Refused({"code": "out_of_codes", "needed": needed, "short": short})
     missing = limit.reserve_again(run=run, given=_given(run), now=now)
     if missing:
-        raise Refused(missing.as_failure())
+        raise Refused(shortfall.failure(missing))
 
 
 # The reserved codes of members who were refused, or whose chunk was never done.

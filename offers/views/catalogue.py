@@ -18,7 +18,9 @@ from offers import rules
 from offers.forms.catalogue import CatalogueFilter, OfferForm
 from offers.models import Audience, ConfigOffer, FieldDefinition
 from offers.selectors import catalogue as selectors
+from offers.selectors import eligibility
 from offers.selectors import field as field_selectors
+from offers.selectors import limit as limits
 from offers.selectors import voucher as voucher_selectors
 from offers.services import catalogue
 from offers.views.access import staff
@@ -117,6 +119,9 @@ def offer(request: StaffRequest, pk: int) -> HttpResponse:
         "labels": field_selectors.labels(programme=programme, table=OFFERS),
         "assign_url": _assign_url(request, found),
         "history": selectors.history(offer=found),
+        "usage": limits.of(found, now=now),
+        "limit_history": limits.history(found, most=5),
+        "asked": eligibility.of(found),
     }
     return render(request, "offers/offer.html", context)
 
@@ -227,7 +232,9 @@ def suggestions(request: StaffRequest, kind: str) -> HttpResponse:
 
 
 def _found(request: StaffRequest, pk: int) -> ConfigOffer:
-    found = ConfigOffer.objects.select_related("current_revision", "voucher_bank").filter(programme=request.programme)
+    found = ConfigOffer.objects.select_related(
+        "current_revision", "voucher_bank", "programme", "eligibility__targeting__current_version"
+    ).filter(programme=request.programme)
     return get_object_or_404(found, pk=pk)
 
 

@@ -25,6 +25,7 @@ from offers.selectors import audience as audiences
 from offers.selectors import mass_assignment as selectors
 from offers.selectors import voucher as vouchers
 from offers.services import mass_assignment as service
+from offers.services import shortfall
 from offers.tasks import mass_assignment as tasks
 from offers.views.access import staff
 
@@ -174,10 +175,11 @@ def export_outcomes(request: StaffRequest, run_id: int) -> StreamingHttpResponse
         data={"outcome": outcome},
     )
     lines = (
-        [each.external_id, each.outcome, str(each.assignment_id or "")]
+        [each.external_id, each.outcome, str(each.assignment_id or ""), each.reason]
         for each in audiences.every(run=found, outcome=outcome)
     )
-    return csv_export.stream(name=f"run-{found.pk}-outcomes.csv", head=["member", "outcome", "assignment"], lines=lines)
+    head = ["member", "outcome", "assignment", "reason"]
+    return csv_export.stream(name=f"run-{found.pk}-outcomes.csv", head=head, lines=lines)
 
 
 def _context(run: MassAssignment) -> dict[str, Any]:
@@ -225,6 +227,8 @@ def _failure(run: MassAssignment, codes_left: int | None) -> dict[str, Any]:
         }
     if code == "planning_failed":
         return {"code": code, "attempts": failure.get("attempts", 0)}
+    if short := shortfall.of_failure(failure, currency=run.programme.currency):
+        return {"code": code, "limits": short}
     return {"code": code, "message": failure.get("message", ""), "problems": failure.get("problems", [])}
 
 

@@ -23,7 +23,9 @@ from offers import rules
 from offers import targeting as criteria_trees
 from offers.forms.mass_assignment import Draft
 from offers.models import TargetingVersion
+from offers.models.outcome import REASON_LABELS
 from offers.selectors import audience as audiences_of_runs
+from offers.selectors import limit as limits
 from offers.selectors import mass_assignment as selectors
 from offers.selectors import targeting as targetings
 from offers.selectors import voucher as vouchers
@@ -120,6 +122,7 @@ def preview(request: StaffRequest, run_id: int) -> HttpResponse:
         )
         context = {"found": found, "may_launch": request.user.has_perm("offers.launch_massassignment")}
         context |= {"excluded": _excluded(found), "why_not": _why_not(context)}
+        context |= _room(request, run.config_offer_id, run.campaign_id)
     except DomainError as error:
         context = {"refusal": error}
     return render(request, "offers/_run_preview.html", context)
@@ -204,14 +207,32 @@ def _dry_run(request: StaffRequest, draft: Draft) -> dict[str, Any]:
         )
     except DomainError as error:
         return context | {"refusal": error}
+    campaign = draft.options.cleaned_data["campaign"]
+    context |= _room(request, template.config_offer_id, campaign.pk if campaign else None)
     return context | {"excluded": _excluded(context["found"]), "why_not": _why_not(context)}
 
 
 def _excluded(found: audience.DryRun) -> list[dict[str, Any]]:
-    return [
-        {"code": code, "label": audiences_of_runs.COUNTED.get(code, code), "count": count}
-        for code, count in sorted(found.excluded.items())
-    ]
+    """Say who is left out and why; those who are not eligible by each reason."""
+    shown = []
+    for code, count in sorted(found.excluded.items()):
+        if code == "ineligible" and found.reasons:
+            shown += [
+                {"code": reason, "label": REASON_LABELS.get(reason, reason), "count": n}
+                for reason, n in sorted(found.reasons.items())
+            ]
+        else:
+            shown.append({"code": code, "label": audiences_of_runs.COUNTED.get(code, code), "count": count})
+    return shown
+
+
+def _room(request: StaffRequest, offer_id: int, campaign_id: int | None) -> dict[str, Any]:
+    """Return what limits leave, beside what the run needs, for who may see it."""
+    if not request.user.has_perm("offers.view_limit"):
+        return {}
+    return {
+        "room": limits.usages(programme=request.programme, offer_id=offer_id, campaign_id=campaign_id, now=clock.now())
+    }
 
 
 def _why_not(context: dict[str, Any]) -> str:
@@ -223,6 +244,8 @@ def _why_not(context: dict[str, Any]) -> str:
         return _("There is nobody to assign.")
     if found.codes_short:
         return ngettext("%(n)d code is short.", "%(n)d codes are short.", found.codes_short) % {"n": found.codes_short}
+    if found.limits:
+        return ngettext("A limit leaves too little.", "Limits leave too little.", len(found.limits))
     return ""
 
 

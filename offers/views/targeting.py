@@ -104,7 +104,9 @@ def create(request: StaffRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def edit(request: StaffRequest, pk: int) -> HttpResponse:
     """Show an audience in the builder, or save it: other criteria make a new version."""
-    found = Targeting.objects.select_related("current_version", "owner").filter(programme=_programme(request))
+    # Conditions of one offer are changed on that offer's page.
+    known = Targeting.objects.filter(programme=_programme(request), config_offer=None)
+    found = known.select_related("current_version", "owner")
     return _edit(request, get_object_or_404(found, pk=pk))
 
 
@@ -122,7 +124,7 @@ def _edit(request: StaffRequest, targeting: Targeting | None) -> HttpResponse:
             return render(request, "403.html", status=403)
         try:
             given = {name: request.POST.get(name, "") for name in ("name", "description")} | {
-                "criteria": _read(request)
+                "criteria": read_criteria(request)
             }
             saved = _save(request, programme, targeting, given)
         except DomainError as error:
@@ -160,7 +162,8 @@ def _next(request: StaffRequest, saved: Targeting) -> str:
     return reverse("offers:targeting", args=[saved.pk])
 
 
-def _read(request: StaffRequest) -> Any:
+def read_criteria(request: StaffRequest) -> Any:
+    """Return the tree that the builder sent. Raises InvalidInput where it is no JSON or holds nothing."""
     try:
         tree = orjson.loads(request.POST.get("criteria", ""))
     except orjson.JSONDecodeError as error:
@@ -178,7 +181,7 @@ def preview(request: StaffRequest) -> HttpResponse:
     """Say who is meant and about how many; what is wrong with the tree, if anything is."""
     programme, now = _programme(request), clock.now()
     try:
-        checked = selector.read(_read(request), programme=programme)
+        checked = selector.read(read_criteria(request), programme=programme)
     except InvalidInput as error:
         return render(request, "offers/_targeting_preview.html", {"problems": error.problems})
     context = {
@@ -194,7 +197,7 @@ def count(request: StaffRequest) -> HttpResponse:
     """Count exactly, and show some of the members meant (S4-26)."""
     programme, now = _programme(request), clock.now()
     try:
-        checked = selector.read(_read(request), programme=programme)
+        checked = selector.read(read_criteria(request), programme=programme)
     except InvalidInput as error:
         return render(request, "offers/_targeting_preview.html", {"problems": error.problems})
     context = {
@@ -218,7 +221,7 @@ def values(request: StaffRequest) -> HttpResponse:
 @require_POST
 def archive(request: StaffRequest, pk: int) -> HttpResponse:
     """Take an audience out of use; runs keep the version they were launched with."""
-    targeting = get_object_or_404(Targeting, pk=pk, programme=_programme(request))
+    targeting = get_object_or_404(Targeting, pk=pk, programme=_programme(request), config_offer=None)
     service.archive(targeting=targeting, actor=request.user, now=clock.now())
     toasts.say(request, _("“%(name)s” is archived.") % {"name": targeting.name})
     return redirect("offers:targetings")

@@ -9,6 +9,7 @@ from django.utils import timezone
 from loyalty.models import OutboxEvent, Programme
 from loyalty.services import audit
 from offers.models import AssignmentEvent, DoorEntry, FieldDefinition, MassAssignment, Redemption, Source
+from offers.services import eligibility_settings
 from tests.factories import (
     ApiClientFactory,
     AttributeDefinitionFactory,
@@ -26,6 +27,7 @@ from tests.factories import (
     TargetingFactory,
     give,
     import_codes,
+    limit_of,
 )
 
 
@@ -60,6 +62,9 @@ class World:
             "/offers/vouchers/pk": self["bank"].pk,
             "batch_id": self["batch"].pk,
             "/targetings/pk": self["targeting"].pk,
+            "/offers/campaigns/pk": self["campaign"].pk,
+            "/offers/audiences/pk": self["targeting"].pk,
+            "/api/v1/campaigns/key": self["campaign"].external_id,
             "/runs/pk": self["run"].pk,
             "targeting_id": self["targeting"].pk,
             "run_id": self["run"].pk,
@@ -92,6 +97,13 @@ def plant(mark: str) -> World:
         template=template,
         targeting_version=targeting.current_version,
         campaign=campaign,
+    )
+    limit_of(campaign, cap=5, per_member=2)
+    limit_of(offer, cap=5)
+    eligibility_settings.put_conditions(
+        offer=offer,
+        criteria={"op": "and", "items": [{"field": "member.city", "is": "equals", "value": mark}]},
+        actor=None,
     )
     assignment = give(member, template, campaign_id=campaign.pk, reference=f"{mark}-1")
     purchase = PurchaseFactory(member=member, store=store, external_id=f"{mark}-1")

@@ -133,6 +133,8 @@ def test_the_dry_run_shows_the_shortfall_and_writes_nothing(api, coffee, everyon
         "codes_left": 2,
         "codes_short": 1,
         "exposure_minor": 0,
+        "reasons": {},
+        "limits": [],
     }
     assert not MassAssignment.objects.exists()
 

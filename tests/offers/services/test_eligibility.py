@@ -7,7 +7,7 @@ from loyalty import clock
 from loyalty.errors import InvalidInput
 from loyalty.models import AuditEvent
 from offers.models import Assignment, AudienceMember, Source
-from offers.services import assignment, audience, door, execution, limit_settings, mass_assignment, targeting
+from offers.services import assignment, audience, door, eligibility_settings, execution, mass_assignment, targeting
 from offers.services.assignment import Grant
 from tests.factories import (
     AttributeDefinitionFactory,
@@ -39,7 +39,7 @@ def asking(programme, criteria, **offer):
     """An offer that is only for whom the criteria mean."""
     made = ConfigOfferFactory(programme=programme, **offer)
     wanted = TargetingFactory(programme=programme, name=f"Wanted {made.pk}", criteria=criteria)
-    return limit_settings.put_eligibility(offer=made, targeting=wanted, actor=None)
+    return eligibility_settings.put(offer=made, targeting=wanted, actor=None)
 
 
 def assign(programme, offers, members):
@@ -139,18 +139,18 @@ def test_s4_26_an_offer_keeps_the_audience_as_it_was_when_it_was_chosen(programm
     robin = UserFactory()
     offer = ConfigOfferFactory(programme=programme)
     wanted = TargetingFactory(programme=programme, criteria=comparison("member.city", "Columbus"))
-    limit_settings.put_eligibility(offer=offer, targeting=wanted, actor=robin)
+    eligibility_settings.put(offer=offer, targeting=wanted, actor=robin)
     targeting.update(targeting=wanted, actor=None, criteria=comparison("member.city", "Dayton"))
     member = MemberFactory(programme=programme, city="Dayton")
     assert codes(assign(programme, [offer], [member])) == ["ineligible"]
     wanted.refresh_from_db()
-    limit_settings.put_eligibility(offer=offer, targeting=wanted, actor=robin)
+    eligibility_settings.put(offer=offer, targeting=wanted, actor=robin)
     assert codes(assign(programme, [offer], [member])) == ["assigned"]
-    limit_settings.put_eligibility(offer=offer, targeting=None, actor=robin)
+    eligibility_settings.put(offer=offer, targeting=None, actor=robin)
     assert codes(assign(programme, [offer], [MemberFactory(programme=programme, city="Lima")])) == ["assigned"]
     assert AuditEvent.objects.filter(action="offer.eligibility_set", user=robin).count() == 3
     with pytest.raises(InvalidInput):
-        limit_settings.put_eligibility(offer=offer, targeting=TargetingFactory(), actor=robin)
+        eligibility_settings.put(offer=offer, targeting=TargetingFactory(), actor=robin)
 
 
 def test_s0_02_an_audience_that_speaks_of_what_is_no_more_closes_its_offer_and_no_other(programme):

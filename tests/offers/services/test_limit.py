@@ -182,7 +182,7 @@ def test_d_05_s4_28_a_run_that_a_limit_has_too_little_for_assigns_nobody(program
         programme=programme, template=run.template, criteria=run.targeting_version.criteria, terms={}, campaign=None,
         now=clock.now(),
     )  # fmt: skip
-    assert (told.limit.refusal.code, told.limit.needed, told.limit.refusal.short) == ("cap_reached", 5, 2)
+    assert [(each.code, each.needed, each.short) for each in told.limits] == [("cap_reached", 5, 2)]
     execution.run_to_end(run_id=run.pk, clock=clock.now)
     run.refresh_from_db()
     assert run.state == "failed"

@@ -57,9 +57,9 @@ def test_outcomes_are_exported_without_formulas_and_the_export_is_audited(progra
     run = done(a_run(coffee.templates.get(), TargetingFactory(programme=programme)))
     answer = sign_in(programme).get(reverse("offers:run_outcomes_export", args=[run.pk]))
     lines = list(csv.reader(io.StringIO(b"".join(answer.streaming_content).decode("utf-8-sig"))))
-    assert lines[0] == ["member", "outcome", "assignment"]
-    assert lines[1] == ["'=1+1", "assigned", str(Assignment.objects.get().pk)]
-    assert lines[2] == ["M-2", "member_inactive", ""]
+    assert lines[0] == ["member", "outcome", "assignment", "reason"]
+    assert lines[1] == ["'=1+1", "assigned", str(Assignment.objects.get().pk), ""]
+    assert lines[2] == ["M-2", "member_inactive", "", ""]
     assert AuditEvent.objects.filter(action="mass_assignment.exported").count() == 1
 
 

@@ -1,0 +1,63 @@
+"""The limits of an offer and of a campaign: what is set, used and left, and setting them (D-05, B-14)."""
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+
+from loyalty import clock, toasts
+from loyalty.errors import DomainError
+from loyalty.staff import StaffRequest
+from offers.forms.limit import LimitForm
+from offers.models import Audience, Campaign, ConfigOffer, Limit
+from offers.selectors import campaign as campaigns
+from offers.selectors import limit as selectors
+from offers.services import limit_settings
+from offers.views.access import staff
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@staff("offers.view_configoffer", "offers.set_limits")
+def of_offer(request: StaffRequest, pk: int) -> HttpResponse:
+    """Show and set the limits of an offer."""
+    found = ConfigOffer.objects.select_related("programme").filter(programme=request.programme)
+    owner = get_object_or_404(found.filter(audience=Audience.PERSONALIZED), pk=pk)
+    return _form(request, owner, page=reverse("offers:offer", args=[pk]))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@staff("offers.view_campaign", "offers.set_limits")
+def of_campaign(request: StaffRequest, pk: int) -> HttpResponse:
+    """Show and set the limits of a campaign."""
+    owner = get_object_or_404(campaigns.campaigns(programme=request.programme), pk=pk)
+    return _form(request, owner, page=reverse("offers:campaign", args=[pk]))
+
+
+def _form(request: StaffRequest, owner: ConfigOffer | Campaign, *, page: str) -> HttpResponse:
+    key = "config_offer" if isinstance(owner, ConfigOffer) else "campaign"
+    limit = Limit.objects.filter(**{key: owner}).first()
+    form = LimitForm(request.POST if request.method == "POST" else None, owner=owner, limit=limit)
+    status = 200
+    if request.method == "POST":
+        status = 422
+        if form.is_valid():
+            try:
+                limit_settings.put(owner=owner, values=form.values(), actor=request.user, now=clock.now())
+            except DomainError as error:
+                status = error.status
+                form.add_problems(error.problems or [{"field": "", "message": error.message}])
+            else:
+                toasts.say(request, _("Saved. The limits are in force."))
+                return redirect(page)
+    context: dict[str, Any] = {
+        "owner": owner,
+        "is_offer": isinstance(owner, ConfigOffer),
+        "page": page,
+        "form": form,
+        "usage": selectors.of(owner, now=clock.now()),
+        "limit_history": selectors.history(owner),
+    }
+    return render(request, "offers/limits.html", context, status=status)

@@ -1,0 +1,157 @@
+"""The limits of offers and campaigns on their pages, and setting them (D-05, B-14, S4-41)."""
+
+import pytest
+from django.urls import reverse
+
+from loyalty import clock
+from loyalty.models import AuditEvent
+from offers.models import Limit
+from offers.selectors import limit as selectors
+from offers.services import limit_settings
+from tests.factories import (
+    CampaignFactory,
+    ConfigOfferFactory,
+    DraftOfferFactory,
+    MemberFactory,
+    ProgrammeFactory,
+    UserFactory,
+    give,
+    limit_of,
+)
+from tests.offers.views.marketer import sign_in, words
+
+pytestmark = pytest.mark.django_db
+TWO_EUROS = {"benefit": {"type": "amount", "size": 200}}
+EMPTY = {"cap": "", "daily_cap": "", "budget": "", "daily_budget": "", "is_budget_hard": "true"}
+
+
+@pytest.fixture
+def coffee(programme):
+    return ConfigOfferFactory(programme=programme, name="Coffee", terms=TWO_EUROS)
+
+
+def limits_of(owner):
+    name = "offers:campaign_limits" if hasattr(owner, "is_of_run") else "offers:offer_limits"
+    return reverse(name, args=[owner.pk])
+
+
+def test_d_05_a_marketer_limits_an_offer_and_sees_what_is_used_and_left(programme, coffee):
+    """D-05, B-14: money typed in euros; the offer's page shows each limit with what was given and is left."""
+    client = sign_in(programme)
+    for member in MemberFactory.create_batch(3, programme=programme):
+        give(member, coffee)
+    answer = client.post(
+        limits_of(coffee), EMPTY | {"cap": "1200", "daily_cap": "4", "budget": "50.00", "is_budget_hard": "false"}
+    )
+    assert answer.status_code == 302
+    assert answer["Location"] == reverse("offers:offer", args=[coffee.pk])
+    limit = Limit.objects.get(config_offer=coffee)
+    assert (limit.cap, limit.daily_cap, limit.budget_minor, limit.is_budget_hard) == (1200, 4, 5_000, False)
+    page = words(client.get(answer["Location"]))
+    for said in ("3 of 1,200", "1,197 left", "3 of 4 today", "6.00 € of 50.00 €", "44.00 € left", "warn, and go on"):
+        assert said in page, said
+    # Who changed what, in words.
+    assert "Assignments in all: <del>none</del> → <ins>1,200</ins>" in page
+    assert "Budget in all: <del>none</del> → <ins>50.00 €</ins>" in page
+    event = AuditEvent.objects.get(action="offer.limits_set")
+    assert event.user.groups.get().name == "marketer"
+
+
+def test_d_05_a_campaign_has_a_page_with_its_limits_and_its_runs(programme, coffee):
+    """D-05, D-01: per member as well; what is used up says so."""
+    client, autumn = sign_in(programme), CampaignFactory(programme=programme, name="Autumn")
+    assert "Nothing is limited" in words(client.get(reverse("offers:campaign", args=[autumn.pk])))
+    answer = client.post(limits_of(autumn), EMPTY | {"cap": "1", "per_member": "1"})
+    assert answer["Location"] == reverse("offers:campaign", args=[autumn.pk])
+    give(MemberFactory(programme=programme), coffee, campaign_id=autumn.pk)
+    page = words(client.get(answer["Location"]))
+    for said in ("1 of 1", "used up", "nothing left", "at most 1 offer of this campaign"):
+        assert said in page, said
+    assert "limited, 1 given" in words(client.get(reverse("offers:campaigns")))
+    assert client.post(limits_of(autumn), EMPTY | {"per_member": ""}).status_code == 302
+    assert not Limit.objects.exists()
+
+
+def test_d_05_every_problem_of_a_limit_is_named_at_its_field_and_nothing_is_set(programme, coffee):
+    """D-05, DESIGN 10: all at once, in words, and what was typed stays."""
+    client, autumn = sign_in(programme), CampaignFactory(programme=programme)
+    given = {"cap": "-1", "daily_cap": "many", "budget": "1.005", "daily_budget": "x", "is_budget_hard": ""}
+    answer = client.post(limits_of(coffee), given)
+    assert answer.status_code == 422
+    form = answer.context["form"]
+    assert set(form.errors) == set(given)
+    assert form.errors["budget"] == ["EUR has 2 digits after the point."]
+    assert 'value="many"' in words(answer)
+    # What only the service knows comes to its field as well.
+    answer = client.post(limits_of(coffee), EMPTY | {"cap": str(2**31), "budget": str(10**13 + 1)})
+    assert set(answer.context["form"].errors) == {"cap", "budget"}
+    answer = client.post(limits_of(autumn), EMPTY | {"per_member": "0"})
+    assert set(answer.context["form"].errors) == {"per_member"}
+    assert not Limit.objects.exists()
+
+
+def test_d_05_setting_limits_while_assignments_are_written_without_a_pause_says_so(programme, coffee, monkeypatch):
+    """D-05: a conflict, not a crash; the form keeps what was typed."""
+
+    def busy(**_values):
+        raise limit_settings.Busy("Offers are being assigned without a pause. Try again.")
+
+    monkeypatch.setattr(limit_settings, "put", busy)
+    answer = sign_in(programme).post(limits_of(coffee), EMPTY | {"cap": "5"})
+    assert answer.status_code == 409
+    assert "Offers are being assigned without a pause." in words(answer)
+    assert 'value="5"' in words(answer)
+
+
+def test_d_05_limits_have_a_permission_of_their_own(programme, coffee):
+    """D-05, A2: an agent sees neither figures nor form; a marketer of another programme finds nothing."""
+    limit_of(coffee, cap=7)
+    agent = sign_in(programme, "support agent")
+    page = words(agent.get(reverse("offers:offer", args=[coffee.pk])))
+    assert "0 of 7" not in page
+    assert limits_of(coffee) not in page
+    limit_of(CampaignFactory(programme=programme, name="Spring"), cap=7)
+    assert "0 given" not in words(agent.get(reverse("offers:campaigns")))
+    assert agent.post(limits_of(coffee), EMPTY | {"cap": "9"}).status_code == 403
+    stranger = sign_in(ProgrammeFactory())
+    assert stranger.get(limits_of(coffee)).status_code == 404
+    assert stranger.get(limits_of(CampaignFactory(programme=programme))).status_code == 404
+    assert stranger.get(reverse("offers:campaign", args=[CampaignFactory(programme=programme).pk])).status_code == 404
+    everyone = DraftOfferFactory(programme=programme, audience="everyone")
+    marketer = sign_in(programme)
+    assert marketer.get(limits_of(everyone)).status_code == 404
+    # A run's own campaign is nobody's to limit.
+    of_run = CampaignFactory(programme=programme, is_of_run=True)
+    assert marketer.get(limits_of(of_run)).status_code == 404
+    assert of_run.name not in words(marketer.get(reverse("offers:campaigns")))
+    assert Limit.objects.get(config_offer=coffee).cap == 7
+
+
+def test_b_14_a_soft_budget_that_is_overdrawn_warns_on_the_page(programme, coffee):
+    """B-14, D-05: since when, by how much, and what to do."""
+    limit_of(coffee, budget_minor=300, is_budget_hard=False)
+    for member in MemberFactory.create_batch(2, programme=programme):
+        give(member, coffee)
+    page = words(sign_in(programme).get(reverse("offers:offer", args=[coffee.pk])))
+    for said in ("The budget is overdrawn since", "1.00 € over", "Raise it, or let it stop."):
+        assert said in page, said
+
+
+def test_d_05_the_usage_of_limits_costs_the_same_queries_however_much_was_given(
+    programme, coffee, django_assert_num_queries
+):
+    """D-05: two queries, never a count of assignments."""
+    limit_of(coffee, cap=7)
+    for member in MemberFactory.create_batch(3, programme=programme):
+        give(member, coffee)
+    coffee = type(coffee).objects.select_related("programme").get(pk=coffee.pk)
+    now = clock.now()
+    with django_assert_num_queries(2):
+        usage = selectors.of(coffee, now=now)
+    assert [(line.name, line.used, line.left) for line in usage.lines] == [("cap", 3, 4)]
+
+
+def test_d_05_an_administrator_has_it_too(programme, coffee):
+    client = sign_in(programme, "administrator")
+    assert client.post(limits_of(coffee), EMPTY | {"cap": "3"}).status_code == 302
+    assert UserFactory(role="administrator", programmes=[programme]).has_perm("offers.set_eligibility")
