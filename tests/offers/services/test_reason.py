@@ -115,6 +115,7 @@ def test_every_reason_says_itself_from_its_code_and_parameters():
         "state": "draft",
         "template": "Standard",
         "audience": "Locals",
+        "conditions": "City is Lyon",
         "version": 2,
         "limit": 3,
         "given": 3,
