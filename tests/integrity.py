@@ -34,4 +34,5 @@ def whole_at_the_end(request: pytest.FixtureRequest, record_property: Callable[[
     if has_database:
         broken = examine()
         record_property("violations", sum(violations for violations, _ in broken.values()))
-        assert not broken
+        if broken:
+            raise AssertionError(f"Broken invariants: {broken}")

@@ -145,19 +145,27 @@ CHECKS = [
     ),
     Check(
         "run_reserved_miscounted",
-        "A planned run that needs codes reserved one for each member to assign; another one none.",
+        "A planned run that needs codes reserved one for each member to assign, none twice; another one none.",
+        # What is reserved for the chunks that are tried again was released when the run ended, all at one moment.
         f"""
         SELECT run.id
           FROM offers_massassignment AS run
-          LEFT JOIN offers_codereservation AS reservation ON reservation.run_id = run.id
+          LEFT JOIN LATERAL (
+                SELECT range_agg(at_a_time.ordinals) AS ordinals,
+                       bool_or(at_a_time.size <> (SELECT sum(upper(part) - lower(part)) FROM unnest(at_a_time.ordinals)
+                                                  AS part)) AS is_twice
+                  FROM (SELECT range_agg(int8range(first_ordinal, first_ordinal + size)) AS ordinals, sum(size) AS size
+                          FROM offers_codereservation WHERE run_id = run.id GROUP BY released_at) AS at_a_time
+               ) AS reserved ON true
          WHERE run.planned_at IS NOT NULL AND {of("run.programme_id")}
-         GROUP BY run.id
-        HAVING coalesce(sum(reservation.size), 0) <> CASE WHEN run.require_vouchers THEN run.eligible ELSE 0 END
+           AND (reserved.is_twice OR coalesce(reserved.ordinals, '{{}}') <>
+                CASE WHEN run.require_vouchers AND run.eligible > 0
+                     THEN int8multirange(int8range(0, run.eligible)) ELSE '{{}}'::int8multirange END)
         """,
     ),
     Check(
         "run_assignment_without_code",
-        "Who was assigned by a run with codes has one, until it is revoked.",
+        "Who was assigned by a run with codes has one, until it is revoked or closed.",
         f"""
         SELECT assignment.id
           FROM offers_massassignment AS run
@@ -165,6 +173,7 @@ CHECKS = [
          WHERE run.require_vouchers
            AND assignment.voucher_code_id IS NULL
            AND assignment.revoked_at IS NULL
+           AND assignment.closed_at IS NULL
            AND {of("run.programme_id")}
         """,
     ),

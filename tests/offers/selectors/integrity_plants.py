@@ -68,7 +68,7 @@ PLANTS = {
     ),
     "a position reserved twice": (
         "INSERT INTO offers_codereservation (run_id, segment_id, first_position, first_ordinal, size, released_at) "
-        "SELECT run_id, segment_id, first_position, first_ordinal, 1, now() FROM offers_codereservation LIMIT 1",
+        "SELECT run_id, segment_id, first_position, first_ordinal, 1, released_at FROM offers_codereservation LIMIT 1",
         {"reservations_overlap", "run_reserved_miscounted"},
     ),
     "a reserved code given by a desk": (

@@ -20,8 +20,9 @@ from loyalty.services import outbox
 from offers.models import Assignment, MassAssignment, Redemption, Source, VoucherCode
 from offers.selectors import integrity
 from offers.selectors.integrity import relation
-from offers.services import assignment_verbs, door, execution, revocation
+from offers.services import assignment_verbs, closing, door, execution, revocation
 from offers.services.assignment import Grant
+from offers.services.verb import By
 from tests.factories import (
     CampaignFactory,
     ConfigOfferFactory,
@@ -122,6 +123,15 @@ def test_a_sound_database_is_whole(world):
     """Issue 3: nothing is found, in all programmes or in one."""
     assert MassAssignment.objects.get().eligible == 8
     assert VoucherCode.objects.count() == 35
+    assert found() == {}
+
+
+def test_what_a_run_gave_and_staff_closed_is_whole(world):
+    """D-10: a code that nobody saw goes back when its assignment is closed, and is not missing there."""
+    run = MassAssignment.objects.get()
+    held = Assignment.objects.filter(run=run, revoked_at__isnull=True, exposed_at__isnull=True).first()
+    closing.close(programme=run.programme, assignment_id=held.pk, reason="asked", by=By(), now=clock.now())
+    assert Assignment.objects.get(pk=held.pk).voucher_code is None
     assert found() == {}
 
 

@@ -18,6 +18,7 @@ from tests.factories import (
     import_codes,
     plan_run,
 )
+from tests.integrity import assert_whole
 
 pytestmark = pytest.mark.django_db
 State = MassAssignment.State
@@ -75,6 +76,7 @@ def test_s4_28_their_codes_are_reserved_again_and_none_is_lost_or_given_twice():
     execution.run_to_end(run_id=run.pk, clock=clock.now)
     given = set(Assignment.objects.values_list("voucher_code", flat=True))
     assert (len(given), left(run), VoucherCode.objects.count()) == (10, 2, 12)
+    assert_whole()
 
 
 def test_a_retry_that_fails_again_gives_its_codes_back_and_may_be_tried_once_more():
@@ -90,6 +92,7 @@ def test_a_retry_that_fails_again_gives_its_codes_back_and_may_be_tried_once_mor
     mass_assignment.retry(run=run, actor=None, now=clock.now())
     assert execution.run_to_end(run_id=run.pk, clock=clock.now).state == State.FINISHED
     assert len(set(Assignment.objects.values_list("voucher_code", flat=True))) == 10
+    assert_whole()
 
 
 def test_s4_28_with_too_few_codes_a_retry_changes_nothing():
