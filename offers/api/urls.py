@@ -4,6 +4,7 @@ from django.urls import path
 
 from offers.api import (
     assignment,
+    assignment_bulk,
     assignment_verbs,
     catalogue,
     eligibility,
@@ -52,6 +53,7 @@ urlpatterns = [
     ),
     path("voucher-banks/<path:key>/codes", voucher.VoucherCodes.as_view(), name="voucher-codes"),
     path("assignments", assignment.Assignments.as_view(), name="assignments"),
+    path("assignments/bulk", assignment_bulk.BulkAssignments.as_view(), name="bulk-assignments"),
     path("assignments/synchronize", synchronization.SynchronizeAssignments.as_view(), name="synchronize-assignments"),
     path("assignments/look-up-code", synchronization.LookUpCode.as_view(), name="look-up-code"),
     path("assignments/<uuid:assignment_id>/revoke", assignment_verbs.RevokeAssignment.as_view(), name="revoke"),

@@ -1,5 +1,7 @@
 """Campaigns as staff and machines see them: those that a run made for itself are left out (D-01)."""
 
+from collections.abc import Collection
+
 from django.db.models import Q, QuerySet
 
 from loyalty.errors import NotFound
@@ -27,6 +29,13 @@ def find(*, programme: Programme, external_id: str) -> Campaign:
     if found is None:
         raise CampaignNotFound(f"There is no campaign “{external_id}”.", external_id=external_id)
     return found
+
+
+def ids_by_external_id(*, programme: Programme, external_ids: Collection[str]) -> dict[str, int]:
+    """Return the ids of those campaigns that the programme knows."""
+    if not external_ids:
+        return {}
+    return dict(campaigns(programme=programme).filter(external_id__in=external_ids).values_list("external_id", "pk"))
 
 
 def runs(*, campaign: Campaign, most: int = 20) -> QuerySet[MassAssignment]:

@@ -1,5 +1,7 @@
 """Finding offer templates."""
 
+from collections.abc import Collection
+
 from django.db.models import Q, QuerySet
 
 from loyalty.errors import NotFound
@@ -56,3 +58,28 @@ def offers_to_choose(*, programme: Programme) -> QuerySet[ConfigOffer]:
 def uses(*, template: OfferTemplate) -> int:
     """Return how many mass assignments were made with the template."""
     return template.mass_assignments.count()
+
+
+def ids_by_name(
+    *, programme: Programme, external_ids: Collection[str], offers: Collection[str]
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Return template ids by their own external id, and those of offers' default templates by what names the offer.
+
+    An offer is named by its reference or its external id; the reference wins. Two queries, whatever is named. (D-11)
+    """
+    known = OfferTemplate.objects.filter(programme=programme)
+    own = {}
+    if external_ids:
+        found = known.filter(external_id__in=external_ids).values_list("external_id", "pk")
+        own = {name: pk for name, pk in found if name is not None}
+    by_reference: dict[str, int] = {}
+    by_external_id: dict[str, int] = {}
+    if offers:
+        named = Q(config_offer__offer_reference__in=offers) | Q(config_offer__external_id__in=offers)
+        for pk, reference, external_id in known.filter(named, is_default=True).values_list(
+            "pk", "config_offer__offer_reference", "config_offer__external_id"
+        ):
+            by_reference[reference] = pk
+            if external_id is not None:
+                by_external_id[external_id] = pk
+    return own, by_external_id | by_reference

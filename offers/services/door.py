@@ -39,6 +39,10 @@ REMEMBER = """
 """
 
 
+# The constraint that lets each reference be answered once.
+ONCE = "a_reference_is_answered_once_per_door"
+
+
 class ReferenceReused(Conflict):
     """The reference was answered for another grant: that answer would be wrong for this one."""
 
@@ -88,7 +92,7 @@ def grant(
     if not reference:
         raise ValueError("A grant through a door carries a reference.")
 
-    asked = _digest(grant)
+    asked = digest(grant)
     key = {"programme_id": programme.pk, "door": int(door), "instance": instance, "reference": reference}
 
     def work() -> Answer:
@@ -114,7 +118,7 @@ def grant(
     try:
         return in_transaction(work)
     except IntegrityError as error:
-        if not is_violation(error, "a_reference_is_answered_once_per_door"):
+        if not is_violation(error, ONCE):
             raise
         # The same request twice at once, and the other one was first: ours is undone, and its answer stands.
         return in_transaction(work)
@@ -127,14 +131,14 @@ def _replayed(member_id: int | None, answer: str, *, reference: str, asked: str)
             _("The reference “%(reference)s” stands for another grant already. Send this one under a new one.")
             % {"reference": reference}
         )
-    return Answer(_read(member_id, remembered), is_replayed=True)
+    return Answer(read(member_id, remembered), is_replayed=True)
 
 
 def _json(value: Mapping[str, Any]) -> str:
     return orjson.dumps(value).decode()
 
 
-def _digest(grant: Grant) -> str:
+def digest(grant: Grant) -> str:
     """Return what tells this grant from another one; how its values are ordered does not."""
     asked = [
         grant.member_id,
@@ -149,7 +153,8 @@ def _digest(grant: Grant) -> str:
     return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def _read(member_id: int | None, answer: Mapping[str, Any]) -> Outcome:
+def read(member_id: int | None, answer: Mapping[str, Any]) -> Outcome:
+    """Return the outcome that a door kept."""
     reasons = [reason.read(stored) for stored in answer.get("reasons", [])]
     found = answer.get("assignment")
     return Outcome(answer["outcome"], UUID(found) if found else None, member_id, reasons)

@@ -109,25 +109,34 @@ def taken(name: str) -> str:
     return _("There is a field “%(name)s” already. Choose another name.") % {"name": name}
 
 
+def known(*, programme: Programme, table: str) -> dict[str, FieldDefinition]:
+    """Return the own fields of a table by name: for whoever checks many things against them."""
+    found = FieldDefinition.objects.filter(programme=programme, table=table, is_default=False)
+    return {field.name: field for field in found}
+
+
 def check(
-    *, programme: Programme, table: str, values: Mapping[str, Any]
+    *,
+    programme: Programme,
+    table: str,
+    values: Mapping[str, Any],
+    fields: Mapping[str, FieldDefinition] | None = None,
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Return the values as they are stored, and the problems of those that are not acceptable.
 
     Null and empty text leave a field out. Only own fields may be given: default ones have columns of their own.
+    Without `fields` (see `known`) the database is asked for them.
     """
     if not isinstance(values, Mapping):
         return {}, [describe("fields", "not_an_object", _("Give the extra fields as an object keyed by name."))]
     if not values:
         return {}, []
-    known = {
-        field.name: field
-        for field in FieldDefinition.objects.filter(programme=programme, table=table, is_default=False)
-    }
+    if fields is None:
+        fields = known(programme=programme, table=table)
     stored: dict[str, Any] = {}
     problems: list[dict[str, Any]] = []
     for name, value in values.items():
-        field = known.get(name)
+        field = fields.get(name)
         if field is None:
             message = _("There is no extra field “%(name)s”. Add it to the table first.") % {"name": name}
             problems.append(describe(f"fields.{name}", "unknown_field", message))

@@ -67,7 +67,7 @@ def undo(*, programme: Programme, assignment_id: UUID, by: By, now: datetime) ->
         # By the member, because that is how entries are indexed.
         member = Assignment.objects.of_programme(programme).filter(pk=assignment_id).values("member_id")
         entries = DoorEntry.objects.filter(
-            programme=programme, door=by.source or Source.SUPPORT, assignment_id=assignment_id, member__in=member
+            programme=programme, door__in=_doors(by), assignment_id=assignment_id, member__in=member
         )
         if by.actor is not None:
             entries = entries.filter(actor=by.actor)
@@ -81,6 +81,11 @@ def undo(*, programme: Programme, assignment_id: UUID, by: By, now: datetime) ->
         return _take_back(programme, assignment_id, "undone", "undone", by, now)
 
     return in_transaction(work)
+
+
+def _doors(by: By) -> list[Source]:
+    """Return the doors that are hers: an API client's grants in sets are its own as well (S0-36)."""
+    return [Source.API, Source.BULK_PRODUCER] if by.source == Source.API else [by.source or Source.SUPPORT]
 
 
 def _take_back(

@@ -1,0 +1,104 @@
+"""Sets of grants from an outside bulk producer, each grant with the door's memory of its reference (S0-36).
+
+As `door`, for many at once: one look at what was answered before, one `assign` for the rest, one insert of what was
+answered now. The number of statements does not depend on the number of grants.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from django.db import IntegrityError
+
+from loyalty.database import execute, in_transaction, is_violation, rows
+from loyalty.models import Programme
+from offers.models import Source
+from offers.services import assignment, door, module
+from offers.services.assignment import Grant, Outcome
+from offers.services.door import Answer
+
+# More in one request would hold the banks and limits of its offers for longer than others like to wait.
+MOST = 1_000
+# How often a set that meets the same references in another one is tried: each time it finds them answered.
+ATTEMPTS = 5
+BEFORE = """
+    SELECT clock_timestamp() AS now, entry.reference, entry.member_id, entry.answer::text AS answer
+      FROM (SELECT) AS door
+      LEFT JOIN offers_doorentry AS entry
+        ON programme_id = %(programme_id)s AND door = %(door)s AND instance = %(instance)s
+       AND reference = ANY(%(references)s)
+"""
+# In the order of references, so that two sets with the same ones in another order do not wait for each other.
+REMEMBER = """
+    INSERT INTO offers_doorentry
+           (programme_id, door, instance, reference, member_id, assignment_id, answer, context, created_at)
+    SELECT %(programme_id)s, %(door)s, %(instance)s, reference, member_id, assignment_id, answer::jsonb,
+           %(context)s::jsonb, %(now)s
+      FROM unnest(%(references)s::text[], %(members)s::bigint[], %(assignments)s::uuid[], %(answers)s::text[])
+           AS answered (reference, member_id, assignment_id, answer)
+     ORDER BY reference
+"""
+
+
+def grant(
+    *, programme: Programme, instance: str, grants: Sequence[Grant], context: Mapping[str, Any] | None = None
+) -> list[Answer]:
+    """Assign a set as an outside bulk producer and answer each grant, in the order given; a refused one fails no other.
+
+    Each grant carries a reference of its own, kept for good under (door, `instance`, reference): the same grant again
+    is answered as before, refusals included, and another one under the same reference is `reference_reused`. Raises
+    OffersModuleOff. Deadlocks are retried here. (S0-11, S0-36, DESIGN 4)
+    """
+    module.require(programme=programme)
+    references = [each.reference for each in grants]
+    if not all(references) or len(set(references)) < len(references):
+        raise ValueError("Each grant of a set carries a reference of its own.")
+    key = {"programme_id": programme.pk, "door": int(Source.BULK_PRODUCER), "instance": instance}
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return in_transaction(lambda: _answer(programme, key, grants, context or {}))
+        except IntegrityError as error:
+            if attempt == ATTEMPTS or not is_violation(error, door.ONCE):
+                raise
+            # Another set had some of these references, and was first: ours is undone, and its answers stand.
+    raise AssertionError("unreachable")
+
+
+def _answer(
+    programme: Programme, key: Mapping[str, Any], grants: Sequence[Grant], context: Mapping[str, Any]
+) -> list[Answer]:
+    found = rows(BEFORE, {**key, "references": [each.reference for each in grants]})
+    now = found[0]["now"]
+    before = {row["reference"]: row for row in found if row["reference"] is not None}
+    new = [each for each in grants if each.reference not in before]
+    outcomes = assignment.assign(programme=programme, grants=new, source=Source.BULK_PRODUCER, actor=None, now=now)
+    if new:
+        told = [
+            outcome.as_stored() | {"template": each.template_id, "asked": door.digest(each)}
+            for each, outcome in zip(new, outcomes, strict=True)
+        ]
+        execute(
+            REMEMBER,
+            {
+                **key,
+                "references": [each.reference for each in new],
+                "members": [outcome.member_id for outcome in outcomes],
+                "assignments": [outcome.assignment_id for outcome in outcomes],
+                "answers": [orjson.dumps(one).decode() for one in told],
+                "context": orjson.dumps(dict(context)).decode(),
+                "now": now,
+            },
+        )
+    given = {each.reference: outcome for each, outcome in zip(new, outcomes, strict=True)}
+    return [
+        Answer(given[each.reference], is_replayed=False) if each.reference in given else _replayed(each, before)
+        for each in grants
+    ]
+
+
+def _replayed(grant: Grant, before: Mapping[str | None, Mapping[str, Any]]) -> Answer:
+    row = before[grant.reference]
+    remembered = orjson.loads(row["answer"])
+    if remembered.get("asked") != door.digest(grant):
+        return Answer(Outcome("reference_reused"), is_replayed=False)
+    return Answer(door.read(row["member_id"], remembered), is_replayed=True)
