@@ -28,6 +28,9 @@ ON_CONFLICT = "ON CONFLICT (member_id, config_offer_id, holding_key) DO NOTHING"
 # What ASSIGN answers for each wish, in the order of its columns.
 ASSIGNED = ("n", "member_id", "assignment_id", "code", "unused_code_id", "limits")
 # Plans and wishes come as documents: a text has one type whatever is in it, so that each session plans this once.
+# That plan may be from when the tables were small. So members, holders and codes are looked up wish by wish, each by
+# its unique index (OFFSET 0): joined freely, they would be read whole. And every wish keeps its row to the end:
+# filtered and joined again, few would be expected, and looked for among each other one by one.
 ASSIGN = f"""
 WITH plan AS (
     SELECT * FROM jsonb_to_recordset(%(plans)s::jsonb)
@@ -39,54 +42,56 @@ WITH plan AS (
         AS wish (n int, plan int, by_id bigint, by_external_id text, campaign_id bigint, holding_key bigint,
                  rank int, reference text, fields jsonb, replaces_id uuid)
 ), known AS (
-    -- Two joins, each on its own unique index: one with OR would read every member.
-    SELECT wish.*, coalesce(by_id.id, by_external_id.id) AS member_id,
-           coalesce(by_id.status, by_external_id.status) AS status
+    SELECT wish.n, wish.campaign_id, wish.holding_key, wish.rank, wish.reference, wish.fields, wish.replaces_id,
+           plan.config_offer_id, plan.revision_id, plan.template_id, plan.bank_id, plan.terms, plan.starts_at,
+           plan.ends_at, plan.acceptance_required, plan.exposure_minor, plan.synchronized_at,
+           member.id AS member_id, member.status
       FROM wish
-      LEFT JOIN loyalty_member AS by_id
-        ON by_id.id = wish.by_id AND by_id.programme_id = %(programme_id)s
-      LEFT JOIN loyalty_member AS by_external_id
-        ON wish.by_id IS NULL
-       AND by_external_id.programme_id = %(programme_id)s
-       AND by_external_id.external_id = wish.by_external_id
-), candidate AS MATERIALIZED (
-    -- Not held already; `first_n` is the first of its holding within the set, and speaks for its twins.
-    SELECT known.n, known.member_id, known.campaign_id, known.holding_key, known.rank, known.reference,
-           known.fields, known.replaces_id, plan.config_offer_id, plan.revision_id, plan.template_id,
-           plan.bank_id, plan.terms, plan.starts_at, plan.ends_at, plan.acceptance_required,
-           plan.exposure_minor, plan.synchronized_at,
-           min(known.n) OVER (
-               PARTITION BY known.member_id, plan.config_offer_id, coalesce(known.holding_key, -1000 - known.n)
-           ) AS first_n
-      FROM known
       JOIN plan USING (plan)
-     WHERE known.status = 'active'
-       AND NOT EXISTS (
-            SELECT FROM offers_assignment AS held
-             WHERE held.member_id = known.member_id
-               AND held.config_offer_id = plan.config_offer_id
-               AND held.holding_key = known.holding_key
-            -- Looked up wish by wish: joined freely, a plan from when the table was small reads all holders.
-            OFFSET 0
-       )
+      LEFT JOIN LATERAL (
+            SELECT id, status FROM loyalty_member
+             WHERE id = wish.by_id AND programme_id = %(programme_id)s
+             UNION ALL
+            SELECT id, status FROM loyalty_member
+             WHERE wish.by_id IS NULL AND programme_id = %(programme_id)s AND external_id = wish.by_external_id
+           ) AS member ON TRUE
+), candidate AS MATERIALIZED (
+    -- `first_n` is the first of its holding within the set, and speaks for its twins.
+    SELECT known.*,
+           min(n) OVER (PARTITION BY member_id, config_offer_id, coalesce(holding_key, -1000 - n)) AS first_n,
+           coalesce(status = 'active', FALSE) AND NOT EXISTS (
+                SELECT FROM offers_assignment AS held
+                 WHERE held.member_id = known.member_id
+                   AND held.config_offer_id = known.config_offer_id
+                   AND held.holding_key = known.holding_key
+                OFFSET 0
+           ) AS is_free
+      FROM known
 ), ready AS MATERIALIZED (
     -- One of each holding, numbered for the draw.
-    SELECT candidate.*, uuidv7() AS id,
-           row_number() OVER (PARTITION BY bank_id ORDER BY member_id, config_offer_id, n) - 1 AS draw
+    SELECT candidate.*, is_free AND n = first_n AS is_ready,
+           CASE WHEN is_free AND n = first_n THEN uuidv7() END AS id,
+           row_number() OVER (
+               PARTITION BY bank_id ORDER BY is_free AND n = first_n DESC, member_id, config_offer_id, n
+           ) - 1 AS draw
       FROM candidate
-     WHERE n = first_n
 ), need AS (
-    SELECT bank_id, count(*) AS n FROM ready WHERE bank_id IS NOT NULL GROUP BY bank_id
+    SELECT bank_id, count(*) AS n FROM ready WHERE is_ready AND bank_id IS NOT NULL GROUP BY bank_id
 ), {voucher_tape.DRAW}, row AS (
     SELECT ready.*, NULL::bigint AS run_id, %(source)s::smallint AS source, code.id AS voucher_code_id,
            %(actor_id)s::bigint AS actor_id, %(now)s::timestamptz AS issued_at, %(now)s::timestamptz AS updated_at
       FROM ready
       LEFT JOIN drawn
-        ON drawn.bank_id = ready.bank_id AND ready.draw >= drawn.before AND ready.draw < drawn.before + drawn.taken
-      LEFT JOIN offers_vouchercode AS code
-        ON code.segment_id = drawn.segment_id AND code.position = drawn.first_position + ready.draw - drawn.before
+        ON ready.is_ready
+       AND drawn.bank_id = ready.bank_id AND ready.draw >= drawn.before AND ready.draw < drawn.before + drawn.taken
+      LEFT JOIN LATERAL (
+            SELECT given.id FROM offers_vouchercode AS given
+             WHERE given.segment_id = drawn.segment_id
+               AND given.position = drawn.first_position + ready.draw - drawn.before
+            OFFSET 0
+           ) AS code ON TRUE
 ), inserted AS (
-    {INSERT.format(id="id", rows="(SELECT * FROM row WHERE bank_id IS NULL OR voucher_code_id IS NOT NULL)")}
+    {INSERT.format(id="id", rows="(SELECT * FROM row WHERE is_ready AND (bank_id IS NULL OR voucher_code_id > 0))")}
     {ON_CONFLICT}
     RETURNING id, member_id, config_offer_id, synchronized_at
 ), told AS (
@@ -99,24 +104,22 @@ WITH plan AS (
            AS numbered
      GROUP BY config_offer_id, synchronized_at IS NOT NULL, part
 )
-SELECT known.n, known.member_id, inserted.id AS assignment_id,
-       CASE WHEN known.member_id IS NULL THEN 'unknown_member'
-            WHEN known.status <> 'active' THEN 'member_inactive'
+SELECT row.n, row.member_id, inserted.id AS assignment_id,
+       CASE WHEN row.member_id IS NULL THEN 'unknown_member'
+            WHEN row.status <> 'active' THEN 'member_inactive'
             WHEN inserted.id IS NOT NULL THEN 'assigned'
-            WHEN row.bank_id IS NOT NULL AND row.voucher_code_id IS NULL THEN 'out_of_codes'
+            WHEN row.is_free AND row.bank_id IS NOT NULL AND row.first_code_id IS NULL THEN 'out_of_codes'
             ELSE 'already_held' END AS code,
        -- Drawn, and lost to a race: goes back in this transaction.
-       CASE WHEN inserted.id IS NULL AND row.n = known.n THEN row.voucher_code_id END AS unused_code_id,
+       CASE WHEN inserted.id IS NULL THEN row.voucher_code_id END AS unused_code_id,
        -- Limits that were set since somebody looked for them: read once, by two unique indexes.
        (SELECT count(*) FROM offers_limit
          WHERE config_offer_id = ANY(ARRAY(SELECT config_offer_id FROM plan))
             OR campaign_id = ANY(ARRAY(SELECT campaign_id FROM wish))
        ) AS limits
-  FROM known
-  LEFT JOIN candidate ON candidate.n = known.n
-  LEFT JOIN row ON row.n = candidate.first_n
-  LEFT JOIN inserted ON inserted.id = row.id AND row.n = known.n
- ORDER BY known.n
+  FROM (SELECT row.*, max(voucher_code_id) OVER (PARTITION BY first_n) AS first_code_id FROM row) AS row
+  LEFT JOIN inserted ON inserted.id = row.id
+ ORDER BY row.n
 """
 
 _CHUNK = f"""

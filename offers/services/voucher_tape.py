@@ -19,9 +19,14 @@ open AS (
                PARTITION BY segment.bank_id ORDER BY segment.expires_at NULLS LAST, segment.id
            ) - (segment.size - segment.cursor) AS before
       FROM need
-      JOIN offers_vouchersegment AS segment USING (bank_id)
-     WHERE segment.cursor < segment.size
-       AND (segment.expires_at IS NULL OR segment.expires_at > %(now)s)
+     CROSS JOIN LATERAL (
+            -- OFFSET 0: by the bank's index, whatever the planner knew when the statement was prepared.
+            SELECT * FROM offers_vouchersegment AS one
+             WHERE one.bank_id = need.bank_id
+               AND one.cursor < one.size
+               AND (one.expires_at IS NULL OR one.expires_at > %(now)s)
+            OFFSET 0
+           ) AS segment
 ), drawn AS (
     UPDATE offers_vouchersegment AS segment
        SET cursor = segment.cursor + least(open.available, open.n - open.before)
