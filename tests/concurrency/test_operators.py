@@ -20,7 +20,7 @@ from tests.faults import runs
 from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
-LOADS = [(1_500, 10), pytest.param(100_000, 1_000, marks=pytest.mark.chaos)]
+LOADS = [(600, 10), pytest.param(100_000, 1_000, marks=pytest.mark.chaos)]
 
 
 @pytest.fixture
