@@ -52,6 +52,12 @@ class VoucherFileParser(BaseParser):
         return file
 
 
+class VoucherTableParser(VoucherFileParser):
+    """The same for a file with an expiry for each code."""
+
+    media_type = "text/csv"
+
+
 class VoucherBatchSerializer(serializers.ModelSerializer[VoucherBatch]):
     """A batch that was just made; `now` stands in the context."""
 
@@ -95,6 +101,11 @@ class FindingSerializer(serializers.Serializer[Any]):
     problems = serializers.ListField(child=serializers.DictField())
 
 
+class ExpirySerializer(serializers.Serializer[Any]):
+    expires_at = serializers.DateTimeField(allow_null=True, help_text="Null: never.")
+    count = serializers.IntegerField()
+
+
 class ReportSerializer(serializers.Serializer[Any]):
     lines = serializers.IntegerField()
     imported = serializers.IntegerField(help_text="How many codes would be imported; 0 when the file is refused.")
@@ -102,16 +113,22 @@ class ReportSerializer(serializers.Serializer[Any]):
     duplicates_in_bank = serializers.IntegerField()
     is_acceptable = serializers.BooleanField()
     findings = FindingSerializer(many=True)
+    expiries = ExpirySerializer(many=True, help_text="When what would be imported expires, earliest first.")
 
 
-EXPIRES_AT = OpenApiParameter("expires_at", OpenApiTypes.DATETIME, description="When the codes expire, with offset.")
+EXPIRES_AT = OpenApiParameter(
+    "expires_at",
+    OpenApiTypes.DATETIME,
+    description="When the codes expire, with offset; in a CSV file those without an expiry of their own.",
+)
 FILE_PARAMETERS = [BY, EXPIRES_AT, OpenApiParameter("file_name", str)]
+FILE = {"text/plain": OpenApiTypes.BINARY, "text/csv": OpenApiTypes.BINARY}
 
 
 class VoucherFileView(OffersView):
     """What takes a file of codes for a bank."""
 
-    parser_classes = [VoucherFileParser]
+    parser_classes = [VoucherFileParser, VoucherTableParser]
     keys = ("offer_reference", "id")
 
     def found(self, key: str) -> VoucherBank:
@@ -126,9 +143,12 @@ class VoucherFileView(OffersView):
         # Without a body the framework does not ask the parser.
         data: Any = self.request.data
         file: BinaryIO = data if hasattr(data, "read") else io.BytesIO()
+        file_name = self.request.query_params.get("file_name", "")
+        if (self.request.content_type or "").startswith("text/csv") and not voucher.is_table(file_name):
+            file_name = f"{file_name or 'codes'}.csv"
         return {
             "file": file,
-            "file_name": self.request.query_params.get("file_name", ""),
+            "file_name": file_name,
             "expires_at": expires_at,
             "now": clock.now(),
         }
@@ -146,12 +166,15 @@ class VoucherCodes(VoucherFileView):
 
     @extend_schema(
         operation_id="upload_voucher_codes",
-        request={"text/plain": OpenApiTypes.BINARY},
+        request=FILE,
         responses={201: VoucherBatchSerializer},
         parameters=FILE_PARAMETERS,
     )
     def post(self, request: Request, key: str) -> Response:
         """Import codes: one a line, UTF-8, no header, at most 26,214,400 bytes. Codes that are there are ignored.
+
+        As `text/csv`: a header `code,expires_at`, then each code with a date (to its end in the programme's zone), a
+        date and time, or nothing.
 
         Sending the same file again is harmless. Any problem refuses the whole file and names the lines.
         """
@@ -167,7 +190,7 @@ class DryRunVoucherCodes(VoucherFileView):
 
     @extend_schema(
         operation_id="dry_run_voucher_codes",
-        request={"text/plain": OpenApiTypes.BINARY},
+        request=FILE,
         responses=ReportSerializer,
         parameters=FILE_PARAMETERS,
     )

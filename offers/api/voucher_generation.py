@@ -1,6 +1,7 @@
 """`voucher-banks/{offer_reference}/batches` and `…/batches/{id}/export`: making codes, and the till's copy (D-07)."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from django.http import StreamingHttpResponse
@@ -57,5 +58,5 @@ class ExportVoucherBatch(BankView):
         return StreamingHttpResponse(_lines(codes), content_type="text/plain; charset=utf-8")
 
 
-def _lines(codes: Iterator[str]) -> Iterator[str]:
-    return (f"{code}\n" for code in codes)
+def _lines(codes: Iterator[tuple[str, datetime | None]]) -> Iterator[str]:
+    return (f"{code}\n" for code, _expires_at in codes)

@@ -36,10 +36,14 @@ class ExpiringForm(forms.Form):
 class VoucherFileForm(ExpiringForm):
     """What stands in the file is the service's."""
 
+    field_order = ("file", "expires")
+
     file = forms.FileField(
         label=_("File of codes"),
         allow_empty_file=True,
-        widget=forms.FileInput(attrs={"accept": ".txt,text/plain", "data-limit": settings.VOUCHER_FILE_MAX_BYTES}),
+        widget=forms.FileInput(
+            attrs={"accept": ".txt,.csv,text/plain,text/csv", "data-limit": settings.VOUCHER_FILE_MAX_BYTES}
+        ),
         error_messages={"required": _("Choose a file.")},
     )
 

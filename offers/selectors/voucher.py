@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from django.db.models import Count, F, Min, Q, QuerySet, Sum
+from django.db.models import Count, F, Max, Min, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from loyalty.errors import NotFound
@@ -237,11 +237,20 @@ def find_batch(*, bank: VoucherBank, batch_id: int) -> VoucherBatch:
 
 
 def batches(*, bank: VoucherBank) -> QuerySet[VoucherBatch]:
-    """Return the bank's imports, the newest first, each with what is left of it."""
+    """Return the bank's imports, the newest first, each with what is left of it, and when its codes expire.
+
+    `expires_first` and `expires_last` are the same, or None, but for a file with an expiry for each code; `endless`
+    counts the parts of it that never expire.
+    """
     return (
         VoucherBatch.objects.filter(bank=bank)
         .select_related("imported_by")
-        .annotate(left=Sum(_UNDRAWN))
+        .annotate(
+            left=Sum(_UNDRAWN),
+            expires_first=Min("segments__expires_at"),
+            expires_last=Max("segments__expires_at"),
+            endless=Count("segments", filter=Q(segments__expires_at__isnull=True)),
+        )
         .order_by("-id")
     )
 

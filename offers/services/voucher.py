@@ -1,7 +1,7 @@
 """Voucher banks: made with their offer, filled from files (S4-07, S4-17..21; DESIGN 4)."""
 
 from datetime import datetime
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
@@ -11,7 +11,7 @@ from loyalty.errors import Conflict, InvalidInput
 from loyalty.models import ApiClient, User
 from loyalty.services import audit
 from offers.models import ConfigOffer, VoucherBank, VoucherBatch
-from offers.services import module, voucher_doctor, voucher_staging
+from offers.services import module, voucher_doctor, voucher_staging, voucher_table
 from offers.services.voucher_doctor import Report
 from offers.services.voucher_file import Reading, blocks, check_name
 from offers.services.voucher_staging import ImportRunning
@@ -66,8 +66,9 @@ def import_file(
     now: datetime,
     api_client: ApiClient | None = None,
 ) -> VoucherBatch:
-    """Import a file of codes as one new segment of the bank, and say what came of it.
+    """Import a file of codes as a new segment of the bank, or as one for each expiry, and say what came of it.
 
+    A .txt has one code a line; a .csv has an expiry for each code, and `expires_at` counts for codes without one.
     Codes that the file repeats, or that the bank has, are ignored and counted (S4-20).
     Raises InvalidVoucherFile (every problem, with its line; nothing is written), VoucherFileTooLarge,
     VouchersNotRequired, ImportRunning, OffersModuleOff. Reads `file` once, from its position, in bounded memory; hand
@@ -77,18 +78,18 @@ def import_file(
     reading = Reading()
     voucher_staging.lock_bank(bank)
     with connection.cursor() as cursor:
-        staging = voucher_staging.create(cursor)
-        voucher_staging.fill(cursor, staging, blocks(file, reading))
+        staging = _staged(cursor, bank, file, file_name, reading, now)
         reading.refuse()
         batch = VoucherBatch.objects.create(
             bank=bank,
             file_name=file_name[:255],
-            lines=reading.lines,
+            lines=reading.codes,
             expires_at=expires_at,
             imported_by=actor,
             imported_at=now,
         )
-        voucher_staging.merge(cursor, staging, batch)
+        merge = voucher_staging.merge_rows if is_table(file_name) else voucher_staging.merge
+        merge(cursor, staging, batch)
         voucher_staging.drop(cursor, staging)
     audit.record(
         action="voucher.imported",
@@ -121,11 +122,29 @@ def check_file(
     _admit(bank=bank, file_name=file_name, expires_at=expires_at, now=now)
     reading = Reading()
     with connection.cursor() as cursor:
-        staging = voucher_staging.create(cursor)
-        voucher_staging.fill(cursor, staging, blocks(file, reading))
-        report = voucher_doctor.examine(cursor, staging, bank=bank, reading=reading)
+        staging = _staged(cursor, bank, file, file_name, reading, now)
+        report = voucher_doctor.examine(
+            cursor, staging, bank=bank, reading=reading, expires_at=expires_at, is_table=is_table(file_name)
+        )
         voucher_staging.drop(cursor, staging)
     return report
+
+
+def is_table(file_name: str) -> bool:
+    """Say whether the file has an expiry for each code; anything but a .csv has codes alone."""
+    return file_name.lower().endswith(".csv")
+
+
+def _staged(cursor: Any, bank: VoucherBank, file: BinaryIO, file_name: str, reading: Reading, now: datetime) -> str:
+    """Read the file into a staging table, and return that one's name."""
+    if not is_table(file_name):
+        staging = voucher_staging.create(cursor)
+        voucher_staging.fill(cursor, staging, blocks(file, reading))
+        return staging
+    staging = voucher_staging.create(cursor, with_expiries=True)
+    found = voucher_table.rows(file, reading, zone=bank.programme.zone, now=now)
+    voucher_staging.fill_rows(cursor, staging, found)
+    return staging
 
 
 def _admit(*, bank: VoucherBank, file_name: str, expires_at: datetime | None, now: datetime) -> None:

@@ -6,6 +6,7 @@ database here, over the staging table. Codes of the bank are never named: a repo
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.utils.translation import gettext
@@ -33,6 +34,12 @@ TITLES = {
     "look_alike_in_bank": _("codes that look like another one of the bank"),
     "byte_order_mark": _("byte order mark"),
     "header": _("header"),
+    "csv_header": _("no header"),
+    "columns": _("not a code and an expiry"),
+    "not_a_moment": _("not a date"),
+    "expiry_over": _("expired already"),
+    "too_many_expiries": _("too many different expiries"),
+    "expiry_differs": _("repeated with another expiry"),
 }
 
 # Letters that look like Latin ones, each above its twin; then those that people take for digits.
@@ -98,6 +105,34 @@ TWINS_IN_BANK = f"""
      GROUP BY shaped.line
      ORDER BY shaped.line LIMIT {MOST_PROBLEMS}
 """
+# Of a repeated code the first line counts.
+EXPIRY_DIFFERS = f"""
+    WITH first AS (
+        SELECT DISTINCT ON (code) code, line, expires_at FROM {{staging}} WHERE code IS NOT NULL ORDER BY code, line
+    )
+    SELECT given.line, first.line AS other, count(*) OVER () AS n
+      FROM {{staging}} AS given JOIN first USING (code)
+     WHERE given.line > first.line AND given.expires_at IS DISTINCT FROM first.expires_at
+     ORDER BY given.line LIMIT {MOST_PROBLEMS}
+"""
+# What would be imported, by expiry; those that never expire last.
+EXPIRIES = """
+    SELECT coalesce(expires_at, %(expires_at)s) AS expires_at, count(*) AS n
+      FROM (SELECT DISTINCT ON (code) code, expires_at FROM {staging} WHERE code IS NOT NULL ORDER BY code, line)
+           AS given
+     WHERE NOT EXISTS (
+            SELECT FROM offers_vouchercode AS held WHERE held.code = given.code AND held.bank_id = %(bank_id)s
+           )
+     GROUP BY 1 ORDER BY 1 NULLS LAST
+"""
+
+
+@dataclass(frozen=True)
+class Expiry:
+    """How many of a file's codes would expire when; None is never."""
+
+    expires_at: datetime | None
+    count: int
 
 
 @dataclass(frozen=True)
@@ -132,6 +167,8 @@ class Report:
     duplicates_in_file: int
     duplicates_in_bank: int
     findings: Sequence[Finding]
+    expiries: Sequence[Expiry] = ()
+    """When what would be imported expires, earliest first; none where the file would be refused."""
 
     @property
     def refused(self) -> int:
@@ -143,9 +180,25 @@ class Report:
         return not self.refused
 
 
-def examine(cursor: Any, staging: str, *, bank: VoucherBank, reading: Reading) -> Report:
-    """Return the report on the codes in the staging table and on what was noted while reading them."""
-    parameters = {"bank_id": bank.pk, "programme_id": bank.programme_id, "mixed": MIXED}
+def examine(
+    cursor: Any,
+    staging: str,
+    *,
+    bank: VoucherBank,
+    reading: Reading,
+    expires_at: datetime | None = None,
+    is_table: bool = False,
+) -> Report:
+    """Return the report on the codes in the staging table and on what was noted while reading them.
+
+    `expires_at` is that of codes without one of their own, which those of a table (`is_table`) may have.
+    """
+    parameters = {
+        "bank_id": bank.pk,
+        "programme_id": bank.programme_id,
+        "mixed": MIXED,
+        "expires_at": expires_at,
+    }
     asked = [
         ("duplicate_in_file", "ignored", REPEATED, gettext("Line %(line)d repeats line %(other)s.")),
         ("duplicate_in_bank", "ignored", HELD, gettext("Line %(line)d is in this bank already.")),
@@ -169,10 +222,14 @@ def examine(cursor: Any, staging: str, *, bank: VoucherBank, reading: Reading) -
             gettext("Line %(line)d looks like another code of this bank (O and 0, I, l and 1, or a foreign letter)."),
         ),
     ]
+    if is_table:
+        repeated = gettext("Line %(line)d repeats line %(other)s with another expiry; that of line %(other)s counts.")
+        asked.append(("expiry_differs", "warning", EXPIRY_DIFFERS, repeated))
     errors = [
         Finding(kind, "error", count, [problem for problem in reading.problems if problem["code"] == kind])
         for kind, count in reading.counts.items()
     ]
+    errors.sort(key=lambda finding: finding.problems[0]["line"] or 0)
     found = [
         _ask(cursor, kind, severity, sql.format(staging=staging), parameters, message)
         for kind, severity, sql, message in asked
@@ -180,13 +237,18 @@ def examine(cursor: Any, staging: str, *, bank: VoucherBank, reading: Reading) -
     notes = [Finding(note["code"], "warning", 1, [note]) for note in reading.notes]
     cursor.execute(f"SELECT count(code), count(DISTINCT code) FROM {staging}")
     good, distinct = cursor.fetchone()
+    expiries: list[Expiry] = []
+    if is_table and not errors:
+        cursor.execute(EXPIRIES.format(staging=staging), parameters)
+        expiries = [Expiry(*row) for row in cursor.fetchall()]
     in_bank = next(finding.count for finding in found if finding.kind == "duplicate_in_bank")
     return Report(
-        lines=reading.lines,
+        lines=reading.codes,
         imported=0 if errors else distinct - in_bank,
         duplicates_in_file=good - distinct,
         duplicates_in_bank=in_bank,
         findings=[*errors, *(finding for finding in found if finding.count), *notes],
+        expiries=expiries or ([Expiry(expires_at, distinct - in_bank)] if expires_at and not errors else []),
     )
 
 

@@ -21,6 +21,7 @@ BLOCK = 1 << 18
 MOST_PROBLEMS = 100
 # What stands in a first line that is no code.
 HEADERS = {"code", "codes", "voucher", "vouchers", "voucher code", "voucher codes", "voucher_code", "voucher_codes"}
+HEADERS |= {"code,expires_at", "code;expires_at"}
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
@@ -43,9 +44,15 @@ class Reading:
     """What has been read so far: problems, which refuse the file, and notes, which do not."""
 
     lines: int = 0
+    headers: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     problems: list[dict[str, Any]] = field(default_factory=list)
     notes: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def codes(self) -> int:
+        """Return how many lines should have a code."""
+        return self.lines - self.headers
 
     @property
     def problem_count(self) -> int:
@@ -77,8 +84,8 @@ class Reading:
 
 
 def check_name(file_name: str) -> None:
-    """Refuse a file that is not a .txt (S4-18)."""
-    if file_name and not file_name.lower().endswith(".txt"):
+    """Refuse a file that is neither a .txt (S4-18) nor a .csv with an expiry for each code."""
+    if file_name and not file_name.lower().endswith((".txt", ".csv")):
         message = _("“%(name)s” is not a .txt file. Save the codes as plain text, one a line, with the ending .txt.")
         message %= {"name": file_name}
         raise InvalidVoucherFile(message, problems=[{"line": None, "code": "not_txt", "message": message}])
@@ -99,10 +106,10 @@ def blocks(file: BinaryIO, reading: Reading) -> Iterator[list[str] | list[str | 
 
     A final newline is not a blank line. Raises VoucherFileTooLarge as soon as the limit is passed.
     """
-    for data in _whole_lines(file, reading):
+    for data in whole_lines(file, reading):
         decoded = _decoded(data)
         codes: list[str] | list[str | None]
-        codes = decoded if decoded is not None and _is_clean(decoded) else _examine(data, reading)
+        codes = decoded if decoded is not None and is_clean(decoded) else _examine(data, reading)
         if not reading.lines and codes[0] and codes[0].lower() in HEADERS:
             message = _("Line 1 looks like a header. It is taken for a code; remove it if it is none.")
             reading.notes.append({"line": 1, "code": "header", "message": message})
@@ -112,7 +119,7 @@ def blocks(file: BinaryIO, reading: Reading) -> Iterator[list[str] | list[str | 
         reading.add(0, "empty_file", _("The file is empty. Give one code a line."))
 
 
-def _whole_lines(file: BinaryIO, reading: Reading) -> Iterator[bytes]:
+def whole_lines(file: BinaryIO, reading: Reading) -> Iterator[bytes]:
     """Yield the file's bytes in blocks that end with a line, without a UTF-8 byte order mark."""
     size, rest, is_first = 0, b"", True
     while block := file.read(BLOCK):
@@ -146,7 +153,7 @@ def _decoded(data: bytes) -> list[str] | None:
     return text.removesuffix("\n").replace("\r\n", "\n").removesuffix("\r" if text.endswith("\n") else "\n").split("\n")
 
 
-def _is_clean(codes: list[str]) -> bool:
+def is_clean(codes: list[str]) -> bool:
     """Say whether every code of the block is acceptable, at the speed of a few passes in C."""
     joined = "\n".join(codes)
     return (
@@ -171,7 +178,7 @@ def _examine(data: bytes, reading: Reading) -> list[str | None]:
     for number, raw in enumerate(lines, start=reading.lines + 1):
         is_last = number == reading.lines + len(lines)
         line = raw.removesuffix(b"\r") if has_end or not is_last else raw
-        found = _problem(line)
+        found = problem(line)
         if found:
             code, message = found
             reading.add(number, code, message % {"line": number})
@@ -179,7 +186,7 @@ def _examine(data: bytes, reading: Reading) -> list[str | None]:
     return codes
 
 
-def _problem(raw: bytes) -> tuple[str, str] | None:
+def problem(raw: bytes) -> tuple[str, str] | None:
     """Return the code and the sentence of what is wrong with a line, or None."""
     try:
         text = raw.decode()

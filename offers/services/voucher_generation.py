@@ -107,8 +107,8 @@ def generate(
 @patience.patient()
 def export(
     *, batch: VoucherBatch, actor: User | None, now: datetime, api_client: ApiClient | None = None
-) -> Iterator[str]:
-    """Record that the batch's codes are shown, let held ones be drawn, and return the codes, to be read as they go.
+) -> Iterator[tuple[str, datetime | None]]:
+    """Record that the batch's codes are shown, let held ones be drawn, and return them with their expiries, as they go.
 
     The record is committed before the first code leaves (D-10): a code of the batch that a member got does not go back
     into the bank from then on. One that was only reserved still does; nobody had it.
@@ -129,7 +129,7 @@ def export(
             data={"batch": found.pk},
         )
     codes = VoucherCode.objects.filter(segment__batch=found, voided_at__isnull=True)
-    return codes.order_by("code").values_list("code", flat=True).iterator(chunk_size=BLOCK)
+    return codes.order_by("code").values_list("code", "segment__expires_at").iterator(chunk_size=BLOCK)
 
 
 def _release(batch: VoucherBatch) -> None:

@@ -57,10 +57,10 @@ def export(request: StaffRequest, pk: int, batch_id: int) -> StreamingHttpRespon
     codes = voucher_generation.export(batch=batch, actor=request.user, now=clock.now())
     name = f"codes-{batch.pk}"
     if request.POST.get("as") == "csv":
-        until = batch.expires_at.isoformat() if batch.expires_at else ""
-        return csv_export.stream(
-            name=f"{name}.csv", head=[_("Code"), _("Codes expire")], lines=((code, until) for code in codes)
-        )
-    answer = StreamingHttpResponse((f"{code}\n" for code in codes), content_type="text/plain; charset=utf-8")
+        lines = ((code, expires_at.isoformat() if expires_at else "") for code, expires_at in codes)
+        return csv_export.stream(name=f"{name}.csv", head=[_("Code"), _("Codes expire")], lines=lines)
+    answer = StreamingHttpResponse(
+        (f"{code}\n" for code, _expires_at in codes), content_type="text/plain; charset=utf-8"
+    )
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}.txt"'
     return answer

@@ -5,7 +5,7 @@ from typing import Any
 
 from django import template
 from django.urls import NoReverseMatch, reverse
-from django.utils import formats
+from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -70,12 +70,27 @@ def remaining(until: datetime | None, now: datetime) -> str:
 @register.simple_tag(takes_context=True)
 def until(context: template.Context, end: datetime) -> SafeString:
     """Say a half-open end as people do: what is over at midnight lasts until the end of the day before."""
+    if not _is_midnight(context, end):
+        return moment(context, end)
+    return _last_day(context, end, "D j M", _("the end of %(day)s"))
+
+
+@register.simple_tag(takes_context=True)
+def last_day(context: template.Context, end: datetime) -> SafeString:
+    """Say a half-open end in little room: its last day, or the moment where it is none of a day's."""
+    return _last_day(context, end, "j M", "%(day)s") if _is_midnight(context, end) else moment(context, end)
+
+
+def _is_midnight(context: template.Context, end: datetime) -> bool:
+    return end.astimezone(context["programme"].zone).time() == time.min
+
+
+def _last_day(context: template.Context, end: datetime, how: str, words: str) -> SafeString:
     zone = context["programme"].zone
     local = end.astimezone(zone)
-    if local.time() != time.min:
-        return moment(context, end)
     last = local.date() - timedelta(days=1)
-    text = _("the end of %(day)s") % {"day": formats.date_format(last, "D j M")}
+    this_year = last.year == timezone.now().astimezone(zone).year
+    text = words % {"day": formats.date_format(last, how if this_year else f"{how} Y")}
     title = f"{formats.date_format(last, 'l j F Y')} 24:00 {local.tzname()} ({zone.key})"
     return format_html('<time class="nowrap" datetime="{}" title="{}">{}</time>', end.isoformat(), title, text)
 

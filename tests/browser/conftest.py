@@ -143,6 +143,7 @@ def shoot() -> Callable[..., None]:
         before = page.viewport_size
         for width, height in ((1280, 800), (390, 844)):
             page.set_viewport_size({"width": width, "height": height})
+            page.evaluate("scrollTo(0, 0)")
             page.wait_for_timeout(250)
             # Hiding the caret would need an inline style, which the policy rightly blocks.
             page.screenshot(path=Path(folder) / f"{name}-{width}.png", full_page=whole, caret="initial")

@@ -21,7 +21,7 @@ from offers.services.voucher_doctor import Report
 
 
 class Command(BaseCommand):
-    help = "Import a .txt file of voucher codes, one a line, into an offer's bank."
+    help = "Import voucher codes into an offer's bank: a .txt, one a line, or a .csv with an expiry for each."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         programmes.add_argument(parser)

@@ -103,7 +103,7 @@ def test_codes_may_be_imported_before_the_first_publication(api, offer):
 def test_what_is_not_a_text_file_is_refused(api):
     assert api("POST", "coffee/codes", b"").json()["problems"][0]["code"] == "empty_file"
     assert api("POST", "coffee/codes", b"A", content_type="application/json").status_code == 415
-    assert api("POST", "coffee/codes?file_name=codes.csv", b"A").json()["problems"][0]["code"] == "not_txt"
+    assert api("POST", "coffee/codes?file_name=codes.xlsx", b"A").json()["problems"][0]["code"] == "not_txt"
     assert api("POST", "coffee/codes?expires_at=tomorrow", b"A").json()["problems"][0]["field"] == "expires_at"
     assert api("POST", "coffee/codes?expires_at=2020-01-01T00:00:00Z", b"A").json()["problems"][0]["code"] == (
         "in_the_past"
@@ -146,6 +146,7 @@ def test_b_17_a_dry_run_says_what_an_upload_would_do_and_imports_nothing(api):
         "duplicates_in_file": 1,
         "duplicates_in_bank": 1,
         "is_acceptable": True,
+        "expiries": [],
     }
     assert [(f["kind"], f["severity"], f["count"], f["more"]) for f in told["findings"]] == [
         ("duplicate_in_file", "ignored", 1, 0),
@@ -162,7 +163,7 @@ def test_b_17_a_dry_run_of_a_bad_file_is_a_report_and_a_wrong_kind_of_file_a_ref
     told = api("POST", "coffee/codes/dry-run", b"A\n\n").json()
 
     assert (told["is_acceptable"], told["imported"], told["findings"][0]["kind"]) == (False, 0, "blank")
-    assert api("POST", "coffee/codes/dry-run?file_name=codes.csv", b"A").status_code == 422
+    assert api("POST", "coffee/codes/dry-run?file_name=codes.xlsx", b"A").status_code == 422
     assert api("POST", "tea/codes/dry-run", b"A\n").status_code == 404
 
 
@@ -218,3 +219,22 @@ def test_d_07_codes_are_made_and_exported_with_a_scope_of_its_own(api, offer):
 
     assert b"".join(answer).decode().split() == sorted(VoucherCode.objects.values_list("code", flat=True))
     assert (api("GET", "coffee/codes").json()["left"], api("GET", "coffee/codes").json()["held"]) == (2, 0)
+
+
+def test_a_file_with_an_expiry_for_each_code_is_uploaded_as_csv(api, offer):
+    """S4-19, "expiry per code": the media type or the name says which kind of file it is."""
+    content = b"code,expires_at\nA,2199-12-31\nB,\nC,2199-12-31T12:00:00Z\n"
+    told = api("POST", "coffee/codes/dry-run", content, content_type="text/csv").json()
+    assert told["expiries"] == [
+        {"expires_at": "2199-12-31T12:00:00Z", "count": 1},
+        {"expires_at": told["expiries"][1]["expires_at"], "count": 1},
+        {"expires_at": None, "count": 1},
+    ]
+    made = api("POST", "coffee/codes?file_name=autumn", content, content_type="text/csv")
+    assert (made.status_code, made.json()["imported"], made.json()["left"]) == (201, 3, 3)
+    assert VoucherBatch.objects.get().file_name == "autumn.csv"
+    assert offer.voucher_bank.segments.count() == 3
+    again = api("POST", "coffee/codes?file_name=codes.csv", content)
+    assert (again.json()["imported"], again.json()["duplicates_in_bank"]) == (0, 3)
+    refused = api("POST", "coffee/codes", b"A,2020-01-01\n", content_type="text/csv")
+    assert (refused.status_code, refused.json()["problems"][0]["code"]) == (422, "csv_header")

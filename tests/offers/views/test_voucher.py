@@ -69,7 +69,7 @@ def test_without_a_script_the_whole_page_comes_back(marketer, offer):
     ("content", "name", "said"),
     [
         (b"", "codes.txt", "The file is empty. Give one code a line."),
-        (b"A\n", "codes.csv", "is not a .txt file"),
+        (b"A\n", "codes.xlsx", "is not a .txt file"),
         (b"x" * 26_214_401, "codes.txt", "The file has more than 26,214,400 bytes (25 MB)"),
     ],
 )
@@ -163,7 +163,7 @@ def test_b_17_a_bad_file_is_told_whole_and_cannot_be_imported_from_the_check(mar
     for said in ("Line 2 is blank.", "Line 4 has 101 characters.", "Line 3 repeats line 1."):
         assert said in text
     assert 'form="import-form"' not in text
-    assert send(marketer, offer, b"A\n", name="codes.csv", to="voucher_check").status_code == 422
+    assert send(marketer, offer, b"A\n", name="codes.xlsx", to="voucher_check").status_code == 422
 
 
 def test_b_17_an_import_is_undone_from_its_page_after_a_confirmation_with_its_numbers(marketer, offer):
