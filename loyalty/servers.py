@@ -41,6 +41,8 @@ POSTGRES_SETTINGS = {
     "random_page_cost": "1.1",
     "max_connections": "100",
     "idle_in_transaction_session_timeout": "5min",
+    # A statement whose caller gave up waiting (`loyalty/patience.py`) ends soon after.
+    "client_connection_check_interval": "10s",
     "log_lock_waits": "on",
     "shared_preload_libraries": "pg_stat_statements",
     "timezone": "UTC",
