@@ -14,7 +14,7 @@ from tests import workers
 from tests.faults.site import PATIENCE
 
 # A connection is tried for so long and a statement waited for so long, with what a busy machine adds.
-LONGEST = 2 * PATIENCE + 3
+LONGEST = 2 * PATIENCE + 6
 # The web's processes, whose threads may notice the same thing in the same moment.
 LINES = range(1, 5)
 
@@ -33,6 +33,7 @@ def kill_postgres(here, run, *, after):
 def freeze_postgres(here, run, caller, *, after, seconds):
     """Stop it for so long mid-run; return after how many seconds a grant came again."""
     here.wait_for(run, after)
+    told = len(caller.answers)
     with here.frozen():
         began = time.monotonic()
         time.sleep(seconds / 2)
@@ -41,7 +42,7 @@ def freeze_postgres(here, run, caller, *, after, seconds):
     again = caller.waits_for_one_more()
     assert (alive.status, ready.status) == (200, 503)
     assert json.loads(ready.body)["failing"] == ["database"]
-    assert caller.refused()
+    assert 503 in {answer.status for answer in caller.answers[told:]}
     return again
 
 
@@ -87,7 +88,7 @@ def test_a_small_run_and_a_door_outlive_every_outage_of_their_servers(site, faul
         assert freeze_postgres(here, run, caller, after=0.2, seconds=2 * PATIENCE + 1) < 30
         was_told_to_come_again(caller)
         valkey_is_away(here, caller, seconds=2)
-        workers.wait(lambda: here.is_draft_done(run), seconds=30, what="the run launched without Valkey")
+        workers.wait(lambda: here.is_draft_done(run), seconds=60, what="the run launched without Valkey")
         here.ends_whole(run)
 
 

@@ -32,7 +32,7 @@ from tests.factories import (
     launch_run,
 )
 from tests.integrity import assert_whole
-from tests.machines import drive
+from tests.machines import drive, drive_long
 
 SOON, NEVER = datetime(2099, 1, 1, tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
@@ -189,16 +189,16 @@ class LongTape(Tape):
 @pytest.mark.django_db
 def test_the_tape_is_a_simple_model_whatever_happens_to_it():
     """R13 (short), S4-20..22, S4-28, D-10, issue 3: the same few stories each time."""
-    drive(Tape, examples=8, steps=14)
+    drive(Tape, stories=8, steps=14)
 
 
 @pytest.mark.chaos
 @pytest.mark.django_db
 def test_the_tape_is_a_simple_model_in_many_stories(fault):
     """R13 (long), issue 3: other stories each time."""
-    drive(LongTape, examples=50, steps=200)
+    told = drive_long(LongTape, stories=50, steps=200, say=fault.say)
     fault.counted(
         "the tape in any order of import, draw, reserve, release, give back †",
-        before="50 stories of 200 steps",
+        before=f"{told} stories of 200 steps",
         after="the same as a simple model, after each step",
     )
