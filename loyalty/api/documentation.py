@@ -3,7 +3,7 @@
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from drf_spectacular.views import SpectacularJSONAPIView
 from rest_framework import serializers
 from rest_framework.authentication import SessionAuthentication
@@ -29,6 +29,17 @@ class ProblemSchema(serializers.Serializer[Any]):
     code = serializers.CharField()
     detail = serializers.CharField()
     problems = ProblemEntrySchema(many=True, required=False)
+
+
+# What endpoints that do a thing once share.
+IDEMPOTENCY = OpenApiParameter(
+    "Idempotency-Key", str, OpenApiParameter.HEADER, description="The same key again: the same answer, done once."
+)
+
+
+def refusal(description: str) -> OpenApiResponse:
+    """Return the description of a refused request's problem details."""
+    return OpenApiResponse(ProblemSchema, description)
 
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):

@@ -9,12 +9,11 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from loyalty.api.documentation import ProblemSchema
+from loyalty.api.documentation import IDEMPOTENCY, ProblemSchema
 from loyalty.api.idempotency import idempotent
 from loyalty.errors import InvalidInput
 from loyalty.models import Scope
 from offers.api.assignment import REFUSALS, GrantValues
-from offers.api.assignment_verbs import IDEMPOTENCY
 from offers.api.view import OffersView
 from offers.models import FieldDefinition
 from offers.selectors import campaign as campaigns

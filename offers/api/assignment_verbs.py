@@ -7,14 +7,14 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_field
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from pydantic_core import PydanticCustomError
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from loyalty import clock
-from loyalty.api.documentation import ProblemSchema
+from loyalty.api.documentation import IDEMPOTENCY, ProblemSchema, refusal
 from loyalty.api.idempotency import idempotent
 from loyalty.errors import Conflict, NotFound
 from loyalty.models import Scope
@@ -26,10 +26,7 @@ from offers.selectors import timeline
 from offers.services import closing, extension, reissue, revocation
 from offers.services.verb import By
 
-REFUSED = OpenApiResponse(ProblemSchema, "The verb is refused; `code` says why.")
-IDEMPOTENCY = OpenApiParameter(
-    "Idempotency-Key", str, OpenApiParameter.HEADER, description="The same key again: the same answer, done once."
-)
+REFUSED = refusal("The verb is refused; `code` says why.")
 
 
 @extend_schema_field({"type": "string", "anyOf": [{"format": "date"}, {"format": "date-time"}]})

@@ -5,13 +5,13 @@ from typing import Any
 
 from django.db import transaction
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from loyalty import clock
-from loyalty.api.documentation import ProblemSchema
+from loyalty.api.documentation import IDEMPOTENCY, refusal
 from loyalty.api.idempotency import idempotent
 from loyalty.api.pagination import NewestFirstCursor
 from loyalty.errors import InvalidInput
@@ -31,14 +31,9 @@ from offers.services import audience
 from offers.services import mass_assignment as service
 from offers.tasks import mass_assignment as tasks
 
-IDEMPOTENCY = OpenApiParameter(
-    "Idempotency-Key", str, OpenApiParameter.HEADER, description="The same key again: the same answer, done once."
-)
 REFUSED = {
-    409: OpenApiResponse(
-        ProblemSchema, "`mass_assignment_state`: the run is not in a state in which this can be done."
-    ),
-    422: OpenApiResponse(ProblemSchema, "Something given is not acceptable; every problem is named."),
+    409: refusal("`mass_assignment_state`: the run is not in a state in which this can be done."),
+    422: refusal("Something given is not acceptable; every problem is named."),
 }
 
 
@@ -181,6 +176,17 @@ class OneMassAssignment(RunsView):
         return self.answer(self.run(run_id))
 
 
+def _verb(name: str) -> Callable[[Any], Any]:
+    """Describe a verb on one run, which is done once under one Idempotency-Key."""
+    described = extend_schema(
+        operation_id=f"{name}_mass_assignment",
+        request=None,
+        responses={200: MassAssignmentSerializer, **REFUSED},
+        parameters=[IDEMPOTENCY],
+    )
+    return lambda post: described(idempotent(post))
+
+
 class ActOnMassAssignment(RunsView):
     """One verb on one run; the subclasses name it."""
 
@@ -200,13 +206,7 @@ class LaunchMassAssignment(ActOnMassAssignment):
     do = service.launch
     is_rung = True
 
-    @extend_schema(
-        operation_id="launch_mass_assignment",
-        request=None,
-        responses={200: MassAssignmentSerializer, **REFUSED},
-        parameters=[IDEMPOTENCY],
-    )
-    @idempotent
+    @_verb("launch")
     def post(self, request: Request, run_id: int) -> Response:
         """Launch a draft, or a failed run after its cause is mended. With too few codes nobody is assigned (S4-28)."""
         return self.act(run_id)
@@ -215,13 +215,7 @@ class LaunchMassAssignment(ActOnMassAssignment):
 class PauseMassAssignment(ActOnMassAssignment):
     do = service.pause
 
-    @extend_schema(
-        operation_id="pause_mass_assignment",
-        request=None,
-        responses={200: MassAssignmentSerializer, **REFUSED},
-        parameters=[IDEMPOTENCY],
-    )
-    @idempotent
+    @_verb("pause")
     def post(self, request: Request, run_id: int) -> Response:
         """Let chunks in flight end and take no more."""
         return self.act(run_id)
@@ -231,13 +225,7 @@ class ResumeMassAssignment(ActOnMassAssignment):
     do = service.resume
     is_rung = True
 
-    @extend_schema(
-        operation_id="resume_mass_assignment",
-        request=None,
-        responses={200: MassAssignmentSerializer, **REFUSED},
-        parameters=[IDEMPOTENCY],
-    )
-    @idempotent
+    @_verb("resume")
     def post(self, request: Request, run_id: int) -> Response:
         """Go on with a paused run."""
         return self.act(run_id)
@@ -247,13 +235,7 @@ class RetryMassAssignment(ActOnMassAssignment):
     do = service.retry
     is_rung = True
 
-    @extend_schema(
-        operation_id="retry_mass_assignment",
-        request=None,
-        responses={200: MassAssignmentSerializer, **REFUSED},
-        parameters=[IDEMPOTENCY],
-    )
-    @idempotent
+    @_verb("retry")
     def post(self, request: Request, run_id: int) -> Response:
         """Do the chunks again that were given up, of a run that finished with errors."""
         return self.act(run_id)
@@ -264,13 +246,7 @@ class CancelMassAssignment(ActOnMassAssignment):
     # A large run's codes are given back by the workers.
     is_rung = True
 
-    @extend_schema(
-        operation_id="cancel_mass_assignment",
-        request=None,
-        responses={200: MassAssignmentSerializer, **REFUSED},
-        parameters=[IDEMPOTENCY],
-    )
-    @idempotent
+    @_verb("cancel")
     def post(self, request: Request, run_id: int) -> Response:
         """Stop for good: what was assigned stays, reserved codes that nobody got go back."""
         return self.act(run_id)

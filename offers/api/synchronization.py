@@ -8,12 +8,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from loyalty import clock
-from loyalty.api.documentation import ProblemSchema
+from loyalty.api.documentation import IDEMPOTENCY, ProblemSchema
 from loyalty.api.idempotency import idempotent
 from loyalty.errors import Conflict, NotFound
 from loyalty.models import Scope
 from offers.api.assignment import AssignmentSerializer
-from offers.api.assignment_verbs import IDEMPOTENCY
 from offers.api.view import OffersView
 from offers.models import Source
 from offers.selectors import code_lookup
