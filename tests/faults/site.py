@@ -157,8 +157,11 @@ class Site:
         return ended.stdout
 
     def launch(self, members: int) -> Run:
-        """Plant a programme with so many members and codes and a launched run that nobody was rung for."""
+        """Plant a programme with so many members and codes and a launched run, and have it rung for."""
         run, programme, key, draft = self.run("-c", self.program(PLANT.format(members=members))).split()
+        # Only now, with the web there too, somebody rings: the run is seen from its beginning.
+        workers.wait(lambda: up._answers(f"http://127.0.0.1:{self.port}/healthz"), what="the web")
+        self.keep("ringer", self.ringer)
         return Run(int(run), int(programme), key, int(draft), members)
 
     def keep(self, name: str, command: list[str]) -> None:
@@ -176,21 +179,20 @@ class Site:
         self.stack.callback(end)
 
     def busy(self, *, is_beating: bool = False) -> "Site":
-        """Start the web as `./run` does, two workers, and a sweeper of twice a second or Laurel's own beat."""
+        """Start the web as `./run` does, and a worker of two processes; who rings them comes with the first run.
+
+        Laurel's own beat, which sweeps every 15 seconds, or a sweeper of twice a second.
+        """
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
-            self.port = port = probe.getsockname()[1]
-        web, _worker, beat = up.Command()._children(port=port, concurrency=1, logs=self.folder)
+            self.port = probe.getsockname()[1]
+        web, _worker, beat = up.Command()._children(port=self.port, concurrency=1, logs=self.folder)
         self.keep("web", web.command)
-        for _ in range(2):
-            self.stack.enter_context(workers.worker(self.folder, **self.settings))
+        self.stack.enter_context(workers.worker(self.folder, pool="prefork", **self.settings))
+        self.ringer = beat.command if is_beating else [sys.executable, "-c", self.program(SWEEP)]
         if is_beating:
-            self.keep("beat", beat.command)
             # Who relays, and sweeps while the others are at a run.
             self.stack.enter_context(workers.worker(self.folder, queues="interactive,bulk", **self.settings))
-        else:
-            self.keep("sweeper", [sys.executable, "-c", self.program(SWEEP)])
-        workers.wait(lambda: up._answers(f"http://127.0.0.1:{port}/healthz"), what="the web")
         return self
 
     def ask(self, path: str, *, key: str = "", body: object = None) -> Answer:
