@@ -7,15 +7,17 @@ from django.db import transaction
 
 from loyalty import clock
 from offers.models import Assignment, RepeatPolicy, Source
-from offers.services import assignment, audience, execution, revocation
+from offers.services import assignment, audience, closing, execution, reissue, revocation
 from offers.services import door as doors
 from offers.services.assignment import Grant
+from offers.services.verb import By
 from tests.factories import (
     CampaignFactory,
     ConfigOfferFactory,
     MemberFactory,
     ProgrammeFactory,
     TargetingFactory,
+    UserFactory,
     give,
     launch_run,
 )
@@ -86,35 +88,59 @@ POLICIES = (
 LIFE_CYCLE = {
     "open": (True, False, False, False),
     "used up": (True, False, True, False),
-    "declined or closed": (True, False, True, False),
+    "declined": (True, False, True, False),
+    "closed": (True, False, True, False),
     "expired": (True, False, True, False),
     "revoked": (True, True, True, True),
     "undone": (True, True, True, True),
     "reissued": (True, False, False, False),
+    "reissued and revoked": (True, True, True, True),
 }
 TABLE = [
     (policy, end, is_free) for end, free in LIFE_CYCLE.items() for policy, is_free in zip(POLICIES, free, strict=True)
 ]
 
 
-def bring_to(end, held):
-    """Let the assignment come to its end."""
-    moments = {"used up": "used_up_at", "declined or closed": "closed_at", "expired": "ends_at"}
-    if end in moments:
-        Assignment.objects.filter(pk=held.pk).update(**{moments[end]: clock.now() - timedelta(hours=1)})
-    elif end in {"revoked", "undone", "reissued"}:
-        revocation.revoke(programme=held.member.programme, assignment_id=held.pk, reason=end, now=clock.now())
-    if end == "reissued":
-        give(held.member, held.config_offer, campaign_id=held.campaign_id, replaces_id=held.pk)
+def bring_to(end, member, offer, campaign):
+    """Grant the offer at the desk, and let the assignment come to its end by the verb that does it."""
+    programme, now, agent = member.programme, clock.now(), UserFactory()
+    # Each is valid for 30 days from its issue.
+    issued_at = now - timedelta(days=31) if end == "expired" else now
+    grant = Grant(template_id=offer.templates.get().pk, member_id=member.pk, campaign_id=campaign.pk, reference="desk")
+    held = doors.grant(
+        programme=programme, door=Source.SUPPORT, instance="desk", grant=grant, actor=agent, now=issued_at
+    ).outcome.assignment_id
+    by = By(Source.SUPPORT, agent)
+    if end == "declined":
+        assert closing.decline(programme=programme, member_id=member.pk, assignment_id=held, by=By(), now=now).is_closed
+    elif end == "closed":
+        assert closing.close(programme=programme, assignment_id=held, reason="shop gone", by=by, now=now).is_closed
+    elif end == "revoked":
+        revocation.revoke(programme=programme, assignment_id=held, reason="slip", now=now, actor=agent)
+    elif end == "undone":
+        assert revocation.undo(programme=programme, assignment_id=held, by=by, now=now).code == "undone"
+    elif end in {"reissued", "reissued and revoked"}:
+        anew = reissue.reissue(programme=programme, assignment_id=held, reason="lost", by=by, now=now)
+        assert anew.code == "reissued"
+        if end == "reissued and revoked":
+            revocation.revoke(programme=programme, assignment_id=anew.assignment_id, reason="slip", now=now)
+    elif end == "used up":
+        # Redeeming is the till's: the moment that it leaves behind.
+        Assignment.objects.filter(pk=held).update(used_up_at=now)
+    status = {"open": "usable", "used up": "used_up", "declined": "closed", "undone": "revoked"}.get(end, end)
+    assert Assignment.objects.get(pk=held).status(now) == ("revoked" if "reissued" in end else status)
 
 
 @pytest.mark.parametrize("door", ["grant", "mass assignment"])
 @pytest.mark.parametrize(("policy", "end", "is_free"), TABLE)
 def test_d_01_whether_an_offer_may_be_given_again(programme, policy, end, is_free, door):
-    """D-01, S0-02, S0-22: the whole life cycle, through `assign`, its preview, the dry run and a mass assignment."""
+    """D-01, S0-02, S0-22, B-05, B-06: the whole life cycle by its verbs.
+
+    Asked of `assign`, its preview, the dry run and a mass assignment.
+    """
     offer = ConfigOfferFactory(programme=programme, repeat_policy=policy)
     campaign, member = CampaignFactory(programme=programme), MemberFactory(programme=programme)
-    bring_to(end, give(member, offer, campaign_id=campaign.pk))
+    bring_to(end, member, offer, campaign)
     before = Assignment.objects.count()
     code = "assigned" if is_free else "already_held"
     if door == "grant":
