@@ -64,6 +64,9 @@ class LimitsSerializer(LimitValues):
     usage = UsedSerializer(many=True, help_text="One entry for each cap and budget that is set.")
     day = serializers.DateField(allow_null=True, help_text="The programme's day that the daily ones count for.")
     reserved = serializers.IntegerField(help_text="Of what is used: the shares of runs that are at work.")
+    is_in_force = serializers.BooleanField(
+        help_text="False while what was given before it is still being counted: it refuses nothing yet."
+    )
     overdrawn_at = serializers.DateTimeField(allow_null=True, help_text="Since when a soft budget is overdrawn.")
 
 
@@ -76,12 +79,19 @@ def answer(owner: ConfigOffer | Campaign) -> Response:
             "usage": [],
             "day": None,
             "reserved": 0,
+            "is_in_force": True,
             "overdrawn_at": None,
         }
         return Response(LimitsSerializer(nothing).data)
     limit = usage.limit
     found = {name: getattr(limit, name) for name in limit_settings.WRITABLE}
-    found |= {"usage": usage.lines, "day": usage.day, "reserved": usage.reserved, "overdrawn_at": limit.overdrawn_at}
+    found |= {
+        "usage": usage.lines,
+        "day": usage.day,
+        "reserved": usage.reserved,
+        "is_in_force": limit.is_in_force,
+        "overdrawn_at": limit.overdrawn_at,
+    }
     return Response(LimitsSerializer(found).data)
 
 

@@ -49,6 +49,10 @@ class Limit(models.Model):
     spent_today_minor = models.BigIntegerField(_("spent on the day"), default=0, editable=False)
     # Since when a soft budget is overdrawn: the warning that pages show.
     overdrawn_at = models.DateTimeField(_("overdrawn since"), null=True, editable=False)
+    # Since when the numbers say everything. Until then they are what was added to the limit and taken from it, and it
+    # refuses nothing (`services.limit_counting`); likewise the members' counts.
+    counted_at = models.DateTimeField(_("in force since"), null=True, editable=False)
+    members_counted_at = models.DateTimeField(_("per member in force since"), null=True, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated"), auto_now=True)
 
@@ -69,6 +73,11 @@ class Limit(models.Model):
 
     def __str__(self) -> str:
         return str(self.config_offer or self.campaign)
+
+    @property
+    def is_in_force(self) -> bool:
+        """Say whether all that it limits was counted."""
+        return self.counted_at is not None and (self.per_member is None or self.members_counted_at is not None)
 
     def on(self, day: date) -> tuple[int, int]:
         """Return how many, and what for, counts on that day; a later day that was begun counts for it."""

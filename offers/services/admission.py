@@ -166,7 +166,7 @@ def decide(
             version = versions[offer.eligibility_id]
             reason = eligibility.not_in_audience(version, conditions[version.pk])
             refused = Refused("ineligible", member_id, [reason])
-        elif full and full.per_member and counts.get(count, 0) >= full.per_member:
+        elif full and full.per_member and full.members_counted_at and counts.get(count, 0) >= full.per_member:
             refused = Refused("ineligible", member_id, [eligibility.campaign_is_full(full, counts[count])])
         elif admission.ledger and (why := admission.ledger.refusal(**_of(wish, prepared))):
             refused = Refused(why.code, member_id, [why.reason])

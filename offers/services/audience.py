@@ -133,12 +133,12 @@ def question(
     limited = Limit.objects.filter(campaign_id=campaign_id, per_member__isnull=False).first() if campaign_id else None
     if limited is not None:
         asked += IS_FULL
-        params |= {"campaign_id": campaign_id, "per_member": limited.per_member}
+        params |= {"campaign_id": campaign_id, "per_member": limit.most_per_member(limited)}
     return Question(
         sql=MATCHED.format(predicate=predicate.sql, asked=asked),
         params=params,
         criteria=tuple(read),
-        per_member=limited.per_member if limited else None,
+        per_member=limit.most_per_member(limited) if limited else None,
     )
 
 

@@ -102,7 +102,7 @@ def preview(
         if not found:
             return "ineligible", not_in_audience(version, asked)
     limit = Limit.objects.filter(campaign_id=campaign_id, per_member__isnull=False).first() if campaign_id else None
-    if limit is not None and limit.per_member is not None and campaign_id is not None:
+    if limit is not None and limit.per_member and limit.members_counted_at and campaign_id is not None:
         counted = MemberCount.objects.filter(campaign_id=campaign_id, member_id=member_id).first()
         if counted and counted.assigned >= limit.per_member:
             return "ineligible", campaign_is_full(limit, counted.assigned)

@@ -61,9 +61,16 @@ LOCK_COUNTS = """
 """
 COUNT_MEMBERS = """
     UPDATE offers_membercount AS counted
-       SET assigned = greatest(counted.assigned + moved.n, 0)
+       SET assigned = counted.assigned + moved.n
       FROM unnest(%(campaigns)s::bigint[], %(members)s::bigint[], %(n)s::int[]) AS moved (campaign_id, member_id, n)
      WHERE counted.campaign_id = moved.campaign_id AND counted.member_id = moved.member_id
+"""
+# What is taken back is written down where nothing stands yet, too: what was given before may be counted only later.
+COUNT_BACK = """
+    INSERT INTO offers_membercount AS counted (campaign_id, member_id, assigned)
+    SELECT campaign_id, %(member_id)s, -1 FROM offers_limit
+     WHERE campaign_id = %(campaign_id)s AND per_member IS NOT NULL
+        ON CONFLICT (campaign_id, member_id) DO UPDATE SET assigned = counted.assigned - 1
 """
 
 
@@ -107,6 +114,8 @@ class Ledger:
             taken[1] += exposure_minor * n
 
     def _refusals(self, limit: Limit, n: int, spending: int) -> Iterator[Refusal]:
+        if limit.counted_at is None:
+            return
         taken_n, taken_minor = self.taken.get(limit.pk, (0, 0))
         given_today, spent_today = limit.on(self.day)
         for name, most, given in (
@@ -208,7 +217,7 @@ def give_back(
     """
     campaigns = [campaign_id] if campaign_id else []
     if campaign_id:
-        count_members(moved={(campaign_id, member_id): -1})
+        execute(COUNT_BACK, {"campaign_id": campaign_id, "member_id": member_id})
     limits = lock(offer_ids=[offer_id], campaign_ids=campaigns)
     if limits:
         day = day_of(given_at, zone)
@@ -273,6 +282,7 @@ def reserve(
     return []
 
 
+UNCOUNTED = 2**31 - 1
 # Counts each of a run's audience in the order of members; who is full already is left alone, and shows by the number.
 RESERVE_COUNTS = """
     INSERT INTO offers_membercount AS counted (campaign_id, member_id, assigned)
@@ -283,6 +293,18 @@ RESERVE_COUNTS = """
         ON CONFLICT (campaign_id, member_id) DO UPDATE SET assigned = counted.assigned + 1
      WHERE counted.assigned < %(per_member)s
 """
+
+
+def most_per_member(limit: Limit) -> int | None:
+    """Return how many the campaign gives a member; more than anybody gets while members are still being counted."""
+    if limit.per_member is not None and limit.members_counted_at is None:
+        return UNCOUNTED
+    return limit.per_member
+
+
+def gives_per_member(*, campaign_id: int) -> bool:
+    """Say whether the campaign limits offers per member now."""
+    return Limit.objects.filter(campaign_id=campaign_id, per_member__isnull=False).exists()
 
 
 def reserve_counts(*, run_id: int, campaign_id: int, per_member: int) -> int:
@@ -302,10 +324,9 @@ _LEFT_OUT = """
      ORDER BY audience.member_id
 """
 LEFT_OUT = f"""
-    UPDATE offers_membercount AS counted
-       SET assigned = greatest(counted.assigned - 1, 0)
-      FROM ({_LEFT_OUT}) AS unused
-     WHERE counted.campaign_id = %(campaign_id)s AND counted.member_id = unused.member_id
+    INSERT INTO offers_membercount AS counted (campaign_id, member_id, assigned)
+    SELECT %(campaign_id)s, member_id, -1 FROM ({_LEFT_OUT}) AS unused
+        ON CONFLICT (campaign_id, member_id) DO UPDATE SET assigned = counted.assigned - 1
 """
 COUNT_LEFT_OUT = f"""
     WITH counted AS (
@@ -329,9 +350,10 @@ def reserve_again(*, run: MassAssignment, given: int, now: datetime) -> list[Sho
         return []
     execute("SELECT id FROM offers_configoffer WHERE id = %s FOR SHARE", [run.config_offer_id])
     execute("SELECT id FROM offers_campaign WHERE id = %s FOR SHARE", [run.campaign_id])
-    per_member = Limit.objects.filter(campaign_id=run.campaign_id).values_list("per_member", flat=True).first()
+    limited = Limit.objects.filter(campaign_id=run.campaign_id, per_member__isnull=False).first()
     full = 0
-    if per_member:
+    if limited:
+        per_member = most_per_member(limited)
         full = rows(COUNT_LEFT_OUT, {"run_id": run.pk, "campaign_id": run.campaign_id, "per_member": per_member})[0][
             "n"
         ]

@@ -1,11 +1,12 @@
 """Setting the limits of an offer or a campaign.
 
-A limit counts what was given before it, so it begins with one reading of the assignments, during which nobody writes
-any; changing its numbers later costs nothing.
+A limit counts what was given before it. For a moment nobody writes assignments while it begins; then everything is
+added to it, what was before is counted in one reading beside that (`limit_counting`), and it is in force. Changing its
+numbers later costs nothing.
 """
 
 from collections.abc import Mapping
-from datetime import datetime, time
+from datetime import datetime
 from typing import Any
 
 from django.db import OperationalError
@@ -19,12 +20,14 @@ from loyalty.models import ApiClient, User
 from loyalty.services import audit
 from offers.models import Audience, Campaign, ConfigOffer, Limit, LimitReservation, MemberCount
 from offers.models.limit import day_of
-from offers.services import module
+from offers.services import limit_counting, module
 from offers.services.problem import problem
 
 NUMBERS = ("cap", "daily_cap", "budget_minor", "daily_budget_minor", "per_member")
 # What a caller may set; None takes a limit away.
 WRITABLE = (*NUMBERS, "is_budget_hard")
+# How long a first limit waits for those who are writing assignments; whoever comes after them waits behind it.
+PATIENCE = "10s"
 LARGEST = {
     "cap": 2**31 - 1,
     "daily_cap": 2**31 - 1,
@@ -33,44 +36,14 @@ LARGEST = {
     "per_member": 32_767,
 }
 
-# What was given and not taken back; a run's count for the day it was planned on.
-GIVEN = """
-    SELECT count(*) AS assigned, coalesce(sum(given.exposure_minor), 0)::bigint AS spent_minor,
-           count(*) FILTER (WHERE coalesce(run.planned_at, given.issued_at) >= %(today)s) AS assigned_today,
-           coalesce(sum(given.exposure_minor) FILTER (
-               WHERE coalesce(run.planned_at, given.issued_at) >= %(today)s), 0)::bigint AS spent_today_minor
-      FROM offers_assignment AS given
-      LEFT JOIN offers_massassignment AS run ON run.id = given.run_id
-     WHERE given.{owner} = %(id)s AND given.revoked_at IS NULL
-"""
-# What runs that are at work still have to give.
+# Runs that are at work: what they give is reserved from here on, as if they had been planned under the limit. Locked,
+# so that none of them ends unseen.
 OPEN_RUNS = """
-    SELECT run.id, run.eligible, run.exposure_minor, run.planned_at,
-           run.eligible - coalesce(sum(chunk.assigned), 0)::bigint AS remaining
-      FROM offers_massassignment AS run
-      LEFT JOIN offers_massassignmentchunk AS chunk ON chunk.run_id = run.id
-     WHERE run.{owner} = %(id)s AND run.state IN ('running', 'paused') AND run.eligible > 0
-     GROUP BY run.id
-     ORDER BY run.id
-"""
-# Each member's count: what she was given in the campaign, and what runs at work will give her.
-COUNT_MEMBERS = """
-    INSERT INTO offers_membercount (campaign_id, member_id, assigned)
-    SELECT %(id)s, member_id, count(*)
-      FROM (
-            SELECT member_id FROM offers_assignment WHERE campaign_id = %(id)s AND revoked_at IS NULL
-             UNION ALL
-            SELECT audience.member_id
-              FROM offers_massassignment AS run
-              JOIN offers_massassignmentchunk AS chunk ON chunk.run_id = run.id AND chunk.done_at IS NULL
-              JOIN offers_audiencemember AS audience
-                ON audience.run_id = run.id
-               AND audience.member_id BETWEEN chunk.first_member_id AND chunk.last_member_id
-             WHERE run.campaign_id = %(id)s AND run.state IN ('running', 'paused')
-               AND audience.ordinal IS NOT NULL AND audience.outcome IS NULL
-           ) AS counted
-     GROUP BY member_id
-     ORDER BY member_id
+    SELECT id, eligible, exposure_minor, planned_at
+      FROM offers_massassignment
+     WHERE {owner} = %(id)s AND state IN ('running', 'paused') AND eligible > 0
+     ORDER BY id
+       FOR SHARE
 """
 
 
@@ -91,7 +64,8 @@ def put(
 ) -> Limit | None:
     """Set the given limits (keys of WRITABLE; money in minor units) and return the row, or None with none left.
 
-    A limit below what was given already stops giving and takes nothing back. Raises InvalidInput with every problem,
+    A limit below what was given already stops giving and takes nothing back. A first one is in force when this returns,
+    once all that was given before is counted, while assigning goes on. Raises InvalidInput with every problem,
     OffersModuleOff, Busy. (D-05, DESIGN 4)
     """
     module.require(programme=owner.programme)
@@ -111,26 +85,24 @@ def put(
                 _remove(before)
                 _tell(owner, old, new, actor, api_client)
             return None
-        is_first_per_member = old["per_member"] is None and new["per_member"] is not None
-        if before is None or is_first_per_member:
+        if before is None or (old["per_member"] is None and new["per_member"] is not None):
             _keep_writers_out(owner)
         if before is None:
-            limit = Limit.objects.create(**key, **new)
-            _count(limit, owner, now)
+            limit = _begin(owner, key | new, now)
         else:
             limit = Limit.objects.select_for_update(no_key=True).get(pk=before.pk)
         for name, value in new.items():
             setattr(limit, name, value)
-        limit.overdrawn_at = (limit.overdrawn_at or now) if _is_overdrawn(limit, owner, now) else None
-        limit.save(update_fields=[*new, "overdrawn_at", "updated_at"])
-        if is_first_per_member:
-            execute(COUNT_MEMBERS, {"id": owner.pk})
-        elif new["per_member"] is None and old["per_member"] is not None:
+        if new["per_member"] is None and old["per_member"] is not None:
             MemberCount.objects.filter(campaign_id=owner.pk).delete()
+            limit.members_counted_at = None
+        limit.overdrawn_at = (limit.overdrawn_at or now) if limit_counting.is_overdrawn(limit, now) else None
+        limit.save(update_fields=[*new, "members_counted_at", "overdrawn_at", "updated_at"])
         _tell(owner, old, new, actor, api_client)
         return limit
 
-    return in_transaction(work)
+    limit = in_transaction(work)
+    return limit_counting.count(limit_id=limit.pk, now=now) if limit and not limit.is_in_force else limit
 
 
 def _checked(owner: ConfigOffer | Campaign, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -163,13 +135,13 @@ def _checked(owner: ConfigOffer | Campaign, values: Mapping[str, Any]) -> dict[s
 
 
 def _keep_writers_out(owner: ConfigOffer | Campaign) -> None:
-    """Hold off whoever writes assignments to the end of the transaction; who was at it has committed.
+    """Hold off whoever writes assignments to the end of the transaction: a moment. Who was at it has committed.
 
     An offer that was never published has none to count. Those who looked for limits before look again (`assign`).
     """
     if isinstance(owner, ConfigOffer) and owner.current_revision_id is None:
         return
-    execute("SET LOCAL lock_timeout = '10s'")
+    execute("SELECT set_config('lock_timeout', %s, TRUE)", [PATIENCE])
     try:
         execute("LOCK TABLE offers_assignment IN SHARE ROW EXCLUSIVE MODE")
     except OperationalError as error:
@@ -180,39 +152,22 @@ def _keep_writers_out(owner: ConfigOffer | Campaign) -> None:
     execute("SET LOCAL lock_timeout TO DEFAULT")
 
 
-def _count(limit: Limit, owner: ConfigOffer | Campaign, now: datetime) -> None:
-    """Count what was given before the limit, and what runs at work reserve."""
+def _begin(owner: ConfigOffer | Campaign, values: Mapping[str, Any], now: datetime) -> Limit:
+    """Write down the limit, from where on everything is added to it, and what runs at work will give."""
     zone = owner.programme.zone
-    today = day_of(now, zone)
+    limit = Limit.objects.create(**values, day=day_of(now, zone))
     column = "config_offer_id" if isinstance(owner, ConfigOffer) else "campaign_id"
-    begun = datetime.combine(today, time(), tzinfo=zone)
-    limit.day = today
-    [given] = rows(GIVEN.format(owner=column), {"id": owner.pk, "today": begun})
-    for name, value in given.items():
-        setattr(limit, name, value)
-    reservations = []
-    for run in rows(OPEN_RUNS.format(owner=column), {"id": owner.pk}):
-        day = day_of(run["planned_at"], zone)
-        limit.assigned += run["remaining"]
-        limit.spent_minor += run["remaining"] * run["exposure_minor"]
-        if day == today:
-            limit.assigned_today += run["remaining"]
-            limit.spent_today_minor += run["remaining"] * run["exposure_minor"]
-        reservations.append(
-            LimitReservation(
-                limit=limit, run_id=run["id"], size=run["eligible"], exposure_minor=run["exposure_minor"], day=day
-            )
+    LimitReservation.objects.bulk_create(
+        LimitReservation(
+            limit=limit,
+            run_id=run["id"],
+            size=run["eligible"],
+            exposure_minor=run["exposure_minor"],
+            day=day_of(run["planned_at"], zone),
         )
-    LimitReservation.objects.bulk_create(reservations)
-    limit.save(update_fields=["day", *given])
-
-
-def _is_overdrawn(limit: Limit, owner: ConfigOffer | Campaign, now: datetime) -> bool:
-    _given, spent_today = limit.on(day_of(now, owner.programme.zone))
-    return not limit.is_budget_hard and (
-        (limit.budget_minor is not None and limit.spent_minor > limit.budget_minor)
-        or (limit.daily_budget_minor is not None and spent_today > limit.daily_budget_minor)
+        for run in rows(OPEN_RUNS.format(owner=column), {"id": owner.pk})
     )
+    return limit
 
 
 def _remove(limit: Limit) -> None:

@@ -44,6 +44,9 @@ def reserve(
         counted = limit.reserve_counts(run_id=run.pk, campaign_id=campaign_id, per_member=per_member)
         if counted < size:
             raise Outrun
+    elif limit.gives_per_member(campaign_id=campaign_id):
+        # Set since the audience was frozen: the next round counts its members.
+        raise Outrun
     missing = limit.reserve(
         run=run, offer_id=offer.pk, campaign_id=campaign_id, size=size, each_minor=each_minor, now=now
     )

@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 from loyalty import clock
 from offers.models import MassAssignment
-from offers.services import execution
+from offers.services import execution, limit_counting
 
 log = structlog.get_logger(__name__)
 # A worker turns to the next message after so long, so that several runs share the workers.
@@ -43,8 +43,9 @@ def work(run_id: int) -> None:
 
 @shared_task(name="offers.tasks.mass_assignment.sweep", ignore_result=True)
 def sweep() -> None:
-    """Ring again for every run that should be going on and has nobody at it."""
+    """Ring again for every run that should be going on and has nobody at it; count for limits that were left behind."""
     now = clock.now()
+    limit_counting.count_left_behind(now=now)
     waiting = MassAssignment.objects.filter(state=MassAssignment.State.SCHEDULED).filter(
         Q(leased_until__isnull=True) | Q(leased_until__lt=now)
     )

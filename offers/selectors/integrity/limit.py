@@ -37,6 +37,8 @@ CHECKS = [
           LEFT JOIN offers_configoffer AS offer ON offer.id = counted.config_offer_id
           LEFT JOIN offers_campaign AS campaign ON campaign.id = counted.campaign_id
          WHERE {of("coalesce(offer.programme_id, campaign.programme_id)")}
+           -- One that is being counted says what was added to it.
+           AND counted.counted_at IS NOT NULL
            AND (counted.assigned <> coalesce(by_offer.n, by_campaign.n, 0) + coalesce(reserved.n, 0)
                 OR counted.spent_minor <> coalesce(by_offer.spent, by_campaign.spent, 0) + coalesce(reserved.spent, 0))
         """,
@@ -57,7 +59,9 @@ CHECKS = [
         "member_miscounted",
         "Where a campaign limits offers per member, each one's count is what she was given and will be given by runs.",
         f"""
-        WITH limited AS (SELECT campaign_id FROM offers_limit WHERE per_member IS NOT NULL), held AS (
+        WITH limited AS (
+            SELECT campaign_id FROM offers_limit WHERE per_member IS NOT NULL AND members_counted_at IS NOT NULL
+        ), held AS (
             SELECT campaign_id, member_id, count(*) AS n
               FROM (
                     SELECT campaign_id, member_id FROM offers_assignment
