@@ -10,6 +10,7 @@ urlpatterns = [
     path("offers", member_offers.offers, name="rewards-offers"),
     path("offers/<uuid:offer_id>", member_offers.offer, name="rewards-offer"),
     path("offers/<uuid:offer_id>/accept", member_offers.accept, name="rewards-accept"),
+    path("offers/<uuid:offer_id>/decline", member_offers.decline, name="rewards-decline"),
     path("session", member_sign_in.session, name="rewards-session"),
     path("session/demo", member_sign_in.demo_session, name="rewards-demo-session"),
     path("sign-out", member_sign_in.sign_out, name="rewards-sign-out"),

@@ -1,4 +1,4 @@
-"""The member's own pages: her list, an offer of it, and accepting one (S0-12, S0-13, C-05)."""
+"""The member's own pages: her list, an offer of it, accepting and declining one (S0-12, S0-13, C-05)."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -21,7 +21,8 @@ from loyalty.models import Member
 from loyalty.services import member_session
 from offers import rules
 from offers.selectors import member_offers, offer_products
-from offers.services import assignment_verbs
+from offers.services import assignment_verbs, closing
+from offers.services.verb import By
 from offers.views import member_sign_in
 
 View = Callable[..., HttpResponse]
@@ -118,6 +119,32 @@ def accept(request: HttpRequest, offer_id: UUID, *, now: Any) -> HttpResponse:
     item = {name: getattr(found, name) for name in found.__slots__} | {"benefit": found.terms.get("benefit")}
     shown = {"item": item, "currency": found.currency, "now": now, "refusal": refusal, "is_answer": True}
     return render(request, "rewards/_card.html", _shared(request) | shown)
+
+
+@require_POST
+@as_member
+def decline(request: HttpRequest, offer_id: UUID, *, now: Any) -> HttpResponse:
+    """Decline an offer that is hers, and answer with what is left of its page; again changes nothing."""
+    asked = _asking(request)
+    found = member_offers.detail(**asked, offer_id=offer_id, now=now)
+    refusal = ""
+    if request.is_looking_on:  # type: ignore[attr-defined]
+        refusal = _("You only look on: nothing was changed.")
+    elif not found.is_personal:
+        refusal = _("This offer is for everyone, so there is nothing to decline.")
+    else:
+        answer = closing.decline(
+            programme=request.member.programme,  # type: ignore[attr-defined]
+            member_id=asked["member_id"],
+            assignment_id=offer_id,
+            by=By(),
+            now=now,
+        )
+        if not answer.is_closed:
+            refusal = str(REFUSALS[answer.code])
+    if not request.htmx:  # type: ignore[attr-defined]
+        return redirect("rewards-offer", offer_id=offer_id)
+    return render(request, "rewards/_offer.html", _detail(request, offer_id, now=now) | {"refusal": refusal})
 
 
 def _detail(request: HttpRequest, offer_id: UUID, *, now: Any) -> dict[str, Any]:

@@ -113,3 +113,28 @@ def test_every_target_is_big_enough_for_a_thumb(phone, member, programme):
              .map((one) => one.outerHTML.slice(0, 80))"""
     )
     assert small == []
+
+
+def test_she_declines_an_offer_after_a_second_look(phone, member, programme, assert_accessible, shoot):
+    """D-01, D-10: it leaves her list, a code that she never saw goes back; one for everyone cannot be declined."""
+    held = give(member, coded(programme, name="Coffee", terms=PERCENT | {"acceptance": {"required": True}}))
+    everyones = ConfigOfferFactory(programme=programme, name="Bread", audience="everyone", terms={})
+    page = phone()
+    page.goto(f"/rewards/offers/{held.pk}")
+    decline = page.get_by_role("button", name="Remove it from my list")
+    expect(decline).to_be_hidden()
+    page.get_by_text("Not interested?").click()
+    expect(page.get_by_text("It leaves your list at once and cannot be used any more.")).to_be_visible()
+    assert_accessible(page)
+    shoot(page, "member-declines", whole=True)
+    decline.click()
+    expect(page.get_by_text("This offer is closed.")).to_be_visible()
+    expect(page.locator("#announcement")).to_have_text("Coffee left your list.")
+    held.refresh_from_db()
+    assert (held.closed_at is not None, held.voucher_code_id) == (True, None)
+    assert held.config_offer.voucher_bank.segments.latest("id").size == 1, "the code went back"
+    page.goto("/rewards/offers")
+    expect(page.get_by_role("link", name="Coffee")).to_have_count(0)
+    page.goto(f"/rewards/offers/{everyones.public_id}")
+    expect(page.get_by_role("heading", name="Bread")).to_be_visible()
+    expect(page.get_by_text("Not interested?")).to_have_count(0)

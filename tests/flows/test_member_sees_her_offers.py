@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from loyalty.services import member_token
-from offers.models import Assignment, Source
+from offers.models import Assignment, AssignmentEvent, Source
 from tests.factories import (
     CategoryFactory,
     ConfigOfferFactory,
@@ -118,6 +118,31 @@ def test_without_script_activating_leads_back_to_the_offer(member):
     assignment = give(member, ConfigOfferFactory(programme=member.programme, terms={"acceptance": {"required": True}}))
     answer = sign_in(member).post(f"/rewards/offers/{assignment.pk}/accept")
     assert (answer.status_code, answer["Location"]) == (302, f"/rewards/offers/{assignment.pk}")
+
+
+def test_she_declines_hers_alone_once_and_who_looks_on_changes_nothing(member):
+    """D-01: closed by herself, the same answer again; nobody else's, and none that is for everyone."""
+    offer = ConfigOfferFactory(programme=member.programme)
+    hers, others = give(member, offer), give(MemberFactory(programme=member.programme), offer)
+    script = {"HX-Request": "true"}
+    looks_on = sign_in(member, actor=UserFactory(role="support agent"))
+    said = looks_on.post(f"/rewards/offers/{hers.pk}/decline", headers=script).content.decode()
+    hers.refresh_from_db()
+    assert ("nothing was changed" in said, hers.closed_at) == (True, None)
+
+    client = sign_in(member)
+    assert client.post(f"/rewards/offers/{others.pk}/decline").status_code == 404
+    public = ConfigOfferFactory(programme=member.programme, audience="everyone", terms={}).public_id
+    assert "for everyone" in client.post(f"/rewards/offers/{public}/decline", headers=script).content.decode()
+    for _n in range(2):
+        part = client.post(f"/rewards/offers/{hers.pk}/decline", headers=script).content.decode()
+        assert ("This offer is closed." in part, "<html" in part) == (True, False)
+    answer = client.post(f"/rewards/offers/{hers.pk}/decline")
+    assert (answer.status_code, answer["Location"]) == (302, f"/rewards/offers/{hers.pk}")
+    [event] = AssignmentEvent.objects.filter(assignment=hers, verb="declined")
+    assert (event.source, event.actor_id) == (None, None)
+    others.refresh_from_db()
+    assert others.closed_at is None
 
 
 def test_terms_products_and_the_last_minute_in_her_own_zone(member):
