@@ -12,11 +12,12 @@ from django.utils.translation import trans_real
 
 from loyalty import clock
 from offers.models import DoorEntry, Source
-from offers.services import door, reason
+from offers.services import door, reason, reissue
 from offers.services.assignment import Grant
 from offers.services.reason import Reason
+from offers.services.verb import By
 from support.templatetags import desk
-from tests.factories import ConfigOfferFactory, MemberFactory, OfferTemplateFactory, ProgrammeFactory, limit_of
+from tests.factories import ConfigOfferFactory, MemberFactory, OfferTemplateFactory, ProgrammeFactory, give, limit_of
 
 pytestmark = pytest.mark.django_db
 
@@ -106,6 +107,27 @@ def test_a_refusal_is_replayed_as_before_and_said_in_the_readers_language(
         assert desk.messages_of(entry) == [german]
     kept = entry.answer["reasons"]
     assert not any(word in str(kept) for word in ("message", english, german)), "no sentence is stored"
+
+
+def test_a_refused_reissue_is_said_in_the_readers_language_and_changes_nothing(programme, in_german):
+    """B-06, B-02: the new grant's reasons come as codes; the desk says them when its page is drawn."""
+    offer = ConfigOfferFactory(programme=programme, terms={"benefit": {"type": "amount", "size": 500}})
+    held = give(MemberFactory(programme=programme), offer)
+    limit_of(offer, budget_minor=100, is_budget_hard=True)
+    template = offer.templates.get()
+    template.required_rules = ["benefit"]
+    template.save()
+    with translation.override("en"):
+        answer = reissue.reissue(
+            programme=programme, assignment_id=held.pk, reason="lost", by=By(Source.SUPPORT), now=clock.now()
+        )
+        said = [one.message for one in answer.reasons]
+    assert (answer.code, answer.is_reissued) == ("missing_rule", False)
+    assert said == [f"The template “{template.name}” requires a value for “Benefit”."]
+    with translation.override("de"):
+        assert [one.message for one in answer.reasons] == [f"Vorlage „{template.name}“ braucht „Vorteil“."]
+    held.refresh_from_db()
+    assert held.revoked_at is None
 
 
 def test_every_reason_says_itself_from_its_code_and_parameters():
