@@ -12,7 +12,9 @@ from tests.factories import (
     MemberFactory,
     TargetingFactory,
     give,
+    launch_run,
     limit_of,
+    work,
 )
 
 TWO_EUROS = {"validity": {"days": 30}, "benefit": {"type": "amount", "size": 200}}
@@ -105,6 +107,23 @@ def test_d_05_a_campaign_shows_its_limits_and_what_a_launch_would_lack(marketer_
     expect(dry_run.get_by_role("button", name="Launch 4 assignments")).to_be_disabled()
     assert_accessible(page)
     shoot(page, "dry-run")
+
+
+def test_s4_28_a_run_that_failed_for_a_limit_leads_to_it(marketer_page, programme, assert_accessible):
+    """S4-28, D-05: the sentence, what to do, and the limits one click away."""
+    page = marketer_page
+    MemberFactory.create_batch(3, programme=programme)
+    offer = ConfigOfferFactory(programme=programme, name="Coffee 2 € off", terms=TWO_EUROS)
+    limit_of(offer, cap=2, budget_minor=500)
+    run = work(launch_run(offer, targeting=TargetingFactory(programme=programme, name="Everyone")))
+    page.goto(f"/offers/runs/{run.pk}/")
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("The run needs 3 assignments, and the offer's limit leaves 2: 1 too many.")
+    expect(alert).to_contain_text("The run may cost 6.00 €, and the offer's budget has 5.00 € left")
+    assert_accessible(page)
+    shoot(page, "run-failed")
+    page.get_by_role("link", name="Limits of the offer").click()
+    expect(page.get_by_label("At most, in all")).to_have_value("2")
 
 
 def test_s0_02_whom_an_offer_is_for_is_chosen_and_built(marketer_page, programme, assert_accessible):

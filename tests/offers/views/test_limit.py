@@ -7,7 +7,7 @@ from loyalty import clock
 from loyalty.models import AuditEvent
 from offers.models import Limit
 from offers.selectors import limit as selectors
-from offers.services import limit_settings
+from offers.services import eligibility_settings, limit_settings
 from tests.factories import (
     CampaignFactory,
     ConfigOfferFactory,
@@ -15,8 +15,11 @@ from tests.factories import (
     MemberFactory,
     ProgrammeFactory,
     UserFactory,
+    draft_run,
     give,
+    launch_run,
     limit_of,
+    work,
 )
 from tests.offers.views.marketer import sign_in, words
 
@@ -155,3 +158,64 @@ def test_d_05_an_administrator_has_it_too(programme, coffee):
     client = sign_in(programme, "administrator")
     assert client.post(limits_of(coffee), EMPTY | {"cap": "3"}).status_code == 302
     assert UserFactory(role="administrator", programmes=[programme]).has_perm("offers.set_eligibility")
+
+
+def test_s4_28_a_run_that_failed_for_limits_says_so_in_one_sentence_each_with_what_to_do(programme, coffee, everyone):
+    """S4-28, D-05: in words, with the way to the limits; launched again once there is room, it gives all."""
+    autumn = CampaignFactory(programme=programme, name="Autumn")
+    limit_of(coffee, cap=2)
+    limit_of(autumn, budget_minor=500)
+    run = launch_run(coffee, targeting=everyone, campaign=autumn)
+    work(run)
+    client = sign_in(programme)
+    address = reverse("offers:run", args=[run.pk])
+    page = words(client.get(address))
+    for said in (
+        "The run needs 3 assignments, and the offer&#x27;s limit leaves 2: 1 too many. Raise the limit,",
+        "The run may cost 6.00 €, and the campaign&#x27;s budget has 5.00 € left: 1.00 € are missing. Raise",
+        "Nobody was assigned.",
+        limits_of(coffee),
+        limits_of(autumn),
+    ):
+        assert said in page, said
+    limit_of(coffee, cap=3)
+    limit_of(autumn, is_budget_hard=False)
+    assert client.post(reverse("offers:run_act", args=[run.pk, "launch"])).status_code == 302
+    work(run)
+    run.refresh_from_db()
+    assert (run.state, run.eligible) == ("finished", 3)
+
+
+def test_s4_24_the_draft_s_dialog_says_who_is_left_out_and_what_limits_leave(programme, coffee, everyone):
+    """S4-24, S4-28, D-05: as the launch page does; the button waits."""
+    limit_of(coffee, cap=2, daily_budget_minor=900)
+    client = sign_in(programme)
+    page = words(client.get(reverse("offers:run_preview", args=[draft_run(coffee, targeting=everyone).pk])))
+    for said in (
+        "2 left of 2",
+        "9.00 € left of 9.00 € today",
+        "limit leaves 2: 1 too many",
+        "A limit leaves too little.",
+    ):
+        assert said in page, said
+    assert "disabled" in page
+
+
+def test_d_05_a_limit_that_is_still_counting_says_so(programme, coffee):
+    """D-05: too low, and refusing nothing yet."""
+    limit = limit_of(coffee, cap=2)
+    Limit.objects.filter(pk=limit.pk).update(counted_at=None)
+    assert "is being counted" in words(sign_in(programme).get(reverse("offers:offer", args=[coffee.pk])))
+
+
+def test_b_03_the_members_of_a_run_show_why_they_were_not_eligible(programme, coffee, everyone):
+    """B-03, S0-02: beside the outcome, in words, and in the export by code."""
+    criteria = {"op": "and", "items": [{"field": "member.city", "is": "equals", "value": "Nowhere"}]}
+    eligibility_settings.put_conditions(offer=coffee, criteria=criteria, actor=None)
+    run = work(launch_run(coffee, targeting=everyone))
+    client = sign_in(programme)
+    assert (
+        words(client.get(reverse("offers:run_outcomes", args=[run.pk]))).count("not meeting what the offer asks") == 3
+    )
+    export = b"".join(client.get(reverse("offers:run_outcomes_export", args=[run.pk])).streaming_content).decode()
+    assert export.count("ineligible,,conditions_not_met") == 3
