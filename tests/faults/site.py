@@ -179,7 +179,7 @@ class Site:
         self.stack.callback(end)
 
     def busy(self, *, is_beating: bool = False) -> "Site":
-        """Start the web as `./run` does, and a worker of two processes; who rings them comes with the first run.
+        """Start the web as `./run` does, and two workers; who rings them comes with the first run.
 
         Laurel's own beat, which sweeps every 15 seconds, or a sweeper of twice a second.
         """
@@ -188,7 +188,10 @@ class Site:
             self.port = probe.getsockname()[1]
         web, _worker, beat = up.Command()._children(port=self.port, concurrency=1, logs=self.folder)
         self.keep("web", web.command)
-        self.stack.enter_context(workers.worker(self.folder, pool="prefork", **self.settings))
+        # Of one process each, because one with children may end itself when it loses the broker (kombu acknowledges on
+        # a connection that it has closed); the product's supervisor starts it again, and here there is none.
+        for _ in range(2):
+            self.stack.enter_context(workers.worker(self.folder, **self.settings))
         self.ringer = beat.command if is_beating else [sys.executable, "-c", self.program(SWEEP)]
         if is_beating:
             # Who relays, and sweeps while the others are at a run.
