@@ -15,16 +15,16 @@ from loyalty.database import execute, rows
 from loyalty.errors import NotFound
 from loyalty.models import AttributeDefinition, Category, Member, Product, ProductGroup, Programme, Store
 from offers import targeting
-from offers.models import Targeting, TargetingVersion
+from offers.models import Campaign, ConfigOffer, OfferTemplate, Targeting, TargetingVersion
 from offers.targeting import Attribute, Catalogue, Column, Criteria, Dimension, Field, Predicate
 
 # Below this many members an exact count is as quick as an estimate.
 SMALL = 50_000
 # Members looked at for an estimate: 20 ms, and some percent off. Each one's receipts are looked up one by one.
 SAMPLED = 8_000
-SAMPLED_WITH_PURCHASES = 1_000
-# How statements with conditions on purchases are planned.
-FOR_PURCHASES = {
+SAMPLED_WITH_HISTORY = 1_000
+# How statements with conditions on the members' history are planned.
+FOR_HISTORY = {
     # Aggregates hash all buyers; with less memory they spill to disk.
     "work_mem": "128MB",
     # Parallel workers would each aggregate all the lines for a hash table of their own.
@@ -89,19 +89,43 @@ def catalogue(programme: Programme) -> Catalogue:
         Dimension("products", _("Products"), _named(Product.objects.filter(programme=programme))),
         Dimension("groups", _("Product groups"), _named(ProductGroup.objects.filter(programme=programme))),
         Dimension("stores", _("Stores"), _named(Store.objects.filter(programme=programme))),
+        Dimension(
+            "offers",
+            _("Offers"),
+            _named(ConfigOffer.objects.filter(programme=programme), "offer_reference"),
+            ("assignments", "redemptions"),
+        ),
+        Dimension(
+            "templates",
+            _("Templates"),
+            _named(OfferTemplate.objects.filter(programme=programme)),
+            ("assignments", "redemptions"),
+        ),
+        Dimension(
+            "campaigns",
+            _("Campaigns"),
+            _named(Campaign.objects.filter(programme=programme, is_of_run=False)),
+            ("assignments", "redemptions"),
+        ),
     ]
     return Catalogue(
         fields={field.key: field for field in fields},
         dimensions={dimension.key: dimension for dimension in dimensions},
         currency=programme.currency,
+        targeting=lambda targeting_id: _saved_tree(programme, targeting_id),
     )
 
 
-def _named(known: QuerySet[Any, Any]) -> Callable[[Collection[str]], Mapping[str, str]]:
+def _named(known: QuerySet[Any, Any], key: str = "external_id") -> Callable[[Collection[str]], Mapping[str, str]]:
     def names(ids: Collection[str]) -> Mapping[str, str]:
-        return dict(known.filter(external_id__in=list(ids)).values_list("external_id", "name"))
+        return dict(known.filter(**{f"{key}__in": list(ids)}).values_list(key, "name"))
 
     return names
+
+
+def _saved_tree(programme: Programme, targeting_id: int) -> tuple[str, Any] | None:
+    found = saved(programme).filter(pk=targeting_id, current_version__isnull=False).first()
+    return (found.name, found.current_version.criteria) if found and found.current_version else None
 
 
 def read(criteria: Any, *, programme: Programme) -> Criteria:
@@ -121,15 +145,15 @@ def where(*, programme: Programme, criteria: Any, now: datetime, within: str = "
 
 @contextmanager
 def planned(criteria: Any) -> Iterator[None]:
-    """Let the statements inside read purchases in bulk: for those that use `where`, and for no others."""
-    if isinstance(criteria, Criteria) and not criteria.has_purchases:
+    """Let the statements inside read histories in bulk: for those that use `where`, and for no others."""
+    if isinstance(criteria, Criteria) and not criteria.has_history:
         yield
         return
     with transaction.atomic():
-        for name, value in FOR_PURCHASES.items():
+        for name, value in FOR_HISTORY.items():
             execute(f"SET LOCAL {name} = '{value}'")
         yield
-        for name in FOR_PURCHASES:
+        for name in FOR_HISTORY:
             execute(f"SET LOCAL {name} TO DEFAULT")
 
 
@@ -167,7 +191,7 @@ def estimate(criteria: Any, *, programme: Programme, now: datetime) -> Estimate:
     members = known[0]["members"]
     if members < SMALL:
         return Estimate(count=count(checked, programme=programme, now=now), is_exact=True)
-    wanted = SAMPLED_WITH_PURCHASES if checked.has_purchases else SAMPLED
+    wanted = SAMPLED_WITH_HISTORY if checked.has_history else SAMPLED
     predicate = where(programme=programme, criteria=checked, now=now, within="sampled")
     [found] = rows(
         "WITH sampled AS MATERIALIZED ("

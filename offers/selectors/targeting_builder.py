@@ -2,15 +2,22 @@
 
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
+from django.utils.translation import gettext_lazy as _
 
 from loyalty import money
 from loyalty.database import rows
 from loyalty.models import Category, Product, ProductGroup, Programme, Store
+from offers.models import Campaign, ConfigOffer, OfferTemplate
 from offers.selectors import targeting as selector
 from offers.targeting import Attribute, operators
 
 SUGGESTIONS = 12
+SUBJECTS = {
+    "purchases": _("Purchases"),
+    "assignments": _("Offers given"),
+    "redemptions": _("Offers redeemed"),
+}
 
 
 def description(programme: Programme) -> dict[str, Any]:
@@ -29,11 +36,20 @@ def description(programme: Programme) -> dict[str, Any]:
         )
     return {
         "groups": [{"label": label, "fields": fields} for label, fields in groups.items()],
-        "measures": [
-            {"key": key, "label": str(label), "operators": list(operators.BY_MEASURE[key])}
-            for key, label in operators.MEASURES.items()
+        "subjects": [
+            {
+                "key": subject,
+                "label": str(SUBJECTS[subject]),
+                "measures": [
+                    {"key": key, "label": str(label), "type": _type(key), "operators": list(operators.by_measure(key))}
+                    for key, label in measures.items()
+                ],
+                "dimensions": [
+                    {"key": key, "label": str(one.label)} for key, one in catalogue.dimensions_of(subject).items()
+                ],
+            }
+            for subject, measures in operators.MEASURES.items()
         ],
-        "dimensions": [{"key": key, "label": str(d.label)} for key, d in catalogue.dimensions.items()],
         "operators": {key: str(label) for key, label in operators.LABELS.items()},
         "without_value": sorted(operators.WITHOUT_VALUE),
         "with_list": sorted(operators.WITH_LIST),
@@ -43,36 +59,54 @@ def description(programme: Programme) -> dict[str, Any]:
     }
 
 
+def _type(measure: str) -> str:
+    return "money" if measure in operators.MONEY else "date" if measure in operators.DAYS else "number"
+
+
 def names(programme: Programme, tree: Any) -> dict[str, str]:
-    """Return `dimension:id` -> name for the ids that a stored tree speaks of, so that the builder can show names."""
+    """Return `dimension:id` -> name for the ids that a stored tree speaks of, so that the builder can show names.
+
+    Other targetings are named `targeting:id`.
+    """
     dimensions = selector.catalogue(programme).dimensions
     found: dict[str, set[str]] = {}
+    targetings: set[int] = set()
     waiting = [tree]
     while waiting:
         node = waiting.pop()
         if not isinstance(node, dict):
             continue
         waiting += node.get("items") or []
+        if isinstance(node.get("targeting"), int):
+            targetings.add(node["targeting"])
         for key, ids in (node.get("where") or {}).items():
             if key in dimensions and isinstance(ids, list):
                 found.setdefault(key, set()).update(str(one) for one in ids)
-    return {f"{key}:{one}": name for key, ids in found.items() for one, name in dimensions[key].names(ids).items()}
+    named = {f"{key}:{one}": name for key, ids in found.items() for one, name in dimensions[key].names(ids).items()}
+    chosen = selector.saved(programme).filter(pk__in=targetings).values_list("pk", "name")
+    return named | {f"targeting:{pk}": name for pk, name in chosen}
 
 
 def suggestions(*, programme: Programme, key: str, text: str) -> list[tuple[str, str]]:
     """Return up to a dozen values with their names: of a purchase dimension, or of a text field as members have it."""
-    models = {
+    models: dict[str, QuerySet[Any]] = {
         "departments": Category.objects.filter(depth=0),
         "categories": Category.objects.all(),
         "products": Product.objects.all(),
         "groups": ProductGroup.objects.all(),
         "stores": Store.objects.all(),
+        "offers": ConfigOffer.objects.exclude(state="archived"),
+        "templates": OfferTemplate.objects.filter(archived_at__isnull=True),
+        "campaigns": Campaign.objects.filter(is_of_run=False),
+        "targeting": selector.saved(programme),
     }
     if key in models:
         found = models[key].filter(programme=programme)
+        column = "offer_reference" if key == "offers" else "pk" if key == "targeting" else "external_id"
         for word in text.split():
-            found = found.filter(Q(name__icontains=word) | Q(external_id__startswith=word))
-        return list(found.order_by("name", "external_id").values_list("external_id", "name")[:SUGGESTIONS])
+            found = found.filter(Q(name__icontains=word) | Q(**{f"{column}__startswith": word}))
+        named = found.exclude(**{f"{column}__isnull": True}).order_by("name", column).values_list(column, "name")
+        return [(str(one), name) for one, name in named[:SUGGESTIONS]]
     field = selector.catalogue(programme).fields.get(key)
     if field is None or field.type not in ("text", "list"):
         return []

@@ -5,7 +5,7 @@ Pure: without models, settings or the clock. What may be spoken of is handed in 
 
 from offers.targeting import operators
 from offers.targeting.catalogue import Attribute, Catalogue, Column, Dimension, Field
-from offers.targeting.criteria import Comparison, Criteria, Group, Purchases, Window
+from offers.targeting.criteria import Comparison, Criteria, Group, History, Saved, Share, Window
 from offers.targeting.expression import Predicate, predicate
 from offers.targeting.problem import InvalidCriteria
 from offers.targeting.reading import parse
@@ -20,9 +20,11 @@ __all__ = [
     "Dimension",
     "Field",
     "Group",
+    "History",
     "InvalidCriteria",
     "Predicate",
-    "Purchases",
+    "Saved",
+    "Share",
     "Window",
     "operators",
     "parse",

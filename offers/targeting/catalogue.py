@@ -6,7 +6,7 @@
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from django.utils.functional import Promise
 
@@ -52,17 +52,35 @@ def no_names(ids: Collection[str]) -> Mapping[str, str]:
 
 @dataclass(frozen=True, eq=False)
 class Dimension:
-    """A way to narrow purchases. `names` returns the names of those of the external ids that exist."""
+    """A way to narrow parts of the history. `names` returns the names of those of the external ids that exist."""
 
     key: str
     label: str | Promise
     names: Callable[[Collection[str]], Mapping[str, str]] = no_names
+    subjects: tuple[str, ...] = ("purchases",)
+
+
+# What another targeting is called, and its stored tree.
+SavedTree = tuple[str, Any]
+
+
+def no_targetings(targeting_id: int) -> SavedTree | None:
+    """Know no other targeting."""
+    return None
 
 
 @dataclass(frozen=True, eq=False)
 class Catalogue:
-    """The fields by key, in the order of the builder, the dimensions of purchases, and the currency of amounts."""
+    """The fields by key, in the order of the builder, the dimensions of the history, and the currency of amounts.
+
+    `targeting` finds another saved targeting by its id.
+    """
 
     fields: Mapping[str, Field]
     dimensions: Mapping[str, Dimension] = field(default_factory=dict)
     currency: str = "EUR"
+    targeting: Callable[[int], SavedTree | None] = no_targetings
+
+    def dimensions_of(self, subject: str) -> dict[str, Dimension]:
+        """Return the ways to narrow this part of the history."""
+        return {key: one for key, one in self.dimensions.items() if subject in one.subjects}

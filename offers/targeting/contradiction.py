@@ -10,7 +10,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from offers.targeting import operators, problem
-from offers.targeting.criteria import Comparison, Group, Leaf, Node, child
+from offers.targeting.criteria import Comparison, Group, History, Leaf, Node, child
 from offers.targeting.problem import Problem
 
 # Operators as bounds: side, and whether the bound itself is out.
@@ -109,7 +109,7 @@ def _problems(node: Node, path: str, *, is_joined: bool) -> Iterator[Problem]:
         possible: dict[Any, tuple[str, Possible]] = {}
         for leaf in _joined(node):
             key, label = _subject(leaf)
-            if key is None:
+            if key is None or not isinstance(leaf, Comparison | History):
                 continue
             possible.setdefault(key, (label, Possible()))[1].narrow(leaf.operator, leaf.value)
         for label, found in possible.values():
@@ -135,4 +135,6 @@ def _subject(leaf: Leaf) -> tuple[Any, str]:
     if isinstance(leaf, Comparison):
         key = None if leaf.field.type == "list" else leaf.field.key
         return key, str(leaf.field.label)
-    return (leaf.measure, leaf.where), str(operators.MEASURES[leaf.measure])
+    if isinstance(leaf, History):
+        return (leaf.subject, leaf.measure, leaf.where), str(operators.MEASURES[leaf.subject][leaf.measure])
+    return None, ""

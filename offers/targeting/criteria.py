@@ -1,4 +1,4 @@
-"""A criteria tree that was read and checked: groups, comparisons, purchase aggregates."""
+"""A criteria tree that was read and checked: groups, comparisons, aggregates of a member's history, random shares."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Window:
-    """Which purchases count: all that is given must hold; within one list, any. Days are the zone's."""
+    """What of the history counts: all that is given must hold; within one list, any. Days are the zone's."""
 
     # Pairs of dimension and external ids, in the catalogue's order.
     dimensions: tuple[tuple[str, tuple[str, ...]], ...] = ()
@@ -48,9 +48,10 @@ class Window:
 
 
 @dataclass(frozen=True)
-class Purchases:
-    """An aggregate over the member's purchases against a value."""
+class History:
+    """An aggregate over what happened to the member (`subject`: purchases, assignments, redemptions)."""
 
+    subject: str
     measure: str
     where: Window
     operator: str
@@ -60,11 +61,36 @@ class Purchases:
         """Return the canonical JSON."""
         where = self.where.data()
         return (
-            {"purchases": self.measure}
+            {self.subject: self.measure}
             | ({"where": where} if where else {})
             | {"is": self.operator}
             | _value(self.value)
         )
+
+
+@dataclass(frozen=True)
+class Share:
+    """A random share of the members in percent, the same ones for the same key, so that it is stable per campaign."""
+
+    percent: float
+    key: str
+
+    def data(self) -> dict[str, Any]:
+        """Return the canonical JSON."""
+        return {"random_percent": self.percent, "key": self.key}
+
+
+@dataclass(frozen=True)
+class Saved:
+    """Who another saved targeting means: by its criteria as they are when this one is read."""
+
+    targeting_id: int
+    name: str
+    root: "Node"
+
+    def data(self) -> dict[str, Any]:
+        """Return the canonical JSON."""
+        return {"targeting": self.targeting_id}
 
 
 @dataclass(frozen=True)
@@ -81,7 +107,7 @@ class Group:
         return ({"not": True} if self.negated else {}) | found
 
 
-Leaf = Comparison | Purchases
+Leaf = Comparison | History | Share | Saved
 Node = Group | Leaf
 
 
@@ -98,9 +124,9 @@ class Criteria:
         return isinstance(self.root, Group) and not self.root.items
 
     @property
-    def has_purchases(self) -> bool:
-        """Say whether any condition is on purchases."""
-        return any(isinstance(node, Purchases) for _path, node in self.walk())
+    def has_history(self) -> bool:
+        """Say whether any condition is on what happened to the members."""
+        return has_history(self.root)
 
     def data(self) -> dict[str, Any]:
         """Return the canonical JSON, as it is stored."""
@@ -109,6 +135,13 @@ class Criteria:
     def walk(self) -> Iterator[tuple[str, Node]]:
         """Yield every node with its path, parents first: counting, explaining and drawing all use this order."""
         yield from _walk("", self.root)
+
+
+def has_history(node: Node) -> bool:
+    """Say whether a condition below, or in a targeting that it names, is on what happened to the members."""
+    if isinstance(node, Group):
+        return any(has_history(item) for item in node.items)
+    return has_history(node.root) if isinstance(node, Saved) else isinstance(node, History)
 
 
 def child(path: str, place: int) -> str:

@@ -2,19 +2,20 @@
 
 Values are parameters, always; names come from the catalogue. Every leaf is true or false of every member: a missing
 value fails a comparison and satisfies its complement (`operators.COMPLEMENTS`). Negation is pushed down to the
-leaves, so that purchase aggregates stay semi-joins and anti-joins that PostgreSQL can plan.
+leaves, so that aggregates of the history stay semi-joins and anti-joins that PostgreSQL can plan.
 """
 
+import hashlib
 import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from offers.targeting import aggregate, compiler, operators
+from offers.targeting import compiler, history, operators
 from offers.targeting.catalogue import Attribute, Field
 from offers.targeting.compiler import SYMBOLS, Compiler
-from offers.targeting.criteria import Comparison, Criteria, Group, Node, Purchases
+from offers.targeting.criteria import Criteria, Group, History, Node, Saved, Share, has_history
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ def predicate(criteria: Criteria, *, programme_id: int, now: datetime, zone: Zon
 
     Erased members are nobody's audience; inactive ones are matched, and left out by name when a run is planned
     (`member_inactive`). Relative days are calendar days of the zone. `within` names a relation with the
-    columns of the members' table (a CTE of the caller's own) that bounds whose purchases are aggregated; it is never
+    columns of the members' table (a CTE of the caller's own) that bounds whose history is aggregated; it is never
     a value from outside.
     """
     state = Compiler(programme_id=programme_id, now=now, zone=zone, within=within)
@@ -47,21 +48,25 @@ def _node(node: Node, state: Compiler, *, negated: bool) -> str:
         if (node.op == "and") != negated:
             return f"({' AND '.join(_node(item, state, negated=negated) for item in node.items)})"
         return _any(node.items, state, negated=negated)
-    if not isinstance(node, Comparison):
-        return aggregate.purchases(node, state, negated=negated)
+    if isinstance(node, Saved):
+        return _node(node.root, state, negated=negated)
+    if isinstance(node, History):
+        return history.condition(node, state, negated=negated)
+    if isinstance(node, Share):
+        return f"({'NOT ' if negated else ''}{share(node, state)})"
     operator = operators.COMPLEMENTS.get(node.operator, node.operator)
     positive = _comparison(node.field, operator, node.value, state)
     return f"({positive}) IS NOT TRUE" if negated ^ (operator != node.operator) else f"({positive})"
 
 
 def _any(items: tuple[Node, ...], state: Compiler, *, negated: bool) -> str:
-    """Join by OR. Conditions on purchases become sets of members, united.
+    """Join by OR. Conditions on the history become sets of members, united.
 
-    Under an OR PostgreSQL cannot join; beyond its work memory it would look the purchases up member by member, which
+    Under an OR PostgreSQL cannot join; beyond its work memory it would look the history up member by member, which
     took days at a million. Inside each set the conditions stand under an AND again.
     """
-    plain = [item for item in items if not _has_purchases(item)]
-    branches = [[_node(item, state, negated=negated)] for item in items if _has_purchases(item)]
+    plain = [item for item in items if not has_history(item)]
+    branches = [[_node(item, state, negated=negated)] for item in items if has_history(item)]
     if plain:
         branches.insert(0, [_node(item, state, negated=negated) for item in plain])
     conditions = [f"({' OR '.join(branch)})" for branch in branches]
@@ -78,10 +83,14 @@ def _any(items: tuple[Node, ...], state: Compiler, *, negated: bool) -> str:
     return f"member.id IN (WITH united AS MATERIALIZED ({united}) SELECT united.id FROM united)"
 
 
-def _has_purchases(node: Node) -> bool:
-    if isinstance(node, Group):
-        return any(_has_purchases(item) for item in node.items)
-    return isinstance(node, Purchases)
+def share(node: Share, state: Compiler) -> str:
+    """Return the expression that is true of the share's members: her number under the key, in hundredths of a percent.
+
+    The key becomes the seed of PostgreSQL's own hash of the member's number, which stays as it is between versions.
+    """
+    seed = int.from_bytes(hashlib.sha256(node.key.encode()).digest()[:8], "big", signed=True)
+    number = f"(hashint8extended(member.id, {state.parameter(seed, 'bigint')}) & 9223372036854775807) %% 10000"
+    return f"{number} < {state.parameter(round(node.percent * 100), 'int')}"
 
 
 def _comparison(known: Field, operator: str, value: Any, state: Compiler) -> str:

@@ -57,23 +57,50 @@ BY_TYPE: Mapping[FieldType, tuple[str, ...]] = {
     "list": ("contains", "not_contains", "in", "not_in", *_EXISTENCE),
 }
 
-MEASURES: Mapping[str, str | Promise] = {
-    "count": _("Purchases"),
-    "amount": _("Amount spent"),
-    "units": _("Units bought"),
-    "recency_days": _("Days since the last purchase"),
-    "first": _("First purchase"),
-    "last": _("Last purchase"),
+# What is measured of each part of a member's history. Taken back assignments are as if they had never been.
+MEASURES: Mapping[str, Mapping[str, str | Promise]] = {
+    "purchases": {
+        "count": _("Purchases"),
+        "amount": _("Amount spent"),
+        "units": _("Units bought"),
+        "recency_days": _("Days since the last purchase"),
+        "first": _("First purchase"),
+        "last": _("Last purchase"),
+    },
+    "assignments": {
+        "count": _("Offers given"),
+        "open": _("Offers open now"),
+        "accepted": _("Offers accepted"),
+        "first": _("First offer given"),
+        "last": _("Last offer given"),
+    },
+    "redemptions": {
+        "count": _("Offers redeemed"),
+        "benefit": _("Benefit received"),
+        "first": _("First redemption"),
+        "last": _("Last redemption"),
+    },
 }
 
 _NUMBERS = ("equals", "not_equals", *ORDERED, "between")
-BY_MEASURE: Mapping[str, tuple[str, ...]] = {
-    "count": _NUMBERS,
-    "amount": _NUMBERS,
-    "units": _NUMBERS,
-    "recency_days": ("equals", *ORDERED, "between"),
-    "first": _DATES,
-    "last": _DATES,
-}
-# Measures that are 0 for a member without any matching purchase; the others are not known for her.
-ZERO = frozenset({"count", "amount", "units"})
+# How many; nobody has less than none.
+COUNTS = frozenset({"count", "open", "accepted"})
+# Measures in minor units of the programme's currency.
+MONEY = frozenset({"amount", "benefit"})
+DAYS = frozenset({"first", "last"})
+# Measures that are 0 for a member without any such event; the others are not known for her.
+ZERO = COUNTS | MONEY | {"units"}
+
+
+def by_measure(measure: str) -> tuple[str, ...]:
+    """Return the operators that a measure takes."""
+    if measure in DAYS:
+        return _DATES
+    return ("equals", *ORDERED, "between") if measure == "recency_days" else _NUMBERS
+
+
+def smallest(measure: str, operator: str) -> int | None:
+    """Return the least value that a condition on the measure may name; None where any will do."""
+    if measure in COUNTS or measure == "recency_days":
+        return 1 if operator == "less" else 0
+    return None

@@ -12,14 +12,14 @@ from django.utils.translation import gettext as _
 from offers.rules.problem import shown_text
 from offers.targeting import contradiction, operators, problem, values
 from offers.targeting.catalogue import Catalogue, Field
-from offers.targeting.criteria import Comparison, Criteria, Group, Node, Purchases, Value, Window, child
+from offers.targeting.criteria import Comparison, Criteria, Group, History, Node, Saved, Share, Value, Window, child
 from offers.targeting.problem import InvalidCriteria, Problem
 from offers.targeting.values import Refused
 
 MOST_LEVELS = 8
 MOST_CONDITIONS = 200
-# Each one reads the purchases once more.
-MOST_PURCHASE_CONDITIONS = 20
+# Each one reads the purchases, assignments or redemptions once more.
+MOST_HISTORY_CONDITIONS = 20
 
 
 def parse(tree: Any, catalogue: Catalogue) -> Criteria:
@@ -32,9 +32,9 @@ def parse(tree: Any, catalogue: Catalogue) -> Criteria:
     if reader.conditions > MOST_CONDITIONS:
         message = _("There are more than %(limit)s conditions. Use fewer, or a list of values.")
         reader.problems.insert(0, problem.at("", "too_many_conditions", message % {"limit": MOST_CONDITIONS}))
-    elif reader.purchase_conditions > MOST_PURCHASE_CONDITIONS:
-        message = _("There are more than %(limit)s conditions on purchases. Use fewer, or longer lists of ids.")
-        reader.problems.append(problem.at("", "too_many_purchases", message % {"limit": MOST_PURCHASE_CONDITIONS}))
+    elif reader.history_conditions > MOST_HISTORY_CONDITIONS:
+        message = _("There are more than %(limit)s conditions on purchases and offers. Use fewer, or longer lists.")
+        reader.problems.append(problem.at("", "too_many_of_history", message % {"limit": MOST_HISTORY_CONDITIONS}))
     if root is not None and not reader.problems:
         reader.problems += contradiction.problems(root)
     if reader.problems or root is None:
@@ -49,7 +49,9 @@ class _Reader:
         self.catalogue = catalogue
         self.problems: list[Problem] = []
         self.conditions = 0
-        self.purchase_conditions = 0
+        self.history_conditions = 0
+        # The saved targetings that are being read, outermost first.
+        self.within: list[int] = []
 
     def refuse(self, path: str, code: str, message: str, value: Any = None) -> None:
         self.problems.append(problem.at(path, code, message, value))
@@ -67,10 +69,17 @@ class _Reader:
             return None
         if "field" in tree:
             return self.comparison(tree, path)
-        if "purchases" in tree:
-            self.purchase_conditions += 1
-            return self.purchases(tree, path)
-        message = _("This is neither a group nor a condition. Give “op” and “items”, or “field”, or “purchases”.")
+        if subject := next((one for one in operators.MEASURES if one in tree), None):
+            self.history_conditions += 1
+            return self.history(tree, path, subject)
+        if "random_percent" in tree:
+            return self.share(tree, path)
+        if "targeting" in tree:
+            return self.saved(tree, path, level)
+        message = _(
+            "This is neither a group nor a condition. Give “op” and “items”, or one of: field, purchases, assignments, "
+            "redemptions, random_percent, targeting."
+        )
         self.refuse(path, "unknown_node", message)
         return None
 
@@ -129,21 +138,62 @@ class _Reader:
         value = self.value(tree, path, str(field.label), operator, _reader_of(field))
         return Comparison(field, operator, value) if value is not _BAD else None
 
-    def purchases(self, tree: Mapping[str, Any], path: str) -> Purchases | None:
-        self.known_keys(tree, path, ("purchases", "where", "is", "value"))
-        measure = tree["purchases"]
-        if not isinstance(measure, str) or measure not in operators.MEASURES:
-            words = {"value": shown_text(measure), "measures": ", ".join(operators.MEASURES)}
+    def history(self, tree: Mapping[str, Any], path: str, subject: str) -> History | None:
+        self.known_keys(tree, path, (subject, "where", "is", "value"))
+        measure, measures = tree[subject], operators.MEASURES[subject]
+        if not isinstance(measure, str) or measure not in measures:
+            words = {"value": shown_text(measure), "measures": ", ".join(measures)}
             message = _("%(value)s is not measured. Use one of: %(measures)s.") % words
-            self.refuse(_under(path, "purchases"), "unknown_measure", message, measure)
+            self.refuse(_under(path, subject), "unknown_measure", message, measure)
             return None
-        where = self.window(tree.get("where", {}), _under(path, "where"))
-        label = str(operators.MEASURES[measure])
-        operator = self.operator(tree, path, label, operators.BY_MEASURE[measure])
+        where = self.window(tree.get("where", {}), _under(path, "where"), subject)
+        label = str(measures[measure])
+        operator = self.operator(tree, path, label, operators.by_measure(measure))
         if operator is None:
             return None
         value = self.value(tree, path, label, operator, _measure_reader(measure, operator))
-        return Purchases(measure, where, operator, value) if where is not None and value is not _BAD else None
+        return History(subject, measure, where, operator, value) if where is not None and value is not _BAD else None
+
+    def share(self, tree: Mapping[str, Any], path: str) -> Share | None:
+        self.known_keys(tree, path, ("random_percent", "key"))
+        percent = self.part(tree, path, "random_percent", values.percent)
+        key = self.part(tree, path, "key", values.text)
+        if tree.get("key") is None:
+            message = _("The random share has no “key”. Give the campaign's id: the same key means the same members.")
+            self.refuse(_under(path, "key"), "missing_value", message)
+        return Share(percent, key) if percent is not None and key is not None else None
+
+    def saved(self, tree: Mapping[str, Any], path: str, level: int) -> Saved | None:
+        self.known_keys(tree, path, ("targeting",))
+        targeting_id = tree["targeting"]
+        known = isinstance(targeting_id, int) and not isinstance(targeting_id, bool) and 0 < targeting_id < 2**63
+        found = self.catalogue.targeting(targeting_id) if known else None
+        path = _under(path, "targeting")
+        if found is None:
+            message = _("There is no saved targeting %(value)s in use. Choose another one.")
+            self.refuse(path, "unknown_targeting", message % {"value": shown_text(targeting_id)}, targeting_id)
+            return None
+        name, root = found
+        if targeting_id in self.within:
+            message = _("“%(name)s” means itself in the end. Leave it out here, or there.") % {"name": name}
+            self.refuse(path, "targeting_of_itself", message, targeting_id)
+            return None
+        self.within.append(targeting_id)
+        before = len(self.problems)
+        # It counts with its conditions and levels, as if it were written here.
+        node = self.node(root, "", level + 1)
+        self.within.pop()
+        if len(self.problems) > before:
+            inner = self.problems[before:]
+            del self.problems[before:]
+            codes = {one["code"] for one in inner}
+            code = (
+                codes.pop() if codes <= {"targeting_of_itself", "too_deep"} and len(codes) == 1 else "targeting_broken"
+            )
+            message = _("“%(name)s” cannot be used: %(message)s") % {"name": name, "message": inner[0]["message"]}
+            self.refuse(path, code, message, targeting_id)
+            return None
+        return Saved(targeting_id, name, node) if node is not None else None
 
     def operator(self, tree: Mapping[str, Any], path: str, label: str, allowed: tuple[str, ...]) -> str | None:
         operator = tree.get("is")
@@ -186,16 +236,17 @@ class _Reader:
         message = _("%(label)s: %(text)s") % {"label": label, "text": refused.text}
         self.refuse(path + place, refused.code, message, refused.value)
 
-    def window(self, tree: Any, path: str) -> Window | None:
-        """Read which purchases count."""
+    def window(self, tree: Any, path: str, subject: str) -> Window | None:
+        """Read what of the history counts."""
         before = len(self.problems)
         if not isinstance(tree, Mapping):
-            message = _("%(value)s does not narrow purchases. Give an object.") % {"value": shown_text(tree)}
+            message = _("%(value)s does not narrow what counts. Give an object.") % {"value": shown_text(tree)}
             self.refuse(path, "not_an_object", message, tree)
             return None
-        self.known_keys(tree, path, (*self.catalogue.dimensions, "last_days", "from", "to"))
+        known = self.catalogue.dimensions_of(subject)
+        self.known_keys(tree, path, (*known, "last_days", "from", "to"))
         dimensions = []
-        for key, dimension in self.catalogue.dimensions.items():
+        for key, dimension in known.items():
             if key not in tree:
                 continue
             try:
@@ -212,7 +263,7 @@ class _Reader:
         days = self.part(tree, path, "last_days", values.whole(minimum=0, maximum=values.MOST_DAYS))
         first, last = (self.part(tree, path, key, values.day) for key in ("from", "to"))
         if days is not None and (first is not None or last is not None):
-            message = _("Purchases are narrowed by days and by dates. Give either “last_days” or “from” and “to”.")
+            message = _("The period is given by days and by dates. Give either “last_days” or “from” and “to”.")
             self.refuse(_under(path, "last_days"), "two_periods", message, days)
         if first is not None and last is not None and first > last:
             message = _("The period ends before it starts. Turn “from” and “to” round.")
@@ -258,9 +309,7 @@ def _reader_of(field: Field) -> Callable[[Any], Any]:
 
 
 def _measure_reader(measure: str, operator: str) -> Callable[[Any], Any]:
-    if measure in ("first", "last"):
+    if measure in operators.DAYS:
         return values.day
-    if measure in ("count", "recency_days"):
-        # Nobody has less than no purchases.
-        return values.whole(minimum=1 if operator == "less" else 0)
-    return values.whole(minimum=-values.LARGEST)
+    least = operators.smallest(measure, operator)
+    return values.whole(minimum=-values.LARGEST if least is None else least)

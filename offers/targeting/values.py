@@ -84,6 +84,15 @@ def whole(*, minimum: int, maximum: int = LARGEST) -> Callable[[Any], int]:
     return read
 
 
+def percent(value: Any) -> float:
+    """Read a share in percent, with at most two decimals."""
+    given = number(value)
+    if not 0 < given < 100 or round(given, 2) != given:
+        sentence = _("%(value)s is not a share. Give more than 0 and less than 100, with at most two decimals.")
+        raise Refused("not_a_share", sentence % {"value": shown_text(value)}, value)
+    return given
+
+
 def boolean(value: Any) -> bool:
     """Read true or false."""
     if not isinstance(value, bool):

@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 
 from loyalty import money
 from offers.targeting import operators
-from offers.targeting.criteria import Comparison, Criteria, Node, Purchases, Window
+from offers.targeting.criteria import Comparison, Criteria, History, Node, Saved, Share, Window
 
 # More values than this are counted, not named.
 MOST_NAMED = 5
@@ -27,8 +27,13 @@ def sentence(criteria: Criteria) -> str:
 def _node(criteria: Criteria, node: Node, *, is_outermost: bool = False) -> str:
     if isinstance(node, Comparison):
         return _compared(str(node.field.label), node.operator, _values(node.value, dict(node.field.choices)))
-    if isinstance(node, Purchases):
-        return _purchases(criteria, node)
+    if isinstance(node, History):
+        return _history(criteria, node)
+    if isinstance(node, Share):
+        words = {"percent": formats.number_format(node.percent), "key": node.key}
+        return _("a random %(percent)s %% (key “%(key)s”)") % words
+    if isinstance(node, Saved):
+        return _("is in “%(name)s”") % {"name": node.name}
     parts = [_node(criteria, item) for item in node.items]
     text = (_(" and ") if node.op == "and" else _(" or ")).join(parts)
     if node.negated:
@@ -55,11 +60,11 @@ def _compared(label: str, operator: str, values: list[str]) -> str:
     return _("%(label)s %(operator)s %(value)s") % words
 
 
-def _purchases(criteria: Criteria, node: Purchases) -> str:
-    label = str(operators.MEASURES[node.measure])
+def _history(criteria: Criteria, node: History) -> str:
+    label = str(operators.MEASURES[node.subject][node.measure])
     if where := _window(criteria, node.where):
         label = _("%(measure)s (%(where)s)") % {"measure": label, "where": where}
-    if node.measure == "amount":
+    if node.measure in operators.MONEY:
         given = node.value if isinstance(node.value, tuple) else (node.value,)
         values = [money.display(int(one), criteria.catalogue.currency) for one in given]  # type: ignore[arg-type]
     else:

@@ -10,7 +10,10 @@
   const names = read("criteria-names");
   const words = read("criteria-words");
   const fields = new Map(about.groups.flatMap((group) => group.fields).map((field) => [field.key, field]));
-  const measures = new Map(about.measures.map((measure) => [measure.key, measure]));
+  // A part of a member's history by its key; its measures by "subject:measure".
+  const subjects = new Map(about.subjects.map((subject) => [subject.key, subject]));
+  const measures = new Map(about.subjects.flatMap((subject) => subject.measures.map((m) => [`${subject.key}:${m.key}`, m])));
+  const subjectOf = (node) => about.subjects.find(({ key }) => key in node)?.key;
   let root = { op: "and", items: [] };
   let serial = 0;
 
@@ -54,9 +57,8 @@
   const change = (act) => { act(); draw(); write(); };
 
   // --- Values ----------------------------------------------------------------------------------------------------------
-  const kindOf = (node) => ("purchases" in node
-    ? (["first", "last"].includes(node.purchases) ? "date" : node.purchases === "amount" ? "money" : "number")
-    : fields.get(node.field)?.type ?? "text");
+  const measureOf = (node) => { const subject = subjectOf(node); return subject && measures.get(`${subject}:${node[subject]}`); };
+  const kindOf = (node) => (subjectOf(node) ? measureOf(node)?.type ?? "number" : fields.get(node.field)?.type ?? "text");
   const toMinor = (text) => Math.round(Number(text) * 10 ** about.minor_digits);
   const toMajor = (minor) => (minor == null ? "" : String(minor / 10 ** about.minor_digits));
   const parse = (kind, text) => {
@@ -132,29 +134,41 @@
 
   // --- Conditions and groups ---------------------------------------------------------------------------------------------
   const blank = (key) => {
-    if (key.startsWith("purchases:")) {
-      const measure = measures.get(key.slice(10));
-      return { purchases: measure.key, is: measure.operators.find((o) => o === "greater_or_equal") ?? measure.operators[0], value: null };
+    if (key === "random_percent") return { random_percent: 10, key: "" };
+    if (key === "targeting") return { targeting: null };
+    if (measures.has(key)) {
+      const [subject, name] = key.split(":");
+      const { operators, type } = measures.get(key);
+      const is = operators.includes("greater_or_equal") ? "greater_or_equal" : operators[0];
+      return { [subject]: name, is, value: type === "number" && subject !== "purchases" ? 1 : null };
     }
     const field = fields.get(key);
     return { field: key, is: field.operators[0], value: field.type === "boolean" ? true : null };
   };
+  const keyOf = (node) => {
+    if ("random_percent" in node) return "random_percent";
+    if ("targeting" in node) return "targeting";
+    const subject = subjectOf(node);
+    return subject ? `${subject}:${node[subject]}` : node.field;
+  };
   const fieldSelect = (node, act) => {
-    const key = "purchases" in node ? `purchases:${node.purchases}` : node.field;
+    const key = keyOf(node);
     const element = select(words.field, [], key, act);
     const group = (label, options) => make("optgroup", { label }, options.map(([value, text]) => make("option", { value, text, selected: value === key })));
     element.append(...about.groups.map((g) => group(g.label, g.fields.map((f) => [f.key, f.label]))),
-      group(words.purchases, about.measures.map((m) => [`purchases:${m.key}`, m.label])));
+      ...about.subjects.map((one) => group(one.label, one.measures.map((m) => [`${one.key}:${m.key}`, m.label]))),
+      group(words.more, [["targeting", words.targeting], ["random_percent", words.share]]));
     return element;
   };
   const narrowing = (node) => {
     const where = node.where ?? {};
-    const dimension = about.dimensions.find((d) => d.key in where)?.key ?? "";
+    const { dimensions } = subjects.get(subjectOf(node));
+    const dimension = dimensions.find((d) => d.key in where)?.key ?? "";
     const put = (values) => { node.where = values; if (!Object.keys(values).length) delete node.where; };
     const period = "last_days" in where ? { last_days: where.last_days } : {};
     const controls = [
       make("span", { class: "criteria-break" }),
-      select(words.narrow, [["", `${words.narrow}: ${words.anything}`], ...about.dimensions.map((d) => [d.key, `${words.narrow}: ${d.label}`])], dimension,
+      select(words.narrow, [["", `${words.narrow}: ${words.anything}`], ...dimensions.map((d) => [d.key, `${words.narrow}: ${d.label}`])], dimension,
         (key) => change(() => put({ ...period, ...(key ? { [key]: [] } : {}) }))),
     ];
     if (dimension) {
@@ -182,11 +196,30 @@
     iconButton("copy", () => change(() => parent.items.splice(place + 1, 0, structuredClone(parent.items[place]))), words.duplicate),
     iconButton("x", () => change(() => parent.items.splice(place, 1)), words.remove),
   ]);
+  const share = (node) => {
+    const percent = make("input", {
+      class: "form-control criteria-number", type: "number", min: 0.01, max: 99.99, step: 0.01, value: node.random_percent ?? "",
+      "aria-label": words.percent, on: { change: () => { node.random_percent = parse("number", percent.value); write(); } },
+    });
+    const key = (text) => { node.key = text.trim(); write(); };
+    return [percent, make("span", { class: "soft", text: `%, ${words.key}` }), ...typing("campaigns", node.key ?? "", key, words.key)];
+  };
+  const saved = (node) => {
+    const known = names[`targeting:${node.targeting}`];
+    return [
+      ...typing("targeting", node.targeting ?? "", (text) => change(() => { node.targeting = parse("number", text.trim()); }), words.targeting),
+      ...(known ? [make("span", { class: "soft", text: known })] : []),
+    ];
+  };
   const condition = (node, parent, place) => {
-    const known = "purchases" in node ? measures.get(node.purchases) : fields.get(node.field);
+    const row = (children) => make("div", { class: "criteria-row", role: "group", "aria-label": `${words.condition} ${place + 1}` }, [
+      fieldSelect(node, (key) => change(() => { parent.items[place] = blank(key); })), ...children,
+    ]);
+    if ("random_percent" in node) return row([...share(node), side(parent, place)]);
+    if ("targeting" in node) return row([...saved(node), side(parent, place)]);
+    const known = measureOf(node) ?? fields.get(node.field);
     const allowed = known?.operators ?? [];
-    return make("div", { class: "criteria-row", role: "group", "aria-label": `${words.condition} ${place + 1}` }, [
-      fieldSelect(node, (key) => change(() => { parent.items[place] = blank(key); })),
+    return row([
       select(words.operator, allowed.map((key) => [key, about.operators[key]]), node.is, (key) => change(() => {
         const before = node.is;
         node.is = key;
@@ -197,7 +230,7 @@
       })),
       ...valueControls(node),
       side(parent, place),
-      ...("purchases" in node ? narrowing(node) : []),
+      ...(subjectOf(node) ? narrowing(node) : []),
     ]);
   };
   const group = (node, parent, place) => {
@@ -221,6 +254,7 @@
       make("div", { class: "criteria-foot" }, [
         button(`+ ${words.condition}`, () => add(blank(first))),
         button(`+ ${words.purchases}`, () => add({ ...blank("purchases:amount"), where: { last_days: 90 } })),
+        button(`+ ${words.offers}`, () => add(blank("assignments:count"))),
         button(`+ ${words.group}`, () => add({ op: node.op === "and" ? "or" : "and", items: [blank(first)] })),
         ...(parent || node.items.length ? [] : [button(words.everyone, () => change(() => { root = { op: "and", items: [], all_members: true }; }))]),
       ]),

@@ -9,10 +9,13 @@ from hypothesis import HealthCheck, example, given, settings
 
 from loyalty.database import execute, rows
 from offers import targeting
+from offers.models import Targeting, TargetingVersion
 from offers.selectors import targeting as selector
+from offers.services import revocation
 from tests.factories import (
     AttributeDefinitionFactory,
     CategoryFactory,
+    ConfigOfferFactory,
     MemberFactory,
     ProductFactory,
     ProductGroupFactory,
@@ -20,6 +23,7 @@ from tests.factories import (
     PurchaseFactory,
     PurchaseLineFactory,
     TargetingFactory,
+    give,
 )
 from tests.offers.targeting import strategies, world
 
@@ -62,14 +66,15 @@ def refusals(programme, tree: dict[str, Any]) -> list[dict[str, Any]]:
 @example(tree={"field": "attribute.children", "is": "less", "value": 2})
 def test_random_criteria_find_exactly_whom_plain_python_finds(planted, tree: dict[str, Any]) -> None:
     programme, people = planted
+    named, tree = tree, world.resolved(tree, programme)
     refused = refusals(programme, tree)
     if refused:
         # What is refused as contradictory must find nobody; below a negation or an `or` there is nobody to judge.
         assert {problem["code"] for problem in refused} == {"contradiction"}
         if not tree.get("not") and [problem["path"] for problem in refused] == [""]:
-            assert not any(world.JUDGE.holds(tree, person) for person in people.values())
+            assert not any(world.JUDGE.holds(named, person) for person in people.values())
         return
-    expected = {pk for pk, person in people.items() if world.JUDGE.holds(tree, person)}
+    expected = {pk for pk, person in people.items() if world.JUDGE.holds(named, person)}
     assert matched(programme, tree) == expected
     assert matched(programme, tree, within="everyone") == expected
 
@@ -211,7 +216,7 @@ def test_the_saved_ones_are_the_programmes_in_use(planted) -> None:
     mine = TargetingFactory(programme=programme)
     TargetingFactory()
     TargetingFactory(programme=programme, archived_at=world.NOW)
-    assert list(selector.saved(programme)) == [mine]
+    assert set(selector.saved(programme)) == {mine, *Targeting.objects.filter(name__in=world.SAVED)}
 
 
 def test_purchase_conditions_are_joins_not_a_lookup_a_member() -> None:
@@ -235,10 +240,92 @@ def test_purchase_conditions_are_joins_not_a_lookup_a_member() -> None:
 
 def test_reading_purchases_in_bulk_leaves_the_transaction_as_it_was() -> None:
     programme = ProgrammeFactory()
-    names = ", ".join(f"current_setting('{name}') AS {name}" for name in selector.FOR_PURCHASES)
+    names = ", ".join(f"current_setting('{name}') AS {name}" for name in selector.FOR_HISTORY)
     before = rows(f"SELECT {names}")
     with selector.planned(selector.read(bought("less", 1), programme=programme)):
-        assert rows(f"SELECT {names}") == [selector.FOR_PURCHASES]
+        assert rows(f"SELECT {names}") == [selector.FOR_HISTORY]
     assert rows(f"SELECT {names}") == before
     with selector.planned(selector.read(EVERYONE, programme=programme)):
         assert rows(f"SELECT {names}") == before
+
+
+def test_a_random_share_is_the_same_for_the_same_key_and_another_one_for_another() -> None:
+    """B-13, D-19, issue 4: stable per campaign, nested by size, and spread evenly."""
+    programme = ProgrammeFactory()
+    everyone = {member.pk for member in MemberFactory.create_batch(1_000, programme=programme)}
+    tenth = matched(programme, {"random_percent": 10, "key": "spring"})
+    assert tenth == matched(programme, {"random_percent": 10, "key": "spring"})
+    assert 60 <= len(tenth) <= 140
+    assert tenth < matched(programme, {"random_percent": 30, "key": "spring"})
+    other = matched(programme, {"random_percent": 10, "key": "summer"})
+    assert len(tenth & other) < 40
+    rest = {"op": "and", "not": True, "items": [{"random_percent": 10, "key": "spring"}]}
+    assert matched(programme, rest) == everyone - tenth
+
+
+def test_an_assignment_that_was_taken_back_was_never_had() -> None:
+    """B-04, issue 4: who lost an offer by mistake can be targeted again."""
+    member = MemberFactory()
+    programme = member.programme
+    offer = ConfigOfferFactory(programme=programme, offer_reference="coffee")
+    never_had = {"assignments": "count", "where": {"offers": ["coffee"]}, "is": "equals", "value": 0}
+    assert matched(programme, never_had) == {member.pk}
+    held = give(member, offer)
+    assert matched(programme, never_had) == set()
+    revocation.revoke(programme=programme, assignment_id=held.pk, reason="mistake", now=world.NOW)
+    assert matched(programme, never_had) == {member.pk}
+
+
+def test_a_targeting_may_name_another_but_not_itself() -> None:
+    """Issue 4: named by what it means now; a circle, an unknown one and a broken one are refused by path."""
+    programme = ProgrammeFactory()
+    london = MemberFactory(programme=programme, city="London")
+    MemberFactory(programme=programme, city="Paris")
+    inner = TargetingFactory(programme=programme, criteria={"field": "member.city", "is": "equals", "value": "London"})
+    outer = TargetingFactory(programme=programme, criteria={"targeting": inner.pk})
+    assert matched(programme, {"targeting": outer.pk}) == {london.pk}
+    catalogue = selector.catalogue(programme)
+    assert targeting.sentence(targeting.parse({"targeting": outer.pk}, catalogue)) == f"is in “{outer.name}”"
+
+    foreign, archived = TargetingFactory(), TargetingFactory(programme=programme, archived_at=world.NOW)
+    for unknown in (foreign.pk, archived.pk, 0, 10**30, "1", True, None):
+        assert [one["code"] for one in refusals(programme, {"targeting": unknown})] == ["unknown_targeting"]
+    version = TargetingVersion.objects.filter(targeting=inner)
+    version.update(criteria={"targeting": outer.pk})
+    [found] = refusals(programme, {"op": "and", "items": [{"targeting": outer.pk}]})
+    assert (found["path"], found["code"]) == ("items[0].targeting", "targeting_of_itself")
+    TargetingVersion.objects.filter(pk=inner.current_version.pk).update(
+        criteria={"field": "attribute.gone", "is": "exists"}
+    )
+    [found] = refusals(programme, {"targeting": outer.pk})
+    assert (found["path"], found["code"]) == ("targeting", "targeting_broken")
+    assert "attribute.gone" in found["message"]
+
+
+@pytest.mark.parametrize(
+    ("tree", "path", "code"),
+    [
+        ({"random_percent": 0, "key": "a"}, "random_percent", "not_a_share"),
+        ({"random_percent": 100, "key": "a"}, "random_percent", "not_a_share"),
+        ({"random_percent": 1.005, "key": "a"}, "random_percent", "not_a_share"),
+        ({"random_percent": "ten", "key": "a"}, "random_percent", "not_a_number"),
+        ({"random_percent": 10}, "key", "missing_value"),
+        ({"random_percent": 10, "key": " "}, "key", "empty_text"),
+        ({"assignments": "amount", "is": "equals", "value": 1}, "assignments", "unknown_measure"),
+        ({"assignments": "count", "is": "less", "value": 0}, "value", "too_small"),
+        (
+            {"redemptions": "count", "where": {"products": ["1"]}, "is": "equals", "value": 1},
+            "where.products",
+            "unknown_key",
+        ),
+        (
+            {"redemptions": "count", "where": {"offers": ["nothing"]}, "is": "equals", "value": 1},
+            "where.offers",
+            "unknown_id",
+        ),
+    ],
+)
+def test_what_cannot_be_asked_of_shares_and_offers_is_refused_by_path(
+    tree: dict[str, Any], path: str, code: str
+) -> None:
+    assert [(one["path"], one["code"]) for one in refusals(ProgrammeFactory(), tree)] == [(path, code)]

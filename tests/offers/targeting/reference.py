@@ -5,8 +5,8 @@ comparison and satisfies each complement.
 """
 
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -35,12 +35,31 @@ class Bought:
 
 
 @dataclass(frozen=True)
+class Given:
+    """One assignment, or (with a benefit) the redemption of one."""
+
+    offer: str
+    template: str | None
+    campaign: str | None
+    at: datetime
+    is_revoked: bool = False
+    is_over: bool = False
+    is_accepted: bool = False
+    benefit_minor: int | None = None
+
+
+# Sixty of them in a failing example's account would be too long to read.
+@dataclass(frozen=True, repr=False)
 class Person:
-    """A member as plain values: columns, attributes, lines."""
+    """A member as plain values: columns, attributes, lines, assignments, redemptions."""
 
     columns: dict[str, Any]
     attributes: dict[str, Any]
     lines: tuple[Bought, ...]
+    given: tuple[Given, ...] = ()
+    redeemed: tuple[Given, ...] = ()
+    # Her place among all in hundredths of a percent, by key.
+    places: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -51,6 +70,8 @@ class Judge:
     zone: ZoneInfo
     # Type by attribute name.
     types: dict[str, str]
+    # Other targetings' trees by id.
+    saved: dict[int, Any] = field(default_factory=dict)
 
     @property
     def today(self) -> date:
@@ -61,12 +82,18 @@ class Judge:
         if "op" in tree:
             join: Callable[[Iterable[bool]], bool] = all if tree["op"] == "and" else any
             return join(self.holds(item, person) for item in tree["items"]) != tree.get("not", False)
+        if "random_percent" in tree:
+            return person.places[tree["key"]] < round(tree["random_percent"] * 100)
+        if "targeting" in tree:
+            return self.holds(self.saved[tree["targeting"]], person)
         operator, value = tree["is"], tree.get("value")
         positive = COMPLEMENTS.get(operator, operator)
         if "field" in tree:
             found = self.field(tree["field"], positive, value, person)
-        else:
+        elif "purchases" in tree:
             found = self.purchases(tree, positive, value, person)
+        else:
+            found = self.offers(tree, positive, value, person)
         return found != (positive != operator)
 
     def field(self, key: str, operator: str, value: Any, person: Person) -> bool:
@@ -113,15 +140,45 @@ class Judge:
             return _compared(days, operator, value)
         return self.compare(min(moments) if measure == "first" else max(moments), operator, value)
 
+    def offers(self, tree: dict[str, Any], operator: str, value: Any, person: Person) -> bool:
+        if "assignments" in tree:
+            measure, found = tree["assignments"], [one for one in person.given if not one.is_revoked]
+            if measure == "open":
+                found = [one for one in found if not one.is_over]
+            elif measure == "accepted":
+                found = [one for one in found if one.is_accepted]
+        else:
+            measure, found = tree["redemptions"], list(person.redeemed)
+        where = tree.get("where", {})
+        found = [
+            one
+            for one in found
+            if self.falls(where, one.at)
+            and all(
+                name not in where or getattr(one, name[:-1]) in where[name]
+                for name in ("offers", "templates", "campaigns")
+            )
+        ]
+        if measure in ("first", "last"):
+            moments = [one.at for one in found]
+            return bool(moments) and self.compare(min(moments) if measure == "first" else max(moments), operator, value)
+        number = sum(one.benefit_minor or 0 for one in found) if measure == "benefit" else len(found)
+        return _compared(number, operator, value)
+
     def counts(self, where: dict[str, Any], line: Bought) -> bool:
-        day = line.at.astimezone(self.zone).date()
-        last_days = where.get("last_days")
         return (
             ("products" not in where or line.product in where["products"])
             and ("categories" not in where or bool(line.categories & set(where["categories"])))
             and ("departments" not in where or line.department in where["departments"])
             and ("stores" not in where or line.store in where["stores"])
-            and (last_days is None or self.today - timedelta(days=last_days) <= day <= self.today)
+            and self.falls(where, line.at)
+        )
+
+    def falls(self, where: dict[str, Any], at: datetime) -> bool:
+        """Say whether the moment lies in the days that count."""
+        day, last_days = at.astimezone(self.zone).date(), where.get("last_days")
+        return (
+            (last_days is None or self.today - timedelta(days=last_days) <= day <= self.today)
             and ("from" not in where or day >= date.fromisoformat(where["from"]))
             and ("to" not in where or day <= date.fromisoformat(where["to"]))
         )

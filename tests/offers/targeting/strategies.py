@@ -61,18 +61,40 @@ SPANS = st.one_of(
 )
 
 
+OFFERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "offers": st.lists(st.sampled_from(["coffee", "tea"]), min_size=1, max_size=2, unique=True),
+        "templates": st.just(["coffee-extra"]),
+        "campaigns": st.lists(st.sampled_from(["spring", "summer"]), min_size=1, max_size=2, unique=True),
+    },
+)
+
+
 @st.composite
-def purchases(draw: st.DrawFn) -> dict[str, Any]:
-    measure = draw(st.sampled_from(sorted(operators.MEASURES)))
-    operator = draw(st.sampled_from(operators.BY_MEASURE[measure]))
-    where = draw(WINDOWS) | draw(SPANS)
+def history(draw: st.DrawFn) -> dict[str, Any]:
+    subject = draw(st.sampled_from(sorted(operators.MEASURES)))
+    measure = draw(st.sampled_from(sorted(operators.MEASURES[subject])))
+    operator = draw(st.sampled_from(operators.by_measure(measure)))
+    where = draw(WINDOWS if subject == "purchases" else OFFERS) | draw(SPANS)
+    least = operators.smallest(measure, operator)
     one: st.SearchStrategy[Any] = {
-        "count": st.integers(1 if operator == "less" else 0, 4),
         "amount": st.sampled_from([-500, 0, 1, 500, 1000, 2500]),
+        "benefit": st.sampled_from([0, 1, 100, 250, 500]),
         "units": st.sampled_from([-1, 0, 1, 2, 5]),
         "recency_days": st.integers(1, 40),
-    }.get(measure, DAYS)
-    return draw(_leaf({"purchases": measure} | ({"where": where} if where else {}), operator, one))
+        "first": DAYS,
+        "last": DAYS,
+    }.get(measure, st.integers(least or 0, 4))
+    return draw(_leaf({subject: measure} | ({"where": where} if where else {}), operator, one))
+
+
+shares = st.builds(
+    lambda percent, key: {"random_percent": percent, "key": key},
+    st.sampled_from([0.5, 10, 33.33, 50, 99.99]),
+    st.sampled_from(world.KEYS),
+)
+saved = st.sampled_from(sorted(world.SAVED)).map(lambda name: {"targeting": name})
 
 
 def _groups(items: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
@@ -82,4 +104,4 @@ def _groups(items: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
-trees = st.recursive(st.one_of(comparisons(), purchases()), _groups, max_leaves=8)
+trees = st.recursive(st.one_of(comparisons(), history(), history(), shares, saved), _groups, max_leaves=8)

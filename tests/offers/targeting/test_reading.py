@@ -68,7 +68,8 @@ def test_the_walk_names_every_node_by_its_path() -> None:
             (
                 "",
                 "unknown_node",
-                "This is neither a group nor a condition. Give “op” and “items”, or “field”, or “purchases”.",
+                "This is neither a group nor a condition. Give “op” and “items”, or one of: field, purchases, "
+                "assignments, redemptions, random_percent, targeting.",
             ),
         ),
         (
@@ -222,7 +223,7 @@ def test_the_walk_names_every_node_by_its_path() -> None:
             (
                 "where.last_days",
                 "two_periods",
-                "Purchases are narrowed by days and by dates. Give either “last_days” or “from” and “to”.",
+                "The period is given by days and by dates. Give either “last_days” or “from” and “to”.",
             ),
         ),
         (
@@ -279,8 +280,8 @@ def test_twenty_conditions_on_purchases_are_taken_and_one_more_is_not() -> None:
     assert problems({"op": "or", "items": [bought] * 21}) == [
         (
             "",
-            "too_many_purchases",
-            "There are more than 20 conditions on purchases. Use fewer, or longer lists of ids.",
+            "too_many_of_history",
+            "There are more than 20 conditions on purchases and offers. Use fewer, or longer lists.",
         )
     ]
 

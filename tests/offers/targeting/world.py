@@ -1,23 +1,31 @@
 """A small seeded world for criteria: members of two programmes with every awkward value, and their purchases."""
 
+import dataclasses
+import hashlib
 import random
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from loyalty.database import rows
 from loyalty.models import Member, Programme
+from offers.models import Assignment, Redemption, Source, Targeting
 from tests.factories import (
     AttributeDefinitionFactory,
+    CampaignFactory,
     CategoryFactory,
+    ConfigOfferFactory,
     DepartmentFactory,
     MemberFactory,
+    OfferTemplateFactory,
     ProductFactory,
     ProgrammeFactory,
     PurchaseFactory,
     PurchaseLineFactory,
     StoreFactory,
+    TargetingFactory,
 )
-from tests.offers.targeting.reference import Bought, Judge, Person
+from tests.offers.targeting.reference import Bought, Given, Judge, Person
 
 ZONE = ZoneInfo("America/New_York")
 # Already the next day in UTC, and just after the clocks changed.
@@ -30,7 +38,17 @@ KINDS: dict[str, Any] = {
     "member.birth_date": "date",
     "member.joined_at": "moment",
 } | {f"attribute.{name}": kind for name, kind in ATTRIBUTES.items()}
-JUDGE = Judge(now=NOW, zone=ZONE, types=ATTRIBUTES)
+# Other targetings, which may be named in criteria: one of them names another.
+SAVED: dict[str, Any] = {
+    "londoners": {"field": "member.city", "is": "starts_with", "value": "lon"},
+    "buyers": {
+        "op": "or",
+        "items": [{"purchases": "count", "is": "greater", "value": 0}, {"targeting": "londoners"}],
+    },
+}
+MINUTE = timedelta(minutes=1)
+KEYS = ["spring", "summer"]
+JUDGE = Judge(now=NOW, zone=ZONE, types=ATTRIBUTES, saved=SAVED)
 
 CITIES = ["", "London", "Londonderry", "Paris", "100%", "100 percent", "a_b", "aXb", "a\\b", "'; --", "Über"]
 # The declared type is what is meant; imports of long ago left others.
@@ -54,9 +72,20 @@ def plant() -> tuple[Programme, dict[int, Person]]:
     programme = ProgrammeFactory(timezone="America/New_York")
     for name, kind in ATTRIBUTES.items():
         AttributeDefinitionFactory(programme=programme, name=name, type=kind)
+    for name, tree in SAVED.items():
+        TargetingFactory(programme=programme, name=name, criteria=resolved(tree, programme))
     people = _people(programme, random.Random(7))
     _people(ProgrammeFactory(), random.Random(8))
     return programme, people
+
+
+def resolved(tree: Any, programme: Programme) -> Any:
+    """Return the tree with the ids of the targetings that it names."""
+    if isinstance(tree, dict) and "targeting" in tree:
+        return {"targeting": Targeting.objects.get(programme=programme, name=tree["targeting"]).pk}
+    if isinstance(tree, dict) and "items" in tree:
+        return tree | {"items": [resolved(item, programme) for item in tree["items"]]}
+    return tree
 
 
 def _people(programme: Programme, chance: random.Random) -> dict[int, Person]:
@@ -73,6 +102,10 @@ def _people(programme: Programme, chance: random.Random) -> dict[int, Person]:
         )
     ]
     store = StoreFactory(programme=programme, external_id="north")
+    offers = [ConfigOfferFactory(programme=programme, offer_reference=name) for name in ("coffee", "tea")]
+    extra = OfferTemplateFactory(programme=programme, config_offer=offers[0], external_id="coffee-extra")
+    offers = [(offers[0], extra), (offers[0], None), (offers[1], None)]
+    campaigns = [CampaignFactory(programme=programme, external_id=name) for name in ("spring", "summer")]
     people = {}
     for number in range(60):
         columns = {
@@ -86,7 +119,15 @@ def _people(programme: Programme, chance: random.Random) -> dict[int, Person]:
             programme=programme, external_id=f"m{number}", first_name="", attributes=attributes, **columns
         )
         lines = [line for _ in range(chance.choice([0, 0, 1, 2, 5])) for line in _buy(member, products, store, chance)]
-        people[member.pk] = Person(columns=columns, attributes=attributes, lines=tuple(lines))
+        given, redeemed = _give(member, offers, campaigns, chance)
+        people[member.pk] = Person(
+            columns=columns,
+            attributes=attributes,
+            lines=tuple(lines),
+            given=tuple(given),
+            redeemed=tuple(redeemed),
+            places={key: _place(member.pk, key) for key in KEYS},
+        )
     erased = MemberFactory(programme=programme, external_id="erased", status=Member.Status.ERASED, city="London")
     _buy(erased, products, store, chance)
     return people
@@ -118,3 +159,56 @@ def _buy(member: Member, products: list[Any], store: Any, chance: random.Random)
             )
         )
     return lines
+
+
+def _give(
+    member: Member, offers: list[Any], campaigns: list[Any], chance: random.Random
+) -> tuple[list[Given], list[Given]]:
+    given, redeemed = [], []
+    for _ in range(chance.choice([0, 0, 1, 2, 4])):
+        (offer, template), campaign, at = chance.choice(offers), chance.choice([*campaigns, None]), _moment(chance)
+        fate = chance.choice(["open", "open", "revoked", "used_up", "closed", "expired"])
+        is_accepted = chance.random() < 0.4
+        row = Assignment.objects.create(
+            member=member,
+            config_offer=offer,
+            revision=offer.current_revision,
+            template=template or offer.templates.get(is_default=True),
+            campaign=campaign,
+            source=Source.API,
+            issued_at=at,
+            accepted_at=at if is_accepted else None,
+            ends_at=NOW - timedelta(minutes=1)
+            if fate == "expired"
+            else chance.choice([None, NOW + timedelta(minutes=1)]),
+            **({f"{fate}_at": NOW} if fate in ("revoked", "used_up", "closed") else {}),
+        )
+        told = Given(
+            offer=offer.offer_reference,
+            template=template.external_id if template else None,
+            campaign=campaign.external_id if campaign else None,
+            at=at,
+            is_revoked=fate == "revoked",
+            is_over=fate != "open",
+            is_accepted=is_accepted,
+        )
+        given.append(told)
+        for _ in range(chance.choice([0, 0, 1, 2])):
+            used, benefit = _moment(chance), chance.choice([None, 0, 100, 250])
+            Redemption.objects.create(
+                programme=member.programme,
+                member=member,
+                config_offer=offer,
+                assignment=row,
+                external_id=f"r-{chance.randrange(10**12)}",
+                redeemed_at=used,
+                benefit_minor=benefit,
+            )
+            redeemed.append(dataclasses.replace(told, at=used, benefit_minor=benefit))
+    return given, redeemed
+
+
+def _place(member_id: int, key: str) -> int:
+    seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big", signed=True)
+    sql = "SELECT (hashint8extended(%s, %s) & 9223372036854775807) %% 10000 AS place"
+    return int(rows(sql, [member_id, seed])[0]["place"])
