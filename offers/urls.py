@@ -55,6 +55,7 @@ urlpatterns = [
     path("audiences/preview", targeting.preview, name="targeting-preview"),
     path("audiences/count", targeting.count, name="targeting-count"),
     path("audiences/values", targeting.values, name="targeting-values"),
+    path("audiences/explain", targeting.explain, name="targeting-explain"),
     path("audiences/<int:pk>/", targeting.edit, name="targeting"),
     path("audiences/<int:pk>/archive", targeting.archive, name="targeting-archive"),
     path("runs/", mass_assignment.runs, name="runs"),

@@ -8,18 +8,23 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from loyalty import clock
-from loyalty.errors import InvalidInput
-from loyalty.models import Scope
+from loyalty.api.documentation import ProblemSchema
+from loyalty.errors import Forbidden, InvalidInput, NotFound
+from loyalty.models import Member, Scope
 from offers import targeting as criteria_trees
 from offers.api.view import OffersView
 from offers.selectors import targeting as selectors
+from offers.selectors.targeting_explanation import explain
 
 
-class CountRequest(serializers.Serializer[Any]):
+class CriteriaRequest(serializers.Serializer[Any]):
     """A saved targeting's id, or a criteria tree; one of the two."""
 
     targeting = serializers.IntegerField(required=False)
     criteria = serializers.JSONField(required=False)
+
+
+class CountRequest(CriteriaRequest):
     is_estimate = serializers.BooleanField(required=False, default=False, help_text="About, at once, from a sample.")
 
 
@@ -29,22 +34,50 @@ class CountSerializer(serializers.Serializer[Any]):
     sentence = serializers.CharField(help_text="The criteria in words.")
 
 
-class CountTargeting(OffersView):
+class ExplainRequest(CriteriaRequest):
+    member = serializers.CharField(help_text="The member's external id.")
+
+
+class ClauseSerializer(serializers.Serializer[Any]):
+    path = serializers.CharField(help_text="Places within the groups: `0.2`; empty for the whole.")
+    depth = serializers.IntegerField()
+    kind = serializers.ChoiceField(["group", "condition", "targeting"])
+    text = serializers.CharField()
+    holds = serializers.BooleanField()
+    value = serializers.CharField(help_text="What the member has; empty for groups.")
+
+
+class ExplanationSerializer(serializers.Serializer[Any]):
+    member = serializers.CharField(source="member.external_id")
+    is_meant = serializers.BooleanField()
+    sentence = serializers.CharField()
+    clauses = ClauseSerializer(many=True, help_text="Every clause, parents first.")
+
+
+class TargetingView(OffersView):
+    """What the views of criteria share."""
+
     scopes = {"POST": Scope.TARGETINGS}
 
-    @extend_schema(operation_id="count_targeting", request=CountRequest, responses=CountSerializer)
-    def post(self, request: Request) -> Response:
-        """Count the members that a saved targeting or a criteria tree means; writes nothing."""
-        given = CountRequest(data=self.body())
-        given.is_valid(raise_exception=True)
-        values = given.validated_data
+    def criteria(self, values: dict[str, Any]) -> Any:
+        """Return the checked criteria that were given, or those of the targeting that was named."""
         if ("targeting" in values) == ("criteria" in values):
             raise InvalidInput("Give `targeting` or `criteria`, one of the two.")
         if "targeting" in values:
             tree = selectors.saved_version(programme=self.programme, targeting_id=values["targeting"]).criteria
         else:
             tree = values["criteria"]
-        checked = selectors.read(tree, programme=self.programme)
+        return selectors.read(tree, programme=self.programme)
+
+
+class CountTargeting(TargetingView):
+    @extend_schema(operation_id="count_targeting", request=CountRequest, responses=CountSerializer)
+    def post(self, request: Request) -> Response:
+        """Count the members that a saved targeting or a criteria tree means; writes nothing."""
+        given = CountRequest(data=self.body())
+        given.is_valid(raise_exception=True)
+        values = given.validated_data
+        checked = self.criteria(values)
         now = clock.now()
         if values["is_estimate"]:
             found = selectors.estimate(checked, programme=self.programme, now=now)
@@ -57,3 +90,28 @@ class CountTargeting(OffersView):
                 "sentence": str(criteria_trees.sentence(checked)),
             }
         )
+
+
+class ExplainTargeting(TargetingView):
+    @extend_schema(
+        operation_id="explain_targeting",
+        request=ExplainRequest,
+        responses={200: ExplanationSerializer, 403: ProblemSchema, 404: ProblemSchema, 422: ProblemSchema},
+    )
+    def post(self, request: Request) -> Response:
+        """Say of one member whether she is meant, and why, clause by clause with her values (B-02)."""
+        if Scope.MEMBERS not in self.client.scopes:
+            # Whatever is known of a member can be asked by a condition on it.
+            raise Forbidden(
+                f"This key lacks the scope “{Scope.MEMBERS}”, which an explanation needs.",
+                code="missing_scope",
+                scope=Scope.MEMBERS.value,
+            )
+        given = ExplainRequest(data=self.body())
+        given.is_valid(raise_exception=True)
+        checked = self.criteria(given.validated_data)
+        member = Member.objects.filter(programme=self.programme, external_id=given.validated_data["member"]).first()
+        if member is None:
+            raise NotFound("There is no member with this external id.", code="unknown_member")
+        found = explain(checked, programme=self.programme, member=member, now=clock.now())
+        return Response(ExplanationSerializer(found).data)

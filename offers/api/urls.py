@@ -64,6 +64,7 @@ urlpatterns = [
     path("assignments/<uuid:assignment_id>/timeline", assignment_verbs.AssignmentTimeline.as_view(), name="timeline"),
     path("assignments/<uuid:assignment_id>", assignment.OneAssignment.as_view(), name="assignment"),
     path("targetings/count", targeting.CountTargeting.as_view(), name="count-targeting"),
+    path("targetings/explain", targeting.ExplainTargeting.as_view(), name="explain-targeting"),
     path("mass-assignments", mass_assignment.MassAssignments.as_view(), name="mass-assignments"),
     path("mass-assignments/dry-run", mass_assignment.DryRunMassAssignment.as_view(), name="dry-run-mass-assignment"),
     path("mass-assignments/<int:run_id>", mass_assignment.OneMassAssignment.as_view(), name="mass-assignment"),

@@ -52,6 +52,7 @@ class Targeting(models.Model):
                 name="a_targeting_name_is_used_once_per_programme",
             ),
         ]
+        permissions = [("explain_targeting", _("Can see with a member's values why she is in or out of an audience"))]
 
     def __str__(self) -> str:
         return self.name

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from offers.targeting import compiler, history, operators
 from offers.targeting.catalogue import Attribute, Field
 from offers.targeting.compiler import SYMBOLS, Compiler
-from offers.targeting.criteria import Criteria, Group, History, Node, Saved, Share, has_history
+from offers.targeting.criteria import Criteria, Group, History, Leaf, Node, Saved, Share, has_history
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,8 @@ def _node(node: Node, state: Compiler, *, negated: bool) -> str:
     if isinstance(node, History):
         return history.condition(node, state, negated=negated)
     if isinstance(node, Share):
-        return f"({'NOT ' if negated else ''}{share(node, state)})"
+        wanted = f"{place(node, state)} < {state.parameter(round(node.percent * 100), 'int')}"
+        return f"(NOT {wanted})" if negated else f"({wanted})"
     operator = operators.COMPLEMENTS.get(node.operator, node.operator)
     positive = _comparison(node.field, operator, node.value, state)
     return f"({positive}) IS NOT TRUE" if negated ^ (operator != node.operator) else f"({positive})"
@@ -83,14 +84,18 @@ def _any(items: tuple[Node, ...], state: Compiler, *, negated: bool) -> str:
     return f"member.id IN (WITH united AS MATERIALIZED ({united}) SELECT united.id FROM united)"
 
 
-def share(node: Share, state: Compiler) -> str:
-    """Return the expression that is true of the share's members: her number under the key, in hundredths of a percent.
+def condition(leaf: Leaf, state: Compiler) -> str:
+    """Return the expression that one condition is."""
+    return _node(leaf, state, negated=False)
+
+
+def place(node: Share, state: Compiler) -> str:
+    """Return a member's place among all under the key, in hundredths of a percent from 0.
 
     The key becomes the seed of PostgreSQL's own hash of the member's number, which stays as it is between versions.
     """
     seed = int.from_bytes(hashlib.sha256(node.key.encode()).digest()[:8], "big", signed=True)
-    number = f"(hashint8extended(member.id, {state.parameter(seed, 'bigint')}) & 9223372036854775807) %% 10000"
-    return f"{number} < {state.parameter(round(node.percent * 100), 'int')}"
+    return f"(hashint8extended(member.id, {state.parameter(seed, 'bigint')}) & 9223372036854775807) %% 10000"
 
 
 def _comparison(known: Field, operator: str, value: Any, state: Compiler) -> str:

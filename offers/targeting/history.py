@@ -122,6 +122,16 @@ def condition(leaf: History, state: Compiler, *, negated: bool) -> str:
     return f"member.id IN ({grouped})"
 
 
+def measured(leaf: History, state: Compiler) -> str:
+    """Return the expression that is the measure of `member` alone."""
+    subject = SUBJECTS[leaf.subject]
+    conditions = " AND ".join(["line.member_id = member.id", *_window(leaf, state)])
+    measure = subject.measures[leaf.measure]
+    if leaf.measure in operators.ZERO:
+        measure = f"coalesce({measure}, 0)"
+    return f"(SELECT {measure} FROM {subject.table} AS line WHERE {conditions})"
+
+
 def _grouped(leaf: History, state: Compiler, having: str) -> str:
     """Return the members of the lines that count, found once.
 

@@ -24,6 +24,11 @@ def sentence(criteria: Criteria) -> str:
     return _node(criteria, criteria.root, is_outermost=True)
 
 
+def condition(criteria: Criteria, node: Node) -> str:
+    """Say one condition."""
+    return _node(criteria, node, is_outermost=True)
+
+
 def _node(criteria: Criteria, node: Node, *, is_outermost: bool = False) -> str:
     if isinstance(node, Comparison):
         return _compared(str(node.field.label), node.operator, _values(node.value, dict(node.field.choices)))

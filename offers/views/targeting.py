@@ -14,12 +14,13 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from loyalty import clock, toasts
 from loyalty.errors import DomainError, InvalidInput
 from loyalty.listing import Column, Listing
-from loyalty.models import Programme
+from loyalty.models import Member, Programme
+from loyalty.services import audit
 from loyalty.staff import StaffRequest
 from offers import targeting as criteria_language
 from offers.models import Targeting
 from offers.selectors import targeting as selector
-from offers.selectors import targeting_builder
+from offers.selectors import targeting_builder, targeting_explanation
 from offers.services import targeting as service
 from offers.targeting import InvalidCriteria
 from offers.views.access import staff
@@ -231,3 +232,21 @@ def archive(request: StaffRequest, pk: int) -> HttpResponse:
     service.archive(targeting=targeting, actor=request.user, now=clock.now())
     toasts.say(request, _("“%(name)s” is archived.") % {"name": targeting.name})
     return redirect("offers:targetings")
+
+
+@staff("offers.view_targeting", "offers.explain_targeting")
+@require_POST
+def explain(request: StaffRequest) -> HttpResponse:
+    """Say why one member is in or out of what is built, clause by clause with her values (B-02)."""
+    programme, key = _programme(request), request.POST.get("member", "").strip()
+    context: dict[str, Any] = {"asked": key, "may_see_members": request.user.has_perm("loyalty.view_member")}
+    try:
+        checked = selector.read(read_criteria(request), programme=programme)
+    except InvalidInput as error:
+        return render(request, "offers/_targeting_explanation.html", context | {"problems": error.problems})
+    member = Member.objects.filter(programme=programme, external_id=key).first() if key else None
+    if member:
+        # Her values are read: who asked is written down, as for her page.
+        audit.record(action="member.explained", actor=request.user, programme=programme, target=member, data={})
+        context["found"] = targeting_explanation.explain(checked, programme=programme, member=member, now=clock.now())
+    return render(request, "offers/_targeting_explanation.html", context)
