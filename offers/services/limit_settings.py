@@ -85,12 +85,15 @@ def put(
                 _remove(before)
                 _tell(owner, old, new, actor, api_client)
             return None
-        if before is None or (old["per_member"] is None and new["per_member"] is not None):
-            _keep_writers_out(owner)
+        is_first_per_member = old["per_member"] is None and new["per_member"] is not None
         if before is None:
+            _keep_writers_out(owner)
             limit = _begin(owner, key | new, now)
         else:
+            # Before the table, as grants do; who takes back comes from the other side, and one of us tries again.
             limit = Limit.objects.select_for_update(no_key=True).get(pk=before.pk)
+            if is_first_per_member:
+                _keep_writers_out(owner)
         for name, value in new.items():
             setattr(limit, name, value)
         if new["per_member"] is None and old["per_member"] is not None:
