@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
 # Stories are told so many at a time; after so long no more are begun, that ./run chaos ends on a slow machine too.
 AT_A_TIME = 5
-LONGEST_SECONDS = 130
+LONGEST_SECONDS = 100
 
 
 def drive(machine: type[RuleBasedStateMachine], *, stories: int, steps: int) -> None:
