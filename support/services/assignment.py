@@ -21,8 +21,14 @@ Answer = TypeVar("Answer", Revocation, Reissue, Extension, Closing)
 
 def undo(*, member: Member, assignment_id: UUID, actor: User, now: datetime) -> Revocation:
     """Take back what this person granted a moment ago; later it is `too_late`. Raises NotFound for anything else."""
-    return revocation.undo(
-        programme=member.programme, assignment_id=assignment_id, by=By(Source.SUPPORT, actor), now=now
+    return _audited(
+        "undone",
+        # Found and judged by the service: here it only says whose it is.
+        Assignment(pk=assignment_id, member=member),
+        actor,
+        lambda: revocation.undo(
+            programme=member.programme, assignment_id=assignment_id, by=By(Source.SUPPORT, actor), now=now
+        ),
     )
 
 

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from loyalty import clock
 from loyalty.errors import NotFound
-from loyalty.models import OutboxEvent
+from loyalty.models import AuditEvent, OutboxEvent
 from offers.models import Assignment, AssignmentEvent, ConfigOffer, DoorEntry, RepeatPolicy, Source
 from offers.services import revocation
 from support.services import assignment as assignments
@@ -232,6 +232,8 @@ def test_undo_takes_the_grant_back_and_leaves_an_event(agent, user, ann, templat
     event = AssignmentEvent.objects.get(assignment=held)
     assert (event.verb, event.actor) == ("undone", user)
     assert OutboxEvent.objects.filter(type="assignment.revoked", assignment_ids=[held.pk]).count() == 1
+    audited = AuditEvent.objects.get(action="assignment.undone")
+    assert (audited.actor, audited.target_id) == (user, str(held.pk))
 
 
 def test_undo_is_for_ones_own_grant_of_a_moment_ago(agent, user, programme, ann, template):
