@@ -233,7 +233,7 @@ def test_undo_takes_the_grant_back_and_leaves_an_event(agent, user, ann, templat
     assert (event.verb, event.actor) == ("undone", user)
     assert OutboxEvent.objects.filter(type="assignment.revoked", assignment_ids=[held.pk]).count() == 1
     audited = AuditEvent.objects.get(action="assignment.undone")
-    assert (audited.actor, audited.target_id) == (user, str(held.pk))
+    assert (audited.user, audited.object_id) == (user, str(held.pk))
 
 
 def test_undo_is_for_ones_own_grant_of_a_moment_ago(agent, user, programme, ann, template):
