@@ -1,6 +1,7 @@
 """`mass-assignments`: made, launched, watched and stopped by machines, as marketers do on their pages (S4-24..28)."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
@@ -46,6 +47,15 @@ class MassAssignmentValues(serializers.Serializer[Any]):
     name = serializers.CharField(required=False, allow_blank=True, max_length=200, default="")
     campaign = serializers.CharField(required=False, allow_null=True, default=None, help_text="Its external id.")
     terms = serializers.DictField(required=False, default=dict, help_text="Rule values, keyed by rule (S0-07, S0-08).")
+    hold_out_percent = serializers.DecimalField(
+        required=False,
+        default=Decimal(0),
+        min_value=Decimal(0),
+        max_value=Decimal("99.99"),
+        max_digits=4,
+        decimal_places=2,
+        help_text="Of those who would get it, who get nothing, to compare with; the same in each run of a campaign.",
+    )
     rank = serializers.IntegerField(required=False, allow_null=True, default=None, min_value=-32_768, max_value=32_767)
 
 
@@ -139,6 +149,7 @@ class MassAssignments(RunsView):
             campaign=values["campaign"],
             terms=values["terms"],
             rank=values["rank"],
+            hold_out_percent=values["hold_out_percent"],
             actor=None,
             now=clock.now(),
         )
@@ -163,6 +174,10 @@ class DryRunMassAssignment(RunsView):
             terms=values["terms"],
             campaign=values["campaign"],
             now=clock.now(),
+            # Without a campaign the run will draw by its own number: about as many.
+            held_out=audience.hold_out(
+                percent=values["hold_out_percent"], campaign=values["campaign"], reference="to be made"
+            ),
         )
         return Response(DryRunSerializer(found).data)
 

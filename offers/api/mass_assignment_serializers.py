@@ -39,6 +39,7 @@ class MassAssignmentSerializer(serializers.ModelSerializer[MassAssignment]):
     targeting = serializers.IntegerField(source="targeting_version.targeting_id")
     targeting_version = serializers.IntegerField(source="targeting_version.number")
     campaign = serializers.SerializerMethodField(help_text="External id, or null where the run stands for itself.")
+    hold_out_percent = serializers.FloatField()
     failure = serializers.SerializerMethodField(help_text="Null unless it failed or stands still.")
     progress = serializers.SerializerMethodField(help_text="Null until the run is planned, and in lists.")
 
@@ -46,8 +47,8 @@ class MassAssignmentSerializer(serializers.ModelSerializer[MassAssignment]):
         model = MassAssignment
         fields = [
             "id", "name", "state", "config_offer", "template", "targeting", "targeting_version", "campaign", "terms",
-            "rank", "matched", "excluded", "eligible", "failure", "progress", "created_at", "launched_at", "planned_at",
-            "finished_at",
+            "hold_out_percent", "rank", "matched", "excluded", "eligible", "failure", "progress", "created_at",
+            "launched_at", "planned_at", "finished_at",
         ]  # fmt: skip
 
     def get_campaign(self, run: MassAssignment) -> str | None:

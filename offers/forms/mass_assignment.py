@@ -6,6 +6,7 @@ looks with something changed. Nothing is written before the launch.
 
 import uuid
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -20,9 +21,11 @@ from offers.forms.rules import RulesForm
 from offers.models import Campaign, OfferTemplate, Targeting, TargetingVersion
 from offers.selectors import mass_assignment as selectors
 from offers.selectors import targeting as targetings
+from offers.services import audience
+from offers.services.audience import HoldOut
 
 STEPS = ("offer", "terms", "audience", "options")
-OPTIONS = ("name", "campaign", "rank")
+OPTIONS = ("name", "campaign", "hold_out", "rank")
 KEPT = ("reference", "template", "terms", "targeting", *OPTIONS)
 RANKS = [MinValueValidator(-32_768), MaxValueValidator(32_767)]
 
@@ -43,6 +46,16 @@ class OptionsForm(forms.Form):
         required=False,
         empty_label=_("None: the run stands for itself"),
         help_text=_("A member gets an offer once in a campaign, whichever run or agent gives it."),
+    )
+    hold_out = forms.DecimalField(
+        label=_("Hold out"),
+        required=False,
+        min_value=0,
+        max_value=Decimal("99.99"),
+        max_digits=4,
+        decimal_places=2,
+        help_text=_("Percent who get nothing, to compare with: the same members in each run of a campaign."),
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
     )
     rank = forms.IntegerField(
         label=_("Rank"),
@@ -148,6 +161,14 @@ class Draft:
         if self.template is None or self.version is None:
             raise ValueError("Ask for these once the draft is complete.")
         return self.template, self.version
+
+    @property
+    def held_out(self) -> HoldOut | None:
+        """Return whom a run of this complete draft would hold out."""
+        given = self.options.cleaned_data
+        return audience.hold_out(
+            percent=given["hold_out"] or Decimal(0), campaign=given["campaign"], reference=self.reference
+        )
 
     @property
     def name(self) -> str:

@@ -4,6 +4,7 @@ draft -> scheduled -> planned -> running <-> paused -> finished | finished_with_
 """
 
 from django.conf import settings
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -60,6 +61,10 @@ class MassAssignment(models.Model):
     )
     terms = models.JSONField(_("terms"), default=dict, blank=True)
     rank = models.IntegerField(_("rank"), null=True, blank=True)
+    # Of those who would get it, this share in percent gets nothing, to compare with (B-13, D-19).
+    hold_out_percent = models.DecimalField(
+        _("held out"), max_digits=4, decimal_places=2, default=0, validators=[MinValueValidator(0)]
+    )
     state = models.CharField(_("state"), max_length=22, choices=State, default=State.DRAFT)
     # Frozen when planning: what each row of this run carries.
     revision = models.ForeignKey("offers.OfferRevision", on_delete=models.PROTECT, null=True, related_name="+")

@@ -27,6 +27,7 @@ COUNTED: dict[str, Any] = LABELS | {
     "member_inactive": _("not active"),
     "ineligible": _("not eligible"),
     "out_of_codes": _("without a code"),
+    "held_out": _("held out to compare with"),
 }
 TONES = {"assigned": "usable", "failed": "refused"}
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -21,6 +22,7 @@ from offers.services import terms as terms_service
 from offers.services.shortfall import Shortfall
 from offers.services.terms import Prepared
 from offers.targeting import Criteria
+from offers.targeting.expression import PLACE, seed
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,9 @@ IS_FULL = f"""
                        AND counted.assigned >= %(per_member)s
                 ) THEN 'ineligible:{eligibility.CAMPAIGN_PER_MEMBER}'"""
 
+# The last reason of all: of those who would get it, a share gets nothing, for comparison. (B-13, D-19)
+IS_HELD_OUT = f" WHEN {PLACE.format(seed='%(hold_out_seed)s::bigint')} < %(hold_out)s THEN 'held_out'"
+
 # Writes every matched member down with an outcome, or with the ordinal that fixes her code. OFFSET 0 keeps the reason a
 # column: flattened, it is worked out again wherever it is named.
 FREEZE = """
@@ -91,6 +96,20 @@ FREEZE = """
       FROM ({matched} OFFSET 0) AS matched
      ORDER BY id
 """
+
+
+@dataclass(frozen=True)
+class HoldOut:
+    """A share in percent, and what it is drawn by: the same members in each run of a campaign."""
+
+    percent: Decimal
+    key: str
+
+
+def hold_out(*, percent: Decimal, campaign: Campaign | None, reference: Any) -> HoldOut | None:
+    """Return whom to hold out of a run; a run without a campaign draws by its own reference."""
+    key = f"campaign {campaign.external_id}" if campaign and not campaign.is_of_run else f"run {reference}"
+    return HoldOut(percent, key) if percent else None
 
 
 @dataclass(frozen=True)
@@ -111,7 +130,13 @@ class Question:
 
 
 def question(
-    *, programme: Programme, prepared: Prepared, criteria: Any, campaign_id: int | None, now: datetime
+    *,
+    programme: Programme,
+    prepared: Prepared,
+    criteria: Any,
+    campaign_id: int | None,
+    now: datetime,
+    held_out: HoldOut | None = None,
 ) -> Question:
     """Return the reading that counts an audience in the dry run, and freezes it when the run is planned."""
     offer = prepared.offer
@@ -134,6 +159,9 @@ def question(
     if limited is not None:
         asked += IS_FULL
         params |= {"campaign_id": campaign_id, "per_member": limit.most_per_member(limited)}
+    if held_out is not None:
+        asked += IS_HELD_OUT
+        params |= {"hold_out_seed": seed(f"hold-out {held_out.key}"), "hold_out": int(held_out.percent * 100)}
     return Question(
         sql=MATCHED.format(predicate=predicate.sql, asked=asked),
         params=params,
@@ -151,6 +179,7 @@ def dry_run(
     terms: Mapping[str, Any],
     campaign: Campaign | None,
     now: datetime,
+    held_out: HoldOut | None = None,
 ) -> DryRun:
     """Count what a launch would do now, without writing: matched, left out by reason, codes and limits needed and left.
 
@@ -160,7 +189,14 @@ def dry_run(
     offer = prepared.offer
     # A run without a campaign gets one of its own, which nobody can hold yet, and which has no limits.
     campaign_id = campaign.pk if campaign else None
-    asked = question(programme=programme, prepared=prepared, criteria=criteria, campaign_id=campaign_id, now=now)
+    asked = question(
+        programme=programme,
+        prepared=prepared,
+        criteria=criteria,
+        campaign_id=campaign_id,
+        now=now,
+        held_out=held_out,
+    )
     with asked.planned():
         counted = rows(f"SELECT reason, count(*) AS n FROM ({asked.sql}) AS matched GROUP BY reason", asked.params)
     excluded: Counter[str] = Counter()

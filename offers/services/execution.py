@@ -97,6 +97,9 @@ def _plan(run: MassAssignment, now: datetime) -> bool:
         criteria=run.targeting_version.criteria if run.targeting_version else {},
         campaign_id=campaign.pk,
         now=now,
+        held_out=audience.hold_out(
+            percent=run.hold_out_percent, campaign=run.campaign, reference=run.reference or run.pk
+        ),
     )
     # A relaunch after a failure plans anew; the failed planning left nothing.
     with asked.planned():

@@ -7,6 +7,7 @@ by compare-and-set. `audience` knows whom a run reaches, `reservation` what it k
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from offers.models import Campaign, MassAssignment, MassAssignmentChunk, OfferTe
 from offers.services import audience, execution, module, reservation
 
 State = MassAssignment.State
+NOBODY = Decimal(0)
 # Up to so many members, cancelling gives the codes back itself: about a second.
 AT_ONCE = 50_000
 
@@ -59,6 +61,7 @@ def start(
     is_launched: bool,
     actor: User | None,
     now: datetime,
+    hold_out_percent: Decimal = NOBODY,
 ) -> Started:
     """Make a run and launch it (or keep it as a draft), once for each reference: a double click starts one.
 
@@ -82,6 +85,7 @@ def start(
             actor=actor,
             now=now,
             reference=reference,
+            hold_out_percent=hold_out_percent,
         )
         if is_launched:
             launch(run=run, actor=actor, now=now)
@@ -102,8 +106,13 @@ def create(
     actor: User | None,
     now: datetime,
     reference: UUID | None = None,
+    hold_out_percent: Decimal = NOBODY,
 ) -> MassAssignment:
-    """Make a draft and return it. Raises InvalidInput naming every missing or unacceptable rule value (S0-07)."""
+    """Make a draft and return it. Raises InvalidInput naming every missing or unacceptable rule value (S0-07).
+
+    `hold_out_percent` of those who would get it get nothing and are named `held_out`: the same members in each run of
+    a campaign. (B-13, D-19)
+    """
     module.require(programme=programme)
     audience.prepare(programme=programme, template_id=template.pk, given=terms, now=now)
     return MassAssignment.objects.create(
@@ -116,6 +125,7 @@ def create(
         campaign=campaign,
         terms=dict(terms),
         rank=rank,
+        hold_out_percent=hold_out_percent,
         created_by=actor,
     )
 

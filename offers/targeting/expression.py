@@ -17,6 +17,9 @@ from offers.targeting.catalogue import Attribute, Field
 from offers.targeting.compiler import SYMBOLS, Compiler
 from offers.targeting.criteria import Criteria, Group, History, Leaf, Node, Saved, Share, has_history
 
+# A member's place among all by lot, in hundredths of a percent from 0: the same one for the same seed (B-13, D-19).
+PLACE = "(hashint8extended(member.id, {seed}) & 9223372036854775807) %% 10000"
+
 
 @dataclass(frozen=True)
 class Predicate:
@@ -94,8 +97,12 @@ def place(node: Share, state: Compiler) -> str:
 
     The key becomes the seed of PostgreSQL's own hash of the member's number, which stays as it is between versions.
     """
-    seed = int.from_bytes(hashlib.sha256(node.key.encode()).digest()[:8], "big", signed=True)
-    return f"(hashint8extended(member.id, {state.parameter(seed, 'bigint')}) & 9223372036854775807) %% 10000"
+    return PLACE.format(seed=state.parameter(seed(node.key), "bigint"))
+
+
+def seed(key: str) -> int:
+    """Return the number that a key draws lots with, for `PLACE`."""
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big", signed=True)
 
 
 def _comparison(known: Field, operator: str, value: Any, state: Compiler) -> str:

@@ -119,6 +119,9 @@ def preview(request: StaffRequest, run_id: int) -> HttpResponse:
             terms=run.terms,
             campaign=run.campaign,
             now=clock.now(),
+            held_out=audience.hold_out(
+                percent=run.hold_out_percent, campaign=run.campaign, reference=run.reference or run.pk
+            ),
         )
         context = {"found": found, "may_launch": request.user.has_perm("offers.launch_massassignment")}
         context |= {"excluded": _excluded(found), "why_not": _why_not(context)}
@@ -204,6 +207,7 @@ def _dry_run(request: StaffRequest, draft: Draft) -> dict[str, Any]:
             terms=draft.terms,
             campaign=draft.options.cleaned_data["campaign"],
             now=clock.now(),
+            held_out=draft.held_out,
         )
     except DomainError as error:
         return context | {"refusal": error}
@@ -271,6 +275,7 @@ def _launch(request: StaffRequest) -> HttpResponse:
             campaign=options["campaign"],
             terms=draft.terms,
             rank=options["rank"],
+            hold_out_percent=options["hold_out"] or mass_assignment.NOBODY,
             is_launched=is_launched,
             actor=request.user,
             now=clock.now(),

@@ -1,5 +1,6 @@
 """Preparing and launching a mass assignment: what it costs, what it refuses (S4-22..28)."""
 
+import re
 import threading
 import uuid
 
@@ -19,6 +20,7 @@ from tests.factories import (
     TargetingFactory,
     UserFactory,
     import_codes,
+    work,
 )
 from tests.offers.views.marketer import filled_in, sign_in, words
 
@@ -174,3 +176,20 @@ def test_two_clicks_at_the_same_moment_start_one_run():
     for each in clicks:
         each.join()
     assert answers == [reverse("offers:run", args=[MassAssignment.objects.get().pk])] * 4
+
+
+def test_b_13_a_share_is_held_out_as_the_numbers_said(programme, coffee, everyone):
+    """D-19: shown before the launch and on the run's page, kept in the address; what is no share is refused."""
+    marketer = sign_in(programme)
+    MemberFactory.create_batch(60, programme=programme)
+    values = filled_in(coffee.templates.get(), everyone, hold_out="50")
+    shown = words(marketer.get(reverse("offers:run_dry_run"), values))
+    [held] = re.findall(r"<strong>(\d+)</strong> held out to compare with", shown)
+    marketer.post(reverse("offers:run_new"), values)
+    run = work(MassAssignment.objects.get())
+    assert run.excluded["held_out"] == int(held) > 10
+    assert "50 %" in words(marketer.get(reverse("offers:run", args=[run.pk])))
+    for wrong in ("100", "-1", "a few", "33.333"):
+        answer = marketer.post(reverse("offers:run_new"), values | {"hold_out": wrong, "reference": str(uuid.uuid4())})
+        assert answer.status_code == 422
+    assert MassAssignment.objects.count() == 1
