@@ -15,6 +15,7 @@ from offers.services.extension import Extension
 from offers.services.reissue import Reissue
 from offers.services.revocation import Revocation
 from offers.services.verb import By
+from support.selectors import assignment as selectors
 
 Answer = TypeVar("Answer", Revocation, Reissue, Extension, Closing)
 
@@ -23,8 +24,7 @@ def undo(*, member: Member, assignment_id: UUID, actor: User, now: datetime) -> 
     """Take back what this person granted a moment ago; later it is `too_late`. Raises NotFound for anything else."""
     return _audited(
         "undone",
-        # Found and judged by the service: here it only says whose it is.
-        Assignment(pk=assignment_id, member=member),
+        selectors.get(programme=member.programme, assignment_id=assignment_id),
         actor,
         lambda: revocation.undo(
             programme=member.programme, assignment_id=assignment_id, by=By(Source.SUPPORT, actor), now=now
