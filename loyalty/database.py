@@ -131,16 +131,29 @@ def _plan_once(session: Any) -> None:
 
 def _prepared_rows(sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     connection.ensure_connection()
-    _plan_once(connection.connection)
-    # Django's own wrapper around it translates errors and counts queries as everywhere else.
-    wrap = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
-    # The stubs take only a wrapped cursor here; Django itself hands over the driver's, as this does.
-    own: Any = _PreparedCursor(connection.connection)
+    session: Any = connection.connection
+    _plan_once(session)
+    own: Any = getattr(session, "prepared_cursor", None) or _prepared_cursor(session)
+    if connection.queries_logged or connection.execute_wrappers:
+        # Somebody watches or counts: through Django's own wrapper, as everywhere else.
+        wrap = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
+        return _fetched(wrap(own), sql, parameters)
+    connection.validate_no_broken_transaction()
+    with connection.wrap_database_errors:
+        return _fetched(own, sql, parameters)
+
+
+def _fetched(cursor: Any, sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    cursor.execute(sql, parameters)
+    return [] if cursor.rownumber is None else cursor.fetchall()
+
+
+def _prepared_cursor(session: Any) -> _PreparedCursor:
+    """Make the one cursor that a session's prepared statements share: each is fetched whole before the next."""
+    session.prepared_cursor = own = _PreparedCursor(session)
     # The driver's own reader of moments, in C; Django's goes through Python to allow any time zone, and ours is UTC.
     own.adapters.register_loader("timestamptz", datetime.TimestamptzLoader)
-    with wrap(own) as cursor:
-        cursor.execute(sql, parameters)
-        return [] if cursor.rownumber is None else cursor.fetchall()
+    return own
 
 
 def execute(sql: str, parameters: Any = None) -> int:

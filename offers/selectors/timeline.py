@@ -13,6 +13,7 @@ from uuid import UUID
 from django.db.models import Q
 
 from loyalty.models import ApiClient, OutboxEvent, User
+from offers import rules
 from offers.models import Assignment, AssignmentEvent, MassAssignmentChunk, Redemption, Source
 
 # More than anybody does to one assignment; a bound, so that no page is without one.
@@ -53,13 +54,28 @@ def timeline(*, assignment: Assignment) -> list[Entry]:
 
     It comes with its `revision`, `template`, `run`, `campaign` and `actor`.
     """
-    entries = [*_events(assignment), *_redemptions(assignment), *_told(assignment)]
+    found = AssignmentEvent.objects.filter(assignment=assignment).select_related("actor", "api_client")
+    events = list(found.order_by("id")[:MOST])
+    entries = [*_events(assignment, events), *_redemptions(assignment), *_told(assignment)]
     # Sorted is stable: what happened in one moment stays in the order of its kind. Nothing was before the issue,
     # whatever the clocks of doors and database say.
-    return [_issued(assignment), *sorted(entries, key=lambda entry: entry.at)]
+    return [_issued(assignment, events), *sorted(entries, key=lambda entry: entry.at)]
 
 
-def _issued(held: Assignment) -> Entry:
+def terms_at_issue(held: Assignment, events: Sequence[AssignmentEvent]) -> dict[str, Any]:
+    """Return the rule values that were given when it was issued: what later events changed is turned back."""
+    terms = dict(held.terms or {})
+    for event in reversed(events):
+        for kind in rules.KINDS.keys() & event.data.keys():
+            before = _change(kind, event.data[kind]).old
+            if before is None:
+                terms.pop(kind, None)
+            else:
+                terms[kind] = before
+    return terms
+
+
+def _issued(held: Assignment, events: Sequence[AssignmentEvent]) -> Entry:
     return Entry(
         "issued",
         held.issued_at,
@@ -72,13 +88,12 @@ def _issued(held: Assignment) -> Entry:
             "run": held.run.name if held.run else None,
             "campaign": held.campaign.external_id if held.campaign and not held.campaign.is_of_run else None,
             "reference": held.reference,
-            "terms": held.terms or {},
+            "terms": terms_at_issue(held, events),
         },
     )
 
 
-def _events(held: Assignment) -> Iterator[Entry]:
-    events = AssignmentEvent.objects.filter(assignment=held).select_related("actor", "api_client").order_by("id")[:MOST]
+def _events(held: Assignment, events: Sequence[AssignmentEvent]) -> Iterator[Entry]:
     # Hers is in the index of what a member holds, whose first column is the member.
     successor = Assignment.objects.filter(member_id=held.member_id, replaces_id=held.pk).values_list("pk", flat=True)
     for event in events:

@@ -53,7 +53,9 @@ def load(*, programme: Programme, ids: Collection[int], campaign_ids: Collection
         VERSIONS, {"programme_id": programme.pk, "ids": ids_text(ids), "campaign_ids": ids_text(campaign_ids)}
     )
     versions = {row[0]: row[1] for row in found}
-    templates = {pk: _kept[pk][1] for pk, version in versions.items() if _kept.get(pk, ("",))[0] == version}
+    # Read once: another thread may empty the memory meanwhile.
+    kept = {pk: known for pk in versions if (known := _kept.get(pk))}
+    templates = {pk: template for pk, (version, template) in kept.items() if version == versions[pk]}
     unknown = versions.keys() - templates.keys()
     if unknown:
         if len(_kept) + len(unknown) > MOST_KEPT:

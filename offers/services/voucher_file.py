@@ -86,7 +86,10 @@ class Reading:
 def check_name(file_name: str) -> None:
     """Refuse a file that is neither a .txt (S4-18) nor a .csv with an expiry for each code."""
     if file_name and not file_name.lower().endswith((".txt", ".csv")):
-        message = _("“%(name)s” is not a .txt file. Save the codes as plain text, one a line, with the ending .txt.")
+        message = _(
+            "“%(name)s” is neither a .txt nor a .csv file. Save the codes as plain text, one a line, with the ending "
+            ".txt."
+        )
         message %= {"name": file_name}
         raise InvalidVoucherFile(message, problems=[{"line": None, "code": "not_txt", "message": message}])
 
@@ -202,7 +205,7 @@ def problem(raw: bytes) -> tuple[str, str] | None:
             "Line %(line)d contains a carriage return without a line feed. End each line with LF or CRLF."
         )
     if "\t" in text:
-        return "tab", _("Line %(line)d contains a tab. Give one column only: one code a line.")
+        return "tab", _("Line %(line)d contains a tab. Separate columns by a comma, or give one code a line.")
     if len(text) > MOST_CHARACTERS:
         sentence = _("Line %%(line)d has %(length)d characters. A code has at most %(limit)d: shorten or remove it.")
         return "too_long", sentence % {"length": len(text), "limit": MOST_CHARACTERS}

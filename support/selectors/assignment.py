@@ -1,7 +1,7 @@
 """A member's offers as the desk shows them: now, past, and one with everything behind it (S0-03, S0-10, S0-11)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -60,6 +60,8 @@ class Term:
     is_given: bool
     instead_of: str | Promise
     """The offer's own sentence that the given value replaced, or nothing."""
+    is_changed: bool = False
+    """A verb changed it since the issue, such as an extension."""
 
 
 @dataclass(frozen=True)
@@ -109,11 +111,16 @@ def name(assignment: Assignment) -> str:
 
 def detail(*, assignment: Assignment, now: datetime) -> Detail:
     """Return the assignment with its terms in words, moments and timeline; a fixed number of queries."""
+    history = timeline.timeline(assignment=assignment)
+    issued, now_given = history[0].details["terms"], assignment.terms or {}
     return Detail(
         holding=_holding(assignment, now),
-        terms=terms(assignment=assignment),
+        terms=[
+            replace(term, is_changed=now_given.get(term.rule) != issued.get(term.rule))
+            for term in terms(assignment=assignment)
+        ],
         moments=_moments(assignment),
-        timeline=timeline.timeline(assignment=assignment)[::-1],
+        timeline=history[::-1],
         entry=DoorEntry.objects.filter(member=assignment.member, assignment=assignment).first(),
     )
 

@@ -52,6 +52,26 @@ def done(entries):
     ]
 
 
+def test_b_18_the_issue_says_the_terms_of_its_day_whatever_was_extended_since(ask, programme):
+    """A history that cannot be edited: extending changes what holds, not what was given."""
+    offer = ConfigOfferFactory(programme=programme, terms={"validity": {"days": 5}})
+    plain = give(MemberFactory(programme=programme), offer)
+    given = {"validity": {"days": 3}}
+    own = give(MemberFactory(programme=programme), offer, terms=given)
+    for held, terms in ((plain, {}), (own, given)):
+        for days in (10, 20):
+            later = (clock.now() + timedelta(days=days)).isoformat()
+            assert ask(f"{held.pk}/extend", {"ends_at": later, "reason": "asked for"}).json()["code"] == "extended"
+        issued, first, second = (
+            entry for entry in ask(f"{held.pk}/timeline").json()["entries"] if entry["kind"] != "told"
+        )
+        assert issued["details"]["terms"] == terms
+        [before] = [change["old"] for change in first["changes"] if change["field"] == "validity"]
+        [between] = [change["old"] for change in second["changes"] if change["field"] == "validity"]
+        assert before == terms.get("validity")
+        assert between["ends_at"] < Assignment.objects.get(pk=held.pk).terms["validity"]["ends_at"]
+
+
 def test_b_18_one_that_was_granted_seen_reissued_and_revoked(ask, programme):
     offer = ConfigOfferFactory(programme=programme, require_vouchers=True, terms={"validity": {"days": 5}})
     import_codes(offer, ["SECRET-1", "SECRET-2"])

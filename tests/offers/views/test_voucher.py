@@ -69,7 +69,7 @@ def test_without_a_script_the_whole_page_comes_back(marketer, offer):
     ("content", "name", "said"),
     [
         (b"", "codes.txt", "The file is empty. Give one code a line."),
-        (b"A\n", "codes.xlsx", "is not a .txt file"),
+        (b"A\n", "codes.xlsx", "is neither a .txt nor a .csv file"),
         (b"x" * 26_214_401, "codes.txt", "The file has more than 26,214,400 bytes (25 MB)"),
     ],
 )
