@@ -180,7 +180,8 @@ def test_s4_18_another_kind_of_file_is_refused(bank):
     [problem] = refused(bank, b"A\n", file_name="codes.xlsx").problems
 
     assert problem["message"] == (
-        "“codes.xlsx” is neither a .txt nor a .csv file. Save the codes as plain text, one a line, with the ending .txt."
+        "“codes.xlsx” is neither a .txt nor a .csv file. Save the codes as plain text, one a line, with the "
+        "ending .txt."
     )
     assert put(bank, b"A\n", file_name="CODES.TXT").imported == 1
 
