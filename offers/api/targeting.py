@@ -11,6 +11,7 @@ from loyalty import clock
 from loyalty.api.documentation import ProblemSchema
 from loyalty.errors import Forbidden, InvalidInput, NotFound
 from loyalty.models import Member, Scope
+from loyalty.services import audit
 from offers import targeting as criteria_trees
 from offers.api.view import OffersView
 from offers.selectors import targeting as selectors
@@ -113,5 +114,14 @@ class ExplainTargeting(TargetingView):
         member = Member.objects.filter(programme=self.programme, external_id=given.validated_data["member"]).first()
         if member is None:
             raise NotFound("There is no member with this external id.", code="unknown_member")
+        # Her values are read: which key asked is written down, as for a person on the page.
+        audit.record(
+            action="member.explained",
+            actor=None,
+            api_client=self.client,
+            programme=self.programme,
+            target=member,
+            data={},
+        )
         found = explain(checked, programme=self.programme, member=member, now=clock.now())
         return Response(ExplanationSerializer(found).data)

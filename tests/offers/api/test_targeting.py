@@ -2,7 +2,7 @@
 
 import pytest
 
-from loyalty.models import ApiClient, Scope
+from loyalty.models import ApiClient, AuditEvent, Scope
 from tests.factories import MemberFactory, ProgrammeFactory, TargetingFactory
 
 pytestmark = pytest.mark.django_db
@@ -32,7 +32,7 @@ def ask(programme, client):
 
 def test_a_machine_is_told_why_a_member_is_out(programme, ask):
     """B-02: by criteria, and by a saved targeting."""
-    MemberFactory(programme=programme, external_id="M-1", city="Paris")
+    member = MemberFactory(programme=programme, external_id="M-1", city="Paris")
     expected = {
         "member": "M-1",
         "is_meant": False,
@@ -43,6 +43,8 @@ def test_a_machine_is_told_why_a_member_is_out(programme, ask):
     }
     answer = ask({"criteria": LONDON, "member": "M-1"})
     assert (answer.status_code, answer.json()) == (200, expected)
+    audited = AuditEvent.objects.get(action="member.explained")
+    assert (audited.api_client.name, audited.object_id) == ("analytics", str(member.pk))
     saved = TargetingFactory(programme=programme, criteria=LONDON)
     assert ask({"targeting": saved.pk, "member": "M-1"}).json() == expected
 
