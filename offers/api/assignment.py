@@ -14,6 +14,7 @@ from rest_framework.response import Response
 
 from loyalty import clock
 from loyalty.api.documentation import ProblemSchema
+from loyalty.api.fields import ObjectField
 from loyalty.api.idempotency import idempotent
 from loyalty.api.problems import problem
 from loyalty.errors import Forbidden, InvalidInput, NotFound
@@ -118,7 +119,7 @@ class GrantValues(serializers.Serializer[Any]):
         max_length=200, required=False, help_text="Offer reference or external id: its default template is meant."
     )
     template = serializers.CharField(max_length=200, required=False, help_text="External id of an offer template.")
-    terms = serializers.DictField(required=False, help_text="Rules by kind; each replaces the offer's own.")
+    terms = ObjectField(required=False, help_text="Rules by kind; each replaces the offer's own.")
     campaign = serializers.CharField(max_length=200, required=False, allow_null=True, help_text="External id.")
     reference = serializers.CharField(
         max_length=200,
@@ -126,7 +127,7 @@ class GrantValues(serializers.Serializer[Any]):
         help_text="Your own id of this grant: the same grant again is answered as before, another one is refused.",
     )
     rank = serializers.IntegerField(required=False, allow_null=True, min_value=-(2**31), max_value=2**31 - 1)
-    fields = serializers.DictField(required=False, help_text="Declared extra fields.")  # type: ignore[assignment]
+    fields = ObjectField(required=False, help_text="Declared extra fields.")  # type: ignore[assignment]
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if ("offer" in attrs) == ("template" in attrs):

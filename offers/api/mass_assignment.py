@@ -13,6 +13,7 @@ from rest_framework.response import Response
 
 from loyalty import clock
 from loyalty.api.documentation import IDEMPOTENCY, refusal
+from loyalty.api.fields import ObjectField
 from loyalty.api.idempotency import idempotent
 from loyalty.api.pagination import NewestFirstCursor
 from loyalty.errors import InvalidInput
@@ -46,7 +47,7 @@ class MassAssignmentValues(serializers.Serializer[Any]):
     targeting = serializers.IntegerField(help_text="The id of a saved targeting; its current version is kept.")
     name = serializers.CharField(required=False, allow_blank=True, max_length=200, default="")
     campaign = serializers.CharField(required=False, allow_null=True, default=None, help_text="Its external id.")
-    terms = serializers.DictField(required=False, default=dict, help_text="Rule values, keyed by rule (S0-07, S0-08).")
+    terms = ObjectField(required=False, default=dict, help_text="Rule values, keyed by rule (S0-07, S0-08).")
     hold_out_percent = serializers.DecimalField(
         required=False,
         default=Decimal(0),

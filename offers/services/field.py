@@ -8,6 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from loyalty import storable
 from loyalty.errors import Conflict, InvalidInput
 from loyalty.models import ApiClient, Programme, User
 from loyalty.models.attribute import ValueType
@@ -145,6 +146,8 @@ def check(
         elif (clean := _typed(field.type, value)) is None:
             message = _("“%(label)s” has to be: %(type)s.") % {"label": field.label, "type": field.get_type_display()}
             problems.append(describe(f"fields.{name}", "wrong_type", message))
+        elif unstorable := storable.problems(clean, place=f"fields.{name}"):
+            problems += [describe(*found) for found in unstorable]
         else:
             stored[name] = clean
     return stored, problems
@@ -155,7 +158,7 @@ def _typed(type_: str, value: Any) -> Any:
     if type_ == ValueType.TEXT:
         return value if isinstance(value, str) else None
     if type_ == ValueType.NUMBER:
-        if isinstance(value, Decimal):
+        if isinstance(value, Decimal) and value.is_finite():
             return int(value) if value == value.to_integral_value() else float(value)
         return value if isinstance(value, int | float) and not isinstance(value, bool) else None
     if type_ == ValueType.BOOLEAN:

@@ -249,3 +249,32 @@ def test_where_the_offers_module_is_off_nothing_is_assigned(programme, ask):
     programme.save()
     answer = ask(body={"member": "m", "offer": "o"})
     assert (answer.status_code, answer.json()["code"]) == (409, "offers_module_off")
+
+
+@pytest.mark.parametrize(
+    ("values", "place", "code"),
+    [
+        (
+            '"terms": {"benefit": {"type": "amount", "size": 1' + "0" * 30 + "}}",
+            "terms.benefit.size",
+            "number_too_large",
+        ),
+        ('"terms": {"benefit": {"type": "amount", "size": 1e999}}', "terms.benefit.size", "not_finite"),
+        ('"terms": {"x\\u0000": 1}', "terms.x\ufffd", "unstorable_name"),
+        ('"terms": {"x": "\\ud800"}', "terms.x", "unstorable_character"),
+        ('"terms": {"x": ' + "[" * 300 + "]" * 300 + "}", "terms.x" + "[0]" * 19, "too_deep"),
+        ('"fields": {"till": "ab\\u0000"}', "fields.till", "unstorable_character"),
+    ],
+)
+def test_s0_11_a_value_that_nothing_can_keep_is_named_and_not_remembered(programme, ask, values, place, code):
+    """S0-11, B-02: 422 with its place; the mended grant goes through under the same reference."""
+    member = MemberFactory(programme=programme)
+    ConfigOfferFactory(programme=programme, offer_reference="coffee")
+    good = f'"member": "{member.external_id}", "offer": "coffee", "reference": "r"'
+
+    refused = ask(body="{" + good + ", " + values + "}")
+
+    assert refused.status_code == 422, refused.content
+    assert [(one["field"], one["code"]) for one in refused.json()["problems"]] == [(place, code)]
+    assert not DoorEntry.objects.exists()
+    assert ask(body="{" + good + "}").status_code == 201

@@ -223,3 +223,29 @@ def test_s0_36_the_same_key_answers_the_same_bytes_and_a_producer_undoes_its_own
     assert api("POST", f"/api/v1/assignments/{held.pk}/undo", {}, key=key).status_code == 200
     held.refresh_from_db()
     assert held.revoked_at is not None
+
+
+@pytest.mark.parametrize(
+    ("values", "place", "code"),
+    [
+        ({"terms": {"benefit": {"type": "amount", "size": 10**30}}}, "terms.benefit.size", "number_too_large"),
+        ({"terms": {"x\u0000": 1}}, "terms.x\ufffd", "unstorable_name"),
+        ({"terms": {"channels": {"only": ["ab\u0000"]}}}, "terms.channels.only[0]", "unstorable_character"),
+        ({"terms": {"x": "\ud800"}}, "terms.x", "unstorable_character"),
+        ({"terms": {"x": json.loads("[" * 300 + "]" * 300)}}, "terms.x" + "[0]" * 19, "too_deep"),
+        ({"fields": {"till": "ab\u0000"}}, "fields.till", "unstorable_character"),
+        ({"fields": {"weight": 10**30}}, "fields.weight", "number_too_large"),
+    ],
+)
+def test_s0_36_a_value_that_nothing_can_keep_is_named_with_its_grant(api, programme, coffee, values, place, code):
+    """S0-36, S0-11: 422 with the grant's place, nothing done and nothing remembered, so that the mended set works."""
+    for name, kind in (("till", "text"), ("weight", "number")):
+        FieldDefinition.objects.create(programme=programme, table="assignments", name=name, type=kind, label=name)
+    ann, ben = MemberFactory.create_batch(2, programme=programme)
+    grants = grants_of([ann, ben])
+    answer = api("POST", BULK, {"grants": [grants[0], grants[1] | values]})
+    assert answer.status_code == 422, answer.content
+    assert [(one["field"], one["code"]) for one in answer.json()["problems"]] == [(f"grants.1.{place}", code)]
+    assert not Assignment.objects.exists()
+    assert not DoorEntry.objects.exists()
+    assert results_of(api("POST", BULK, {"grants": grants})) == [("assigned", False)] * 2

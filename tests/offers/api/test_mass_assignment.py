@@ -238,3 +238,17 @@ def test_reading_a_run_costs_the_same_queries_whatever_its_size(api, coffee, eve
         api("GET", f"mass-assignments/{run_id}")
     with django_assert_max_num_queries(4):
         api("GET", f"mass-assignments/{run_id}/outcomes")
+
+
+@pytest.mark.parametrize("path", ["mass-assignments", "mass-assignments/dry-run"])
+def test_s4_24_terms_that_nothing_can_keep_are_named_by_their_place(api, coffee, everyone, path):
+    """S4-24, B-02: 422 and no run."""
+    terms = {"benefit": {"type": "amount", "size": 10**30}, "x\u0000": ["\ud800"]}
+    answer = api("POST", path, {"config_offer": "coffee", "targeting": everyone.pk, "terms": terms})
+    assert answer.status_code == 422
+    assert {(one["field"], one["code"]) for one in answer.json()["problems"]} == {
+        ("terms.benefit.size", "number_too_large"),
+        ("terms.x\ufffd", "unstorable_name"),
+        ("terms.x\ufffd[0]", "unstorable_character"),
+    }
+    assert not MassAssignment.objects.exists()

@@ -1,5 +1,7 @@
 """The two tables' fields (S4-03, S4-08, S4-11)."""
 
+from decimal import Decimal
+
 import pytest
 from django.db import DatabaseError, transaction
 
@@ -86,3 +88,20 @@ def test_a_field_with_a_wrong_name_type_or_label_names_all_three(programme):
         field.create(programme=programme, table="offers", name="Mine!", type="colour", label="", actor=None)
 
     assert [problem["field"] for problem in caught.value.problems] == ["name", "type", "label"]
+
+
+def test_s4_11_values_that_the_database_cannot_keep_are_problems_of_their_fields(programme):
+    """S4-11: NUL and half surrogates in text and lists, numbers beyond 64 bit and infinite ones."""
+    for name, kind in [("note", "text"), ("tags", "list"), ("weight", "number"), ("size", "number")]:
+        field.create(programme=programme, table="offers", name=name, type=kind, label=name, actor=None)
+
+    given = {"note": "a\0", "tags": ["a", "\ud800"], "weight": Decimal("1e30"), "size": Decimal("Infinity")}
+    stored, problems = field.check(programme=programme, table="offers", values=given)
+
+    assert stored == {}
+    assert [(problem["field"], problem["code"]) for problem in problems] == [
+        ("fields.note", "unstorable_character"),
+        ("fields.tags[1]", "unstorable_character"),
+        ("fields.weight", "number_too_large"),
+        ("fields.size", "wrong_type"),
+    ]
