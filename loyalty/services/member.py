@@ -13,7 +13,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from loyalty import clock, contact
+from loyalty import clock, contact, years
 from loyalty.errors import InvalidInput
 from loyalty.models import ApiClient, AttributeDefinition, Member, Programme, User
 from loyalty.services import attribute, audit
@@ -223,12 +223,17 @@ class _Check:
             return None
         zone: ZoneInfo = self.programme.zone
         try:
-            if len(value) == 10:
-                return clock.start_of_day(date.fromisoformat(value), zone)
-            read = datetime.fromisoformat(value)
+            is_day = len(value) == 10
+            read = date.fromisoformat(value) if is_day else datetime.fromisoformat(value)
         except (TypeError, ValueError):
             self.refuse(name, "not_a_moment", _("Write a moment as 2026-11-30T12:00:00+01:00."))
             return None
+        if not years.are_kept(read):
+            text = _("Give a year from %(first)d to %(last)d.") % {"first": years.FIRST, "last": years.LAST}
+            self.refuse(name, "year_out_of_range", text)
+            return None
+        if not isinstance(read, datetime):
+            return clock.start_of_day(read, zone)
         return read if read.tzinfo else read.replace(tzinfo=zone)
 
     def attributes(self, name: str, value: Any) -> dict[str, Any]:

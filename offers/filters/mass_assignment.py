@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from loyalty import clock
+from offers.forms.day import DayFilter
 from offers.models import Campaign, ConfigOffer, MassAssignment
 
 
@@ -25,10 +26,6 @@ def _campaigns(request: Any) -> QuerySet[Campaign]:
     ).distinct()
 
 
-def _day() -> forms.DateInput:
-    return forms.DateInput(attrs={"type": "date"})
-
-
 class RunFilter(django_filters.FilterSet):
     q = django_filters.CharFilter(
         label=_("Name"),
@@ -43,8 +40,8 @@ class RunFilter(django_filters.FilterSet):
         label=_("Offer"), field_name="config_offer", queryset=_offers, empty_label=_("Any offer")
     )
     campaign = django_filters.ModelChoiceFilter(label=_("Campaign"), queryset=_campaigns, empty_label=_("Any campaign"))
-    since = django_filters.DateFilter(label=_("Launched from"), method="filter_since", widget=_day())
-    until = django_filters.DateFilter(label=_("until"), method="filter_until", widget=_day())
+    since = DayFilter(label=_("Launched from"), method="filter_since")
+    until = DayFilter(label=_("until"), method="filter_until")
 
     class Meta:
         model = MassAssignment

@@ -9,17 +9,17 @@ from django.utils.translation import gettext_lazy as _
 
 from loyalty import clock
 from loyalty.models import Programme
+from offers.forms.day import DayField
 from offers.services.voucher_generation import UNAMBIGUOUS
 
 
 class ExpiringForm(forms.Form):
     """`expires` becomes the end of that day in the programme's zone."""
 
-    expires = forms.DateField(
+    expires = DayField(
         label=_("The codes expire after"),
         required=False,
         help_text=_("Empty: never. Those that expire first are drawn first."),
-        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
     )
 
     def __init__(self, *args: Any, programme: Programme, **options: Any) -> None:

@@ -13,10 +13,11 @@ from django.utils.translation import gettext as _
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from loyalty import years
+
 PATTERN = re.compile(
     r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2})?)?", re.ASCII | re.IGNORECASE
 )
-FIRST_YEAR, LAST_YEAR = 1900, 2999
 
 
 def read(value: object) -> date:
@@ -30,7 +31,7 @@ def read(value: object) -> date:
             raise PydanticCustomError("not_a_moment", "not a moment") from error
     if not isinstance(value, date):
         raise PydanticCustomError("not_a_moment", "not a moment")
-    if not FIRST_YEAR <= value.year <= LAST_YEAR:
+    if not years.are_kept(value):
         raise PydanticCustomError("not_a_moment", "not a moment")
     return value
 

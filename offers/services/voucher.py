@@ -6,7 +6,7 @@ from typing import Any, BinaryIO
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
-from loyalty import patience
+from loyalty import patience, years
 from loyalty.errors import Conflict, InvalidInput
 from loyalty.models import ApiClient, User
 from loyalty.services import audit
@@ -167,7 +167,10 @@ def takes_codes(*, bank: VoucherBank) -> None:
 
 
 def check_expiry(*, expires_at: datetime | None, now: datetime) -> None:
-    """Refuse codes that could not be drawn any more."""
+    """Refuse codes that could not be drawn any more, and an expiry that nobody could read any more."""
     if expires_at is not None and expires_at <= now:
         message = _("The codes' expiry is over already. Give a later moment, or none.")
         raise InvalidInput(message, problems=[{"field": "expires_at", "code": "in_the_past", "message": message}])
+    if expires_at is not None and not years.is_kept_end(expires_at):
+        message = _("The codes' expiry is too far away. Give a year up to %(last)d, or none.") % {"last": years.LAST}
+        raise InvalidInput(message, problems=[{"field": "expires_at", "code": "too_far_away", "message": message}])

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from offers.forms.day import DayField
 from offers.rules import moment
 
 
@@ -32,9 +33,8 @@ class CloseForm(ReasonForm):
 class LastDayForm(ReasonForm):
     """A reason, and the last day on which the offer may be used."""
 
-    last_day = forms.DateField(
+    last_day = DayField(
         label=_("Last day"),
-        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
         help_text=_("Usable to the end of it."),
     )
     field_order = ("last_day", "reason")
@@ -52,9 +52,8 @@ class ExtendForm(LastDayForm):
 
 
 class ReissueForm(LastDayForm):
-    last_day = forms.DateField(
+    last_day = DayField(
         label=_("Last day"),
         required=False,
-        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
         help_text=_("Empty: as the offer has it."),
     )

@@ -153,3 +153,22 @@ def test_an_open_dialog_is_told_what_is_wrong_and_keeps_what_was_typed(agent, he
     assert "Nothing was changed." in early.text
     done = agent.post(address, {"reason": "ill", "last_day": "2999-01-01"}, headers={"HX-Request": "true"})
     assert (done.status_code, done["HX-Redirect"]) == (200, reverse("support:assignment", args=[held.pk]))
+
+
+@pytest.mark.parametrize("last_day", ["9999-12-31", "3000-01-01", "0001-01-01"])
+@pytest.mark.parametrize("verb", ["extend", "reissue"])
+def test_b_06_a_last_day_beyond_the_kept_years_is_refused_in_its_dialog(agent, held, verb, last_day):
+    """B-06, B-02: the end of such a day may be no moment at all."""
+    address = reverse(f"support:{verb}", args=[held.pk])
+    page = agent.post(address, {"reason": "ill", "last_day": last_day}, headers={"HX-Request": "true"})
+    assert page.status_code == 422
+    assert "Give a year from 1900 to 2999." in page.text
+    assert not AssignmentEvent.objects.exists()
+
+
+def test_b_06_the_last_day_of_the_last_year_is_kept_to_its_end(agent, held):
+    """B-06: in the programme's zone."""
+    address = reverse("support:extend", args=[held.pk])
+    assert agent.post(address, {"reason": "ill", "last_day": "2999-12-31"}).status_code == 302
+    held.refresh_from_db()
+    assert held.ends_at.isoformat() == "2999-12-31T23:00:00+00:00"

@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management import BaseCommand, CommandError
-from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
+from pydantic_core import PydanticCustomError
 
-from loyalty import clock
+from loyalty import clock, years
 from loyalty.errors import DomainError
 from loyalty.models import Programme
 from offers.management import programme as programmes
+from offers.rules import moment
 from offers.selectors import catalogue
 from offers.selectors import voucher as selectors
 from offers.services import voucher
@@ -102,10 +103,9 @@ class Command(BaseCommand):
 
 def _moment(text: str, programme: Programme) -> datetime:
     try:
-        if day := parse_date(text):
-            return clock.end_of_day(day, programme.zone)
-        if moment := parse_datetime(text):
-            return moment if moment.tzinfo else moment.replace(tzinfo=programme.zone)
-    except ValueError:
-        pass
-    raise CommandError(f"“{text}” is not a moment. Write 2026-12-31 or 2026-12-31T18:00:00+01:00.")
+        return moment.end(moment.read(text), programme.zone)
+    except PydanticCustomError as error:
+        years_kept = f"of the years {years.FIRST} to {years.LAST}"
+        raise CommandError(
+            f"“{text}” is not a moment {years_kept}. Write 2026-12-31 or 2026-12-31T18:00:00+01:00."
+        ) from error

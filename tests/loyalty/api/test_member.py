@@ -160,3 +160,12 @@ def test_the_scope_is_needed(programme):
     _, key = ApiClientFactory(programme=programme, scopes=[Scope.ASSIGN])
     headers = {"Authorization": f"Api-Key {key}"}
     assert Client().get("/api/v1/members/x", headers=headers).status_code == 403
+
+
+@pytest.mark.parametrize("joined_at", ["9999-12-31T23:59:59-14:00", "0001-01-01", "3000-01-01"])
+def test_d_09_a_moment_beyond_the_kept_years_is_refused(ask, joined_at):
+    """D-09: a member who joined in the year 10000 could not be read any more."""
+    answer = ask("put", "/ada", {"joined_at": joined_at})
+    assert answer.status_code == 422
+    assert [(one["field"], one["code"]) for one in answer.json()["problems"]] == [("joined_at", "year_out_of_range")]
+    assert not Member.objects.exists()

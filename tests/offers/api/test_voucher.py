@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from loyalty.models import AuditEvent
-from offers.models import VoucherBatch, VoucherCode
+from offers.models import VoucherBank, VoucherBatch, VoucherCode
 from tests.factories import ApiClientFactory, ConfigOfferFactory, DraftOfferFactory, MemberFactory, give
 
 pytestmark = pytest.mark.django_db
@@ -238,3 +238,21 @@ def test_a_file_with_an_expiry_for_each_code_is_uploaded_as_csv(api, offer):
     assert (again.json()["imported"], again.json()["duplicates_in_bank"]) == (0, 3)
     refused = api("POST", "coffee/codes", b"A,2020-01-01\n", content_type="text/csv")
     assert (refused.status_code, refused.json()["problems"][0]["code"]) == (422, "csv_header")
+
+
+@pytest.mark.parametrize("expires_at", ["9999-12-31T23:59:59-14:00", "9999-12-31T23:59:59Z", "3000-01-03T00:00:00Z"])
+def test_s4_18_an_expiry_that_nobody_could_read_is_refused_and_the_bank_stays_whole(api, offer, expires_at):
+    """S4-18, D-07, B-17: in an upload, its dry run and a batch made here; uploads after it work."""
+    VoucherBank.objects.update(may_generate=True)
+    made = json.dumps({"count": 5, "pattern": "????-????-????", "expires_at": expires_at})
+    answers = [
+        api("POST", f"coffee/codes?expires_at={expires_at}", b"A\n"),
+        api("POST", f"coffee/codes/dry-run?expires_at={expires_at}", b"A\n"),
+        api("POST", "coffee/batches", made, content_type="application/json"),
+    ]
+    assert [answer.status_code for answer in answers] == [422] * 3
+    assert [[one["field"] for one in answer.json()["problems"]] for answer in answers] == [["expires_at"]] * 3
+    assert "Give a year up to 2999, or none." in answers[0].json()["detail"]
+    assert not VoucherBatch.objects.exists()
+    kept = api("POST", "coffee/codes?expires_at=2999-12-31T23:59:59-14:00", b"A\n")
+    assert (kept.status_code, api("GET", "coffee/codes").json()["left"]) == (201, 1)

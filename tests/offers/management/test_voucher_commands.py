@@ -81,6 +81,8 @@ def test_what_is_not_there_is_said(offer, file):
         run("import_vouchers", "coffee", str(file.with_name("other.txt")))
     with pytest.raises(CommandError, match="“soon” is not a moment"):
         run("import_vouchers", "coffee", str(file), expires="soon")
+    with pytest.raises(CommandError, match="“9999-12-31” is not a moment of the years 1900 to 2999"):
+        run("import_vouchers", "coffee", str(file), expires="9999-12-31")
     ProgrammeFactory(slug="other")
     with pytest.raises(CommandError, match="Choose a programme with --programme"):
         run("import_vouchers", "coffee", str(file))

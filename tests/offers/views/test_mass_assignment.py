@@ -94,6 +94,9 @@ def test_the_list_is_filtered_by_state_offer_campaign_and_day(programme, coffee,
     assert shown(offer=coffee.pk) == ["First"]
     assert shown(q="sec") == ["Second"]
     assert shown(since=today.isoformat(), until=today.isoformat()) == ["First"]
+    # The end of these days, or their beginning in the programme's zone, is no moment.
+    for wrong in ({"until": "9999-12-31"}, {"since": "0001-01-01"}):
+        assert marketer.get(reverse("offers:runs"), wrong).status_code == 200
     exported = marketer.get(reverse("offers:runs_export"), {"state": "finished"})
     lines = list(csv.DictReader(io.StringIO(b"".join(exported.streaming_content).decode("utf-8-sig"))))
     assert [(line["name"], line["assigned"]) for line in lines] == [("First", "3")]

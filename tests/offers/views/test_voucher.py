@@ -234,3 +234,21 @@ def test_d_07_codes_are_allowed_made_and_exported_from_the_page(marketer, offer)
     assert (
         "waits for its export" not in administrator.get(reverse("offers:voucher_bank", args=[bank.pk])).content.decode()
     )
+
+
+@pytest.mark.parametrize("expires", ["9999-12-31", "3000-01-01"])
+def test_s4_18_an_expiry_beyond_the_kept_years_is_refused_in_every_form(marketer, offer, expires):
+    """S4-18, B-17, D-07: of an import, its check and codes made here; the last day that is kept is kept to its end."""
+    voucher_generation.allow(bank=offer.voucher_bank, is_allowed=True, actor=None)
+    made = {"count": "5", "pattern": "????-????-????", "characters": "ABCDEFGHJK"}
+    address = reverse("offers:voucher_generate", args=[offer.voucher_bank.pk])
+    for page in (
+        send(marketer, offer, b"A\n", expires=expires),
+        send(marketer, offer, b"A\n", expires=expires, to="voucher_check"),
+        marketer.post(address, made | {"expires": expires}),
+    ):
+        assert page.status_code == 422
+        assert "Give a year from 1900 to 2999." in page.content.decode()
+    assert not VoucherCode.objects.exists()
+    assert send(marketer, offer, b"A\n", expires="2999-12-31").status_code == 200
+    assert VoucherBatch.objects.get().expires_at.isoformat() == "2999-12-31T23:00:00+00:00"
