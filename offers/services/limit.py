@@ -17,7 +17,7 @@ from django.db.models import Q
 
 from loyalty.database import execute, rows
 from loyalty.models import Programme
-from offers.models import Limit, LimitReservation, MassAssignment
+from offers.models import Limit
 from offers.models.limit import day_of
 from offers.services.reason import Reason
 from offers.services.shortfall import Shortfall
@@ -155,11 +155,11 @@ def count(*, taken: Mapping[int, Sequence[int]], day: date, now: datetime) -> No
     moved = {pk: pair for pk, pair in taken.items() if pair[0]}
     if not moved:
         return
-    _move(moved, dict.fromkeys(moved, day), now)
+    move(moved, dict.fromkeys(moved, day), now)
     execute(WARN, {"ids": list(moved), "now": now})
 
 
-def _move(moved: Mapping[int, Sequence[int]], days: Mapping[int, date], now: datetime) -> None:
+def move(moved: Mapping[int, Sequence[int]], days: Mapping[int, date], now: datetime) -> None:
     execute(
         MOVE,
         {
@@ -221,14 +221,14 @@ def give_back(
     limits = lock(offer_ids=[offer_id], campaign_ids=campaigns)
     if limits:
         day = day_of(given_at, zone)
-        _move({limit.pk: (-1, -exposure_minor) for limit in limits}, {limit.pk: day for limit in limits}, now)
+        move({limit.pk: (-1, -exposure_minor) for limit in limits}, {limit.pk: day for limit in limits}, now)
 
 
 def refusal_of_one(
     *, programme: Programme, offer_id: int, campaign_id: int | None, exposure_minor: int, now: datetime
 ) -> Refusal | None:
     """Return why one more assignment would be refused now, or None. Locks nothing."""
-    ledger = _ledger(programme, offer_id, campaign_id, now)
+    ledger = ledger_of(programme, offer_id, campaign_id, now)
     return ledger.refusal(offer_id=offer_id, campaign_id=campaign_id, exposure_minor=exposure_minor)
 
 
@@ -236,15 +236,15 @@ def foresee(
     *, programme: Programme, offer_id: int, campaign_id: int | None, size: int, each_minor: int, now: datetime
 ) -> list[Shortfall]:
     """Return all that limits would have too little of, were `size` members given the offer now. Locks nothing."""
-    return _shortfalls(_ledger(programme, offer_id, campaign_id, now), offer_id, campaign_id, size, each_minor)
+    return shortfalls(ledger_of(programme, offer_id, campaign_id, now), offer_id, campaign_id, size, each_minor)
 
 
-def _ledger(programme: Programme, offer_id: int, campaign_id: int | None, now: datetime) -> Ledger:
+def ledger_of(programme: Programme, offer_id: int, campaign_id: int | None, now: datetime) -> Ledger:
     limits = list(Limit.objects.filter(Q(config_offer_id=offer_id) | Q(campaign_id=campaign_id or 0)).order_by("pk"))
     return Ledger(limits, day_of(now, programme.zone), programme.currency)
 
 
-def _shortfalls(ledger: Ledger, offer_id: int, campaign_id: int | None, size: int, each_minor: int) -> list[Shortfall]:
+def shortfalls(ledger: Ledger, offer_id: int, campaign_id: int | None, size: int, each_minor: int) -> list[Shortfall]:
     if not size:
         return []
     return [
@@ -259,40 +259,7 @@ def _shortfalls(ledger: Ledger, offer_id: int, campaign_id: int | None, size: in
     ]
 
 
-def reserve(
-    *, run: MassAssignment, offer_id: int, campaign_id: int, size: int, each_minor: int, now: datetime
-) -> list[Shortfall]:
-    """Take a run's whole need from the limits of its offer and campaign, or return all that is missing (D-05).
-
-    It counts for the day of planning, whenever the chunks are done.
-    """
-    # Setting a limit excludes this, and so either sees the run or is seen here.
-    execute("SELECT id FROM offers_configoffer WHERE id = %s FOR SHARE", [offer_id])
-    execute("SELECT id FROM offers_campaign WHERE id = %s FOR SHARE", [campaign_id])
-    limits = lock(offer_ids=[offer_id], campaign_ids=[campaign_id])
-    ledger = Ledger(limits, day_of(now, run.programme.zone), run.programme.currency)
-    short = _shortfalls(ledger, offer_id, campaign_id, size, each_minor)
-    if short or not limits or not size:
-        return short
-    ledger.take(offer_id=offer_id, campaign_id=campaign_id, exposure_minor=each_minor, n=size)
-    count(taken=ledger.taken, day=ledger.day, now=now)
-    LimitReservation.objects.bulk_create(
-        LimitReservation(limit=limit, run=run, size=size, exposure_minor=each_minor, day=ledger.day) for limit in limits
-    )
-    return []
-
-
 UNCOUNTED = 2**31 - 1
-# Counts each of a run's audience in the order of members; who is full already is left alone, and shows by the number.
-RESERVE_COUNTS = """
-    INSERT INTO offers_membercount AS counted (campaign_id, member_id, assigned)
-    SELECT %(campaign_id)s, member_id, 1
-      FROM offers_audiencemember
-     WHERE run_id = %(run_id)s AND ordinal IS NOT NULL
-     ORDER BY member_id
-        ON CONFLICT (campaign_id, member_id) DO UPDATE SET assigned = counted.assigned + 1
-     WHERE counted.assigned < %(per_member)s
-"""
 
 
 def most_per_member(limit: Limit) -> int | None:
@@ -300,97 +267,3 @@ def most_per_member(limit: Limit) -> int | None:
     if limit.per_member is not None and limit.members_counted_at is None:
         return UNCOUNTED
     return limit.per_member
-
-
-def gives_per_member(*, campaign_id: int) -> bool:
-    """Say whether the campaign limits offers per member now."""
-    return Limit.objects.filter(campaign_id=campaign_id, per_member__isnull=False).exists()
-
-
-def reserve_counts(*, run_id: int, campaign_id: int, per_member: int) -> int:
-    """Count the run's members for its campaign; return how many were: fewer than frozen where another was faster."""
-    return execute(RESERVE_COUNTS, {"run_id": run_id, "campaign_id": campaign_id, "per_member": per_member})
-
-
-# Members who were counted for a run, and got nothing.
-_LEFT_OUT = """
-    SELECT audience.member_id, audience.outcome
-      FROM offers_audiencemember AS audience
-      JOIN offers_massassignmentchunk AS chunk
-        ON chunk.run_id = audience.run_id
-       AND audience.member_id BETWEEN chunk.first_member_id AND chunk.last_member_id
-     WHERE audience.run_id = %(run_id)s AND audience.ordinal IS NOT NULL
-       AND (audience.outcome IS NOT NULL OR chunk.done_at IS NULL)
-     ORDER BY audience.member_id
-"""
-LEFT_OUT = f"""
-    INSERT INTO offers_membercount AS counted (campaign_id, member_id, assigned)
-    SELECT %(campaign_id)s, member_id, -1 FROM ({_LEFT_OUT}) AS unused
-        ON CONFLICT (campaign_id, member_id) DO UPDATE SET assigned = counted.assigned - 1
-"""
-COUNT_LEFT_OUT = f"""
-    WITH counted AS (
-        INSERT INTO offers_membercount AS counted (campaign_id, member_id, assigned)
-        SELECT %(campaign_id)s, member_id, 1 FROM ({_LEFT_OUT}) AS unused
-            ON CONFLICT (campaign_id, member_id) DO UPDATE SET assigned = counted.assigned + 1
-        RETURNING member_id, assigned
-    )
-    SELECT count(*) AS n FROM counted JOIN ({_LEFT_OUT}) AS unused USING (member_id)
-     WHERE unused.outcome IS NULL AND counted.assigned > %(per_member)s
-"""
-
-
-def reserve_again(*, run: MassAssignment, given: int, now: datetime) -> list[Shortfall]:
-    """Take back for a run that goes on what it gave back when it ended, or return all that is missing. (S4-28)
-
-    The run is locked. With somebody whom the campaign gave its most meanwhile, nothing goes on: her chunk could not
-    tell, and would give her one too many.
-    """
-    if run.campaign_id is None or not run.eligible:
-        return []
-    execute("SELECT id FROM offers_configoffer WHERE id = %s FOR SHARE", [run.config_offer_id])
-    execute("SELECT id FROM offers_campaign WHERE id = %s FOR SHARE", [run.campaign_id])
-    limited = Limit.objects.filter(campaign_id=run.campaign_id, per_member__isnull=False).first()
-    full = 0
-    if limited:
-        per_member = most_per_member(limited)
-        full = rows(COUNT_LEFT_OUT, {"run_id": run.pk, "campaign_id": run.campaign_id, "per_member": per_member})[0][
-            "n"
-        ]
-    limits = lock(offer_ids=[run.config_offer_id], campaign_ids=[run.campaign_id])
-    size = run.eligible - given
-    if full:
-        return [Shortfall("cap_reached", "campaign_per_member", size, full, run.programme.currency)]
-    ledger = Ledger(limits, day_of(now, run.programme.zone), run.programme.currency)
-    short = _shortfalls(ledger, run.config_offer_id, run.campaign_id, size, run.exposure_minor)
-    if short or not limits or not size:
-        return short
-    ledger.take(offer_id=run.config_offer_id, campaign_id=run.campaign_id, exposure_minor=run.exposure_minor, n=size)
-    count(taken=ledger.taken, day=ledger.day, now=now)
-    for limit in limits:
-        LimitReservation.objects.update_or_create(
-            limit=limit,
-            run=run,
-            defaults={
-                "size": run.eligible,
-                "exposure_minor": run.exposure_minor,
-                "day": ledger.day,
-                "released_at": None,
-            },
-        )
-    return []
-
-
-def release(*, run: MassAssignment, given: int, now: datetime) -> None:
-    """Give back what a run that ends reserved and did not give. The run is locked; `given` is what it gave."""
-    open_ones = list(LimitReservation.objects.filter(run=run, released_at__isnull=True).select_related("limit"))
-    if not open_ones:
-        return
-    unused = {one.limit_id: (given - one.size, (given - one.size) * one.exposure_minor) for one in open_ones}
-    unused = {pk: pair for pk, pair in unused.items() if pair[0] < 0}
-    if unused:
-        if any(one.limit.per_member for one in open_ones):
-            execute(LEFT_OUT, {"run_id": run.pk, "campaign_id": run.campaign_id})
-        list(Limit.objects.filter(pk__in=unused).order_by("pk").select_for_update(no_key=True).values_list("pk"))
-        _move(unused, {one.limit_id: one.day for one in open_ones}, now)
-    LimitReservation.objects.filter(pk__in=[one.pk for one in open_ones]).update(released_at=now)

@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import Count, Min, QuerySet, Sum
 
 from offers.models import AudienceMember, CodeReservation, ConfigOffer, MassAssignment, MassAssignmentChunk
-from offers.services import limit, shortfall, voucher_tape
+from offers.services import limit_reservation, shortfall, voucher_tape
 
 
 class Refused(Exception):
@@ -41,17 +41,17 @@ def reserve(
         if short:
             raise Refused({"code": "out_of_codes", "needed": size, "short": short})
     if per_member is not None:
-        counted = limit.reserve_counts(run_id=run.pk, campaign_id=campaign_id, per_member=per_member)
+        counted = limit_reservation.reserve_counts(run_id=run.pk, campaign_id=campaign_id, per_member=per_member)
         if counted < size:
             raise Outrun
-    elif limit.gives_per_member(campaign_id=campaign_id):
-        # Set since the audience was frozen: the next round counts its members.
-        raise Outrun
-    missing = limit.reserve(
+    missing = limit_reservation.reserve(
         run=run, offer_id=offer.pk, campaign_id=campaign_id, size=size, each_minor=each_minor, now=now
     )
     if missing:
         raise Refused(shortfall.failure(missing))
+    if per_member is None and limit_reservation.gives_per_member(campaign_id=campaign_id):
+        # Set since the audience was frozen, and nobody sets one from here on: the next round counts its members.
+        raise Outrun
 
 
 def reserve_again(*, run: MassAssignment, chunks: QuerySet[MassAssignmentChunk], now: datetime) -> None:
@@ -77,7 +77,7 @@ def reserve_again(*, run: MassAssignment, chunks: QuerySet[MassAssignmentChunk],
         )
     if short:
         raise Refused({"code": "out_of_codes", "needed": needed, "short": short})
-    missing = limit.reserve_again(run=run, given=_given(run), now=now)
+    missing = limit_reservation.reserve_again(run=run, given=_given(run), now=now)
     if missing:
         raise Refused(shortfall.failure(missing))
 
@@ -113,7 +113,7 @@ def release(*, run: MassAssignment, now: datetime) -> int:
     """Give reserved codes that nobody got, and shares of limits, back; return how many codes. The run is locked."""
     given = _given(run)
     released = _release_codes(run, given, now)
-    limit.release(run=run, given=given, now=now)
+    limit_reservation.release(run=run, given=given, now=now)
     return released
 
 

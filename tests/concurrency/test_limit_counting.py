@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from loyalty import clock
 from offers.models import Assignment, Limit, MemberCount
 from offers.selectors import integrity
-from offers.services import execution, limit, limit_counting, limit_settings, revocation
+from offers.services import execution, limit_counting, limit_reservation, limit_settings, revocation
 from offers.tasks import mass_assignment as tasks
 from tests.concurrency.test_limits import agrees, ask
 from tests.factories import (
@@ -220,7 +220,7 @@ def test_s4_27_a_member_whom_another_door_fills_while_a_run_is_planned_is_left_o
     ann, _ben = MemberFactory.create_batch(2, programme=programme)
     limit_of(campaign, per_member=1)
     run = launch_run(offer, campaign=campaign)
-    real, calls = limit.reserve_counts, []
+    real, calls = limit_reservation.reserve_counts, []
 
     def outrun(**given):
         calls.append(given)
@@ -228,7 +228,7 @@ def test_s4_27_a_member_whom_another_door_fills_while_a_run_is_planned_is_left_o
             assert elsewhere(lambda: ask(other, [ann], campaign)) == {"assigned": 1}
         return real(**given)
 
-    monkeypatch.setattr(limit, "reserve_counts", outrun)
+    monkeypatch.setattr(limit_reservation, "reserve_counts", outrun)
     execution.run_to_end(run_id=run.pk, clock=clock.now)
     run.refresh_from_db()
     assert len(calls) == 2
@@ -244,7 +244,7 @@ def test_s4_27_a_limit_per_member_that_is_set_while_a_run_is_planned_counts_its_
     ann, _ben = MemberFactory.create_batch(2, programme=programme)
     give(ann, other, campaign_id=campaign.pk)
     run = launch_run(offer, campaign=campaign)
-    real, calls = limit.gives_per_member, []
+    real, calls = limit_reservation.reserve, []
 
     def set_now(**given):
         calls.append(given)
@@ -252,7 +252,8 @@ def test_s4_27_a_limit_per_member_that_is_set_while_a_run_is_planned_counts_its_
             elsewhere(lambda: limit_of(campaign, per_member=1))
         return real(**given)
 
-    monkeypatch.setattr(limit, "gives_per_member", set_now)
+    # The very last moment: from here on planning keeps setters out.
+    monkeypatch.setattr(limit_reservation, "reserve", set_now)
     execution.run_to_end(run_id=run.pk, clock=clock.now)
     run.refresh_from_db()
     assert (run.state, run.eligible, run.excluded) == ("finished", 1, {"ineligible": 1})
