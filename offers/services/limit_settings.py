@@ -5,7 +5,9 @@ added to it, what was before is counted in one reading beside that (`limit_count
 numbers later costs nothing.
 """
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -26,8 +28,11 @@ from offers.services.problem import problem
 NUMBERS = ("cap", "daily_cap", "budget_minor", "daily_budget_minor", "per_member")
 # What a caller may set; None takes a limit away.
 WRITABLE = (*NUMBERS, "is_budget_hard")
-# How long a first limit waits for those who are writing assignments; whoever comes after them waits behind it.
-PATIENCE = "10s"
+# How long a first limit waits for those who are writing assignments; whoever comes after them waits behind it, and must
+# be done well before a web process gives up (DATABASE_PATIENCE_SECONDS). Between its tries all of them go on.
+PATIENCE = "3s"
+TRIES = 3
+PAUSE_SECONDS = 0.3
 LARGEST = {
     "cap": 2**31 - 1,
     "daily_cap": 2**31 - 1,
@@ -36,14 +41,22 @@ LARGEST = {
     "per_member": 32_767,
 }
 
-# Runs that are at work: what they give is reserved from here on, as if they had been planned under the limit. Locked,
-# so that none of them ends unseen.
+# Runs that are at work, or still hold shares. Locked, so that none of them ends, and gives back what it did not give,
+# between what it saw of the limit and what is counted for it.
+HOLD_RUNS = """
+    SELECT id FROM offers_massassignment AS run
+     WHERE {owner} = %(id)s
+       AND (state IN ('running', 'paused')
+            OR EXISTS (SELECT FROM offers_limitreservation WHERE run_id = run.id AND released_at IS NULL))
+     ORDER BY id
+       FOR SHARE
+"""
+# What those at work give is reserved from here on, as if they had been planned under the limit.
 OPEN_RUNS = """
     SELECT id, eligible, exposure_minor, planned_at
       FROM offers_massassignment
      WHERE {owner} = %(id)s AND state IN ('running', 'paused') AND eligible > 0
      ORDER BY id
-       FOR SHARE
 """
 
 
@@ -69,12 +82,11 @@ def put(
     OffersModuleOff, Busy. (D-05, DESIGN 4)
     """
     module.require(programme=owner.programme)
-    checked = _checked(owner, values)
 
     def work() -> Limit | None:
-        # The row of the owner orders two who set limits, and keeps a planning from passing unseen.
-        type(owner)._default_manager.select_for_update(no_key=True).get(pk=owner.pk)
-        key = {"config_offer_id" if isinstance(owner, ConfigOffer) else "campaign_id": owner.pk}
+        locked = _locked(owner)
+        checked = _checked(locked, values)
+        key = {_column(owner): owner.pk}
         before = Limit.objects.filter(**key).first()
         old = {name: getattr(before, name) for name in WRITABLE} if before else dict.fromkeys(NUMBERS)
         new = old | checked
@@ -85,27 +97,52 @@ def put(
                 _remove(before)
                 _tell(owner, old, new, actor, api_client)
             return None
-        is_first_per_member = old["per_member"] is None and new["per_member"] is not None
         if before is None:
-            _keep_writers_out(owner)
-            limit = _begin(owner, key | new, now)
+            limit = _begin(locked, key | new, now)
+        elif old["per_member"] is None and new["per_member"] is not None:
+            limit = _lock_for_first_per_member(locked, before)
         else:
-            # Before the table, as grants do; who takes back comes from the other side, and one of us tries again.
+            is_without_members = old["per_member"] is not None and new["per_member"] is None
+            if is_without_members:
+                # Before the limit, as whoever assigns locks them. What a grant leaves behind is counted with the rest
+                # should members be limited again.
+                MemberCount.objects.filter(campaign_id=owner.pk).delete()
             limit = Limit.objects.select_for_update(no_key=True).get(pk=before.pk)
-            if is_first_per_member:
-                _keep_writers_out(owner)
+            limit.members_counted_at = None if is_without_members else limit.members_counted_at
         for name, value in new.items():
             setattr(limit, name, value)
-        if new["per_member"] is None and old["per_member"] is not None:
-            MemberCount.objects.filter(campaign_id=owner.pk).delete()
-            limit.members_counted_at = None
         limit.overdrawn_at = (limit.overdrawn_at or now) if limit_counting.is_overdrawn(limit, now) else None
         limit.save(update_fields=[*new, "members_counted_at", "overdrawn_at", "updated_at"])
         _tell(owner, old, new, actor, api_client)
         return limit
 
-    limit = in_transaction(work)
+    limit = _tried(work)
     return limit_counting.count(limit_id=limit.pk, now=now) if limit and not limit.is_in_force else limit
+
+
+def _tried(work: Callable[[], Limit | None]) -> Limit | None:
+    """Do the work in a transaction, and again where writers left no gap; whoever waited behind it goes first."""
+    for _again in range(1, TRIES):
+        try:
+            return in_transaction(work)
+        except Busy:
+            time.sleep(PAUSE_SECONDS)
+    return in_transaction(work)
+
+
+def _locked(owner: ConfigOffer | Campaign) -> ConfigOffer | Campaign:
+    """Return the owner as it is now: published, archived or made for everyone since the caller read it.
+
+    Its row orders two who set limits, and keeps a planning and a publishing from passing unseen.
+    """
+    manager = ConfigOffer.objects if isinstance(owner, ConfigOffer) else Campaign.objects
+    found: ConfigOffer | Campaign = manager.select_for_update(no_key=True).get(pk=owner.pk)
+    found.programme = owner.programme
+    return found
+
+
+def _column(owner: ConfigOffer | Campaign) -> str:
+    return "config_offer_id" if isinstance(owner, ConfigOffer) else "campaign_id"
 
 
 def _checked(owner: ConfigOffer | Campaign, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -137,16 +174,38 @@ def _checked(owner: ConfigOffer | Campaign, values: Mapping[str, Any]) -> dict[s
     return dict(values)
 
 
-def _keep_writers_out(owner: ConfigOffer | Campaign) -> None:
+def _lock_for_first_per_member(owner: ConfigOffer | Campaign, before: Limit) -> Limit:
+    """Lock what a first limit per member waits for, and return the limit, locked."""
+    with _patience():
+        _hold_runs(owner)
+        # Before the table, as grants do; who takes back comes from the other side, and one of us tries again.
+        limit = Limit.objects.select_for_update(no_key=True).get(pk=before.pk)
+        _keep_writers_out()
+    return limit
+
+
+def _hold_runs(owner: ConfigOffer | Campaign) -> None:
+    """Keep the owner's runs from ending to the end of the transaction. Who was at it has committed.
+
+    Before everything that others wait for: giving the codes of a large run back takes seconds.
+    """
+    rows(HOLD_RUNS.format(owner=_column(owner)), {"id": owner.pk})
+
+
+def _keep_writers_out() -> None:
     """Hold off whoever writes assignments to the end of the transaction: a moment. Who was at it has committed.
 
-    An offer that was never published has none to count. Those who looked for limits before look again (`assign`).
+    Those who looked for limits before look again (`assign`).
     """
-    if isinstance(owner, ConfigOffer) and owner.current_revision_id is None:
-        return
+    execute("LOCK TABLE offers_assignment IN SHARE ROW EXCLUSIVE MODE")
+
+
+@contextmanager
+def _patience() -> Iterator[None]:
+    """Wait for locks for so long and no longer; raises Busy."""
     execute("SELECT set_config('lock_timeout', %s, TRUE)", [PATIENCE])
     try:
-        execute("LOCK TABLE offers_assignment IN SHARE ROW EXCLUSIVE MODE")
+        yield
     except OperationalError as error:
         if isinstance(error.__cause__, LockNotAvailable):
             message = _("Offers are being assigned without a pause. Try again, or pause the runs for a moment.")
@@ -156,10 +215,16 @@ def _keep_writers_out(owner: ConfigOffer | Campaign) -> None:
 
 
 def _begin(owner: ConfigOffer | Campaign, values: Mapping[str, Any], now: datetime) -> Limit:
-    """Write down the limit, from where on everything is added to it, and what runs at work will give."""
+    """Write down the limit, from where on everything is added to it, and what runs at work will give.
+
+    An offer that was never published has nothing to count, and nobody who could write any meanwhile.
+    """
+    if isinstance(owner, Campaign) or owner.current_revision_id is not None:
+        with _patience():
+            _hold_runs(owner)
+            _keep_writers_out()
     zone = owner.programme.zone
     limit = Limit.objects.create(**values, day=day_of(now, zone))
-    column = "config_offer_id" if isinstance(owner, ConfigOffer) else "campaign_id"
     LimitReservation.objects.bulk_create(
         LimitReservation(
             limit=limit,
@@ -168,7 +233,7 @@ def _begin(owner: ConfigOffer | Campaign, values: Mapping[str, Any], now: dateti
             exposure_minor=run["exposure_minor"],
             day=day_of(run["planned_at"], zone),
         )
-        for run in rows(OPEN_RUNS.format(owner=column), {"id": owner.pk})
+        for run in rows(OPEN_RUNS.format(owner=_column(owner)), {"id": owner.pk})
     )
     return limit
 

@@ -1,0 +1,235 @@
+"""Setting a limit beside runs that end, grants and publishing: nothing is counted for good that nobody got (D-05)."""
+
+import threading
+import time
+
+import pytest
+from django.conf import settings as configured
+from django.db import connection, transaction
+
+from loyalty import clock
+from loyalty.errors import InvalidInput
+from offers.models import ConfigOffer, MassAssignment, MemberCount
+from offers.selectors import integrity
+from offers.services import catalogue, execution, limit, limit_counting, limit_settings, mass_assignment
+from tests.concurrency.test_limits import agrees, ask
+from tests.factories import (
+    CampaignFactory,
+    ConfigOfferFactory,
+    DraftOfferFactory,
+    MemberFactory,
+    ProgrammeFactory,
+    give,
+    limit_of,
+    plan_run,
+)
+from tests.threads import deadlocks
+
+pytestmark = pytest.mark.django_db(transaction=True)
+TWO_EUROS = {"benefit": {"type": "amount", "size": 200}}
+
+
+@pytest.fixture
+def programme():
+    return ProgrammeFactory()
+
+
+class Elsewhere:
+    """A call on a connection of its own: what it answered, or raised."""
+
+    def __init__(self, call):
+        self.answer = self.error = None
+        self.thread = threading.Thread(target=self._work, args=[call], daemon=True)
+        self.thread.start()
+
+    def _work(self, call):
+        try:
+            self.answer = call()
+        except Exception as error:
+            self.error = error
+        finally:
+            connection.close()
+
+    def ended(self):
+        self.thread.join(timeout=20)
+        assert not self.thread.is_alive(), "It waits for ever."
+        return self
+
+
+def are_waiting(n):
+    """Whether so many sessions of this database wait for a lock, within some seconds."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+            if cursor.fetchone()[0] == n:
+                return True
+            # Within a transaction the view would stay as it was.
+            cursor.execute("SELECT pg_stat_clear_snapshot()")
+        time.sleep(0.01)
+    return False
+
+
+def violations():
+    return [one.check.name for one in integrity.examine() if one.violations]
+
+
+def cancel(run):
+    mass_assignment.cancel(run=MassAssignment.objects.get(pk=run.pk), actor=None, now=clock.now())
+
+
+def finish(run):
+    assert execution.finish(run_id=run.pk, now=clock.now())
+
+
+@pytest.mark.parametrize(
+    ("end", "state", "counts"), [(finish, "finished", [0, 1, 1, 1]), (cancel, "cancelled", [0, 1, 0, 0])]
+)
+def test_d_01_a_first_limit_per_member_counts_nobody_for_what_a_run_that_ends_did_not_give_her(
+    programme, monkeypatch, settings, end, state, counts
+):
+    """D-01, D-05: the run ends while the setter waits for writers, and commits only after members were counted."""
+    settings.MASS_ASSIGNMENT_CHUNK = 2
+    campaign = CampaignFactory(programme=programme)
+    offer, other = ConfigOfferFactory.create_batch(2, programme=programme, terms=TWO_EUROS)
+    members = MemberFactory.create_batch(4, programme=programme)
+    limited = limit_of(campaign, cap=50)
+    run = plan_run(offer, campaign=campaign)
+    members[0].status = "inactive"
+    members[0].save()
+    stranger = MemberFactory(programme=programme)
+    execution.do_next_chunk(run_id=run.pk, now=clock.now())
+    if end is finish:
+        execution.do_next_chunk(run_id=run.pk, now=clock.now())
+    counted, execute, move = threading.Event(), limit_counting.execute, limit.move
+
+    def told(sql, parameters=None):
+        answer = execute(sql, parameters)
+        if sql == limit_counting.MEMBERS_BEFORE:
+            counted.set()
+        return answer
+
+    def late(*given):
+        # The run holds its members' counts, or was not seen: give the counting time to read either way.
+        counted.wait(timeout=1)
+        move(*given)
+
+    monkeypatch.setattr(limit_counting, "execute", told)
+    monkeypatch.setattr(limit, "move", late)
+    with transaction.atomic():
+        # Somebody writes assignments: whoever sets a first limit has to wait for her.
+        connection.cursor().execute("LOCK TABLE offers_assignment IN ROW EXCLUSIVE MODE")
+        setter = Elsewhere(lambda: limit_of(campaign, per_member=2))
+        assert are_waiting(1)
+        ender = Elsewhere(lambda: end(run))
+        assert are_waiting(2)
+    assert (setter.ended().error, ender.ended().error) == (None, None)
+    run.refresh_from_db()
+    limited.refresh_from_db()
+    assert run.state == state
+    assert limited.is_in_force
+    assert agrees(limited)
+    standing = dict(MemberCount.objects.values_list("member_id", "assigned"))
+    assert [standing.get(member.pk, 0) for member in members] == counts
+    assert violations() == []
+    # She got nothing, so she may have two; her friend had one.
+    members[0].status = "active"
+    members[0].save()
+    more = ConfigOfferFactory.create_batch(2, programme=programme)
+    assert [ask(each, members[:1], campaign) for each in more] == [{"assigned": 1}] * 2
+    assert [ask(each, members[1:2], campaign) for each in more] == [{"assigned": 1}, {"ineligible": 1}]
+    assert ask(other, [stranger], campaign) == {"assigned": 1}
+
+
+def test_d_05_a_first_limit_waits_for_a_run_that_ends_before_it_holds_writers_up(programme, monkeypatch):
+    """D-05, D-06: giving a large run's codes back takes seconds; grants go on meanwhile."""
+    monkeypatch.setattr(limit_settings, "PATIENCE", "2s")
+    offer, other = ConfigOfferFactory.create_batch(2, programme=programme)
+    members = MemberFactory.create_batch(2, programme=programme)
+    run = plan_run(offer)
+    with transaction.atomic():
+        MassAssignment.objects.select_for_update().get(pk=run.pk)
+        setter = Elsewhere(lambda: limit_of(offer, cap=9))
+        assert are_waiting(1)
+        asker = Elsewhere(lambda: ask(other, members)).ended()
+    assert asker.answer == {"assigned": 2}
+    assert setter.ended().error is None
+    assert setter.answer.assigned == 2
+    assert violations() == []
+
+
+def test_d_05_a_limit_counts_the_grants_of_an_offer_that_was_published_since_its_page_was_read(programme, monkeypatch):
+    """D-05: what decides is the offer as it is under its lock: a grant that is being written is waited for."""
+    monkeypatch.setattr(limit_settings, "PATIENCE", "200ms")
+    monkeypatch.setattr(limit_settings, "TRIES", 1)
+    offer = DraftOfferFactory(programme=programme, terms=TWO_EUROS)
+    read = ConfigOffer.objects.select_related("programme").get(pk=offer.pk)
+    assert read.current_revision_id is None
+    catalogue.publish(offer=offer, actor=None, now=clock.now())
+    members = MemberFactory.create_batch(2, programme=programme)
+    with transaction.atomic():
+        give(members[0], offer)
+        setter = Elsewhere(
+            lambda: limit_settings.put(owner=read, values={"cap": 1}, actor=None, now=clock.now())
+        ).ended()
+    assert isinstance(setter.error, limit_settings.Busy)
+    made = limit_settings.put(owner=read, values={"cap": 1}, actor=None, now=clock.now())
+    assert (made.assigned, made.spent_minor) == (1, 200)
+    assert ask(offer, members[1:]) == {"cap_reached": 1}
+    assert violations() == []
+
+
+def test_d_05_an_offer_that_was_made_for_everyone_since_its_page_was_read_gets_no_limit(programme):
+    """D-05: nothing is assigned of it, so there is nothing to limit, whatever the caller read."""
+    offer = DraftOfferFactory(programme=programme)
+    ConfigOffer.objects.filter(pk=offer.pk).update(audience="everyone")
+    with pytest.raises(InvalidInput) as caught:
+        limit_of(offer, cap=1)
+    assert [found["code"] for found in caught.value.problems] == ["offer_is_for_everyone"]
+
+
+def test_d_05_taking_a_limit_per_member_away_locks_as_grants_do(programme, monkeypatch):
+    """D-05, D-01: counts before the limit: a grant between the two is waited for, and nothing is tried again."""
+    campaign = CampaignFactory(programme=programme)
+    offer = ConfigOfferFactory(programme=programme)
+    ann = MemberFactory(programme=programme)
+    limited = limit_of(campaign, cap=5, per_member=2)
+    give(ann, ConfigOfferFactory(programme=programme), campaign_id=campaign.pk)
+    before, lock, setters = deadlocks(), limit.lock, []
+
+    def between(**given):
+        if not setters:
+            setters.append(Elsewhere(lambda: limit_of(campaign, per_member=None)))
+            assert are_waiting(1)
+        return lock(**given)
+
+    monkeypatch.setattr(limit, "lock", between)
+    grant = Elsewhere(lambda: ask(offer, [ann], campaign)).ended()
+    assert grant.answer == {"assigned": 1}
+    assert setters[0].ended().error is None
+    assert deadlocks() == before
+    assert agrees(limited)
+    assert (limited.assigned, limited.per_member) == (2, None)
+    # Set again, everybody is counted anew.
+    assert limit_of(campaign, per_member=2).is_in_force
+    assert MemberCount.objects.get(member=ann).assigned == 2
+    assert violations() == []
+
+
+def test_d_05_a_first_limit_lets_those_behind_it_go_on_and_tries_again(programme, monkeypatch):
+    """D-05: it gives up well before a web process does, so that nobody behind it is told 503; the next try sets it."""
+    assert limit_settings.PATIENCE == "3s"
+    assert configured.DATABASE_PATIENCE_SECONDS >= 10
+    monkeypatch.setattr(limit_settings, "PATIENCE", "200ms")
+    offer, other = ConfigOfferFactory.create_batch(2, programme=programme)
+    members = MemberFactory.create_batch(2, programme=programme)
+    with transaction.atomic():
+        give(members[0], offer)
+        setter = Elsewhere(lambda: limit_of(offer, cap=1))
+        assert are_waiting(1)
+        # Stands behind the setter, while the writer before both is at it still.
+        assert Elsewhere(lambda: ask(other, members)).ended().answer == {"assigned": 2}
+    assert setter.ended().error is None
+    assert setter.answer.assigned == 1
