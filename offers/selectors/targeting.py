@@ -16,7 +16,7 @@ from loyalty.errors import NotFound
 from loyalty.models import AttributeDefinition, Category, Member, Product, ProductGroup, Programme, Store
 from offers import targeting
 from offers.models import Campaign, ConfigOffer, OfferTemplate, Targeting, TargetingVersion
-from offers.targeting import Attribute, Catalogue, Column, Criteria, Dimension, Field, Predicate
+from offers.targeting import Attribute, Catalogue, Column, Criteria, Dimension, Field, Predicate, SavedTree, naming
 
 # Below this many members an exact count is as quick as an estimate.
 SMALL = 50_000
@@ -112,7 +112,7 @@ def catalogue(programme: Programme) -> Catalogue:
         fields={field.key: field for field in fields},
         dimensions={dimension.key: dimension for dimension in dimensions},
         currency=programme.currency,
-        targeting=lambda targeting_id: _saved_tree(programme, targeting_id),
+        targeting=lambda targeting_id, version: _saved_tree(programme, targeting_id, version),
     )
 
 
@@ -123,14 +123,29 @@ def _named(known: QuerySet[Any, Any], key: str = "external_id") -> Callable[[Col
     return names
 
 
-def _saved_tree(programme: Programme, targeting_id: int) -> tuple[str, Any] | None:
-    found = saved(programme).filter(pk=targeting_id, current_version__isnull=False).first()
-    return (found.name, found.current_version.criteria) if found and found.current_version else None
+def _saved_tree(programme: Programme, targeting_id: int, number: int | None) -> SavedTree | None:
+    if number is None:
+        one = saved(programme).filter(pk=targeting_id).first()
+        found = one.current_version if one else None
+    else:
+        # What was saved with it keeps its meaning, also after it was archived.
+        found = versions(programme).filter(targeting_id=targeting_id, number=number).first()
+    return SavedTree(found.targeting.name, found.number, found.criteria) if found else None
 
 
-def read(criteria: Any, *, programme: Programme) -> Criteria:
-    """Return the checked criteria; raises targeting.InvalidCriteria with every problem."""
-    return criteria if isinstance(criteria, Criteria) else targeting.parse(criteria, catalogue(programme))
+def read(criteria: Any, *, programme: Programme, saving: int | None = None) -> Criteria:
+    """Return the checked criteria; raises targeting.InvalidCriteria with every problem.
+
+    `saving` is the id of the targeting whose criteria they shall become: it may not mean itself.
+    """
+    if isinstance(criteria, Criteria):
+        return criteria
+    return targeting.parse(criteria, catalogue(programme), saving=saving)
+
+
+def as_now(criteria: Any, *, programme: Programme, saving: int | None = None) -> Criteria:
+    """Return the checked criteria as they are to be saved: each targeting that they name in its version of now."""
+    return read(naming.unpinned(criteria), programme=programme, saving=saving)
 
 
 def where(*, programme: Programme, criteria: Any, now: datetime, within: str = "") -> Predicate:
@@ -213,9 +228,16 @@ def saved(programme: Programme) -> QuerySet[Targeting]:
     """Return the programme's targetings that are in use, by name, with their current versions (S4-26)."""
     return (
         Targeting.objects.filter(programme=programme, archived_at__isnull=True, config_offer__isnull=True)
-        .select_related("current_version", "owner")
+        .select_related("current_version__targeting", "owner")
         .order_by("name")
     )
+
+
+def versions(programme: Programme) -> QuerySet[TargetingVersion]:
+    """Return the versions of the programme's targetings, those of archived ones too."""
+    return TargetingVersion.objects.filter(
+        targeting__programme=programme, targeting__config_offer__isnull=True
+    ).select_related("targeting")
 
 
 class TargetingNotFound(NotFound):

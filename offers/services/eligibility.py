@@ -12,7 +12,6 @@ from typing import Any
 
 from loyalty.database import rows
 from loyalty.models import Programme
-from offers import targeting
 from offers.models import ConfigOffer, Limit, MemberCount, TargetingVersion
 from offers.selectors import targeting as targeting_selector
 from offers.services.reason import Reason
@@ -59,8 +58,9 @@ def not_in_audience(version: TargetingVersion, asked: Condition) -> Reason:
     """Say that the member is not among those whom the offer is for."""
     name = version.targeting.name
     if version.targeting.config_offer_id:
-        said = targeting.sentence(asked.criteria)
-        return Reason(CONDITIONS_NOT_MET, parameters={"conditions": said, "version": version.number})
+        # Which conditions they are is kept, not how they read in the language of whoever asks first.
+        parameters = {"targeting_version": version.pk, "version": version.number}
+        return Reason(CONDITIONS_NOT_MET, parameters=parameters, criteria=asked.criteria)
     return Reason(
         NOT_IN_AUDIENCE,
         parameters={"audience": name, "version": version.number},

@@ -37,13 +37,13 @@ def put_conditions(
 ) -> ConfigOffer:
     """Ask from now on that members meet these criteria, which are this offer's own and nobody else's audience.
 
-    They are kept in versions like any criteria. Raises targeting.InvalidCriteria with every problem of the tree,
-    InvalidInput for an offer for everyone, OffersModuleOff. (S0-02)
+    They are kept in versions like any criteria, and name audiences as those are now. Raises targeting.InvalidCriteria
+    with every problem of the tree, InvalidInput for an offer for everyone, OffersModuleOff. (S0-02)
     """
     module.require(programme=offer.programme)
     if found := _problems(offer):
         raise InvalidInput(found[0]["message"], problems=found)
-    checked = targeting_selector.read(criteria, programme=offer.programme).data()
+    checked = targeting_selector.as_now(criteria, programme=offer.programme).data()
 
     def work() -> ConfigOffer:
         # The offer's row orders two who set its conditions, so that each version's number is given once.

@@ -13,8 +13,11 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from loyalty import money
-from offers.models import ConfigOffer
+from offers import targeting
+from offers.models import ConfigOffer, TargetingVersion
 from offers.rules import KINDS, problem
+from offers.selectors import targeting as targeting_selector
+from offers.targeting import Criteria
 
 # By code. What is wrong with a rule's value is said by the rules themselves.
 SENTENCES: dict[str, str | Promise] = {
@@ -49,7 +52,8 @@ OF_A_RUN = {
 class Reason:
     """Why something was refused: a stable code, the rule and field it is about, and what fills the sentence.
 
-    `said` is the sentence of a refusal from before its parameters were kept.
+    `said` is the sentence of a refusal from before its parameters were kept. `criteria` are what an offer asks for,
+    where they are at hand: they are read again from their version otherwise.
     """
 
     code: str
@@ -57,6 +61,7 @@ class Reason:
     field: str = ""
     parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     said: str = ""
+    criteria: Criteria | None = dataclasses.field(default=None, compare=False, repr=False)
 
     @property
     def message(self) -> str:
@@ -93,9 +98,25 @@ class Reason:
             words["state"] = ConfigOffer.State(words["state"]).label
         if "ended_at" in words:
             words["ended_at"] = f"{datetime.fromisoformat(words['ended_at']):%Y-%m-%d %H:%M}"
+        if "targeting_version" in words:
+            words["conditions"] = self._conditions(words["targeting_version"])
         if self.rule:
             words["rule"] = str(KINDS[self.rule].label) if self.rule in KINDS else self.rule
         return words
+
+    def _conditions(self, version_id: int) -> str:
+        """Say what the offer asked of its members, in that version."""
+        if self.criteria is not None:
+            return str(targeting.sentence(self.criteria))
+        version = TargetingVersion.objects.select_related("targeting__programme").filter(pk=version_id).first()
+        try:
+            if version is not None:
+                programme = version.targeting.programme
+                return str(targeting.sentence(targeting_selector.read(version.criteria, programme=programme)))
+        except targeting.InvalidCriteria:
+            # What they speak of may be gone since.
+            pass
+        return str(_("conditions that speak of what is no more"))
 
 
 def of_problem(found: Mapping[str, Any]) -> Reason:

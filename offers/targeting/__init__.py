@@ -4,7 +4,7 @@ Pure: without models, settings or the clock. What may be spoken of is handed in 
 """
 
 from offers.targeting import operators
-from offers.targeting.catalogue import Attribute, Catalogue, Column, Dimension, Field
+from offers.targeting.catalogue import Attribute, Catalogue, Column, Dimension, Field, SavedTree
 from offers.targeting.criteria import Comparison, Criteria, Group, History, Saved, Share, Window
 from offers.targeting.expression import Predicate, predicate
 from offers.targeting.problem import InvalidCriteria
@@ -24,6 +24,7 @@ __all__ = [
     "InvalidCriteria",
     "Predicate",
     "Saved",
+    "SavedTree",
     "Share",
     "Window",
     "operators",

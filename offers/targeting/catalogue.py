@@ -60,11 +60,16 @@ class Dimension:
     subjects: tuple[str, ...] = ("purchases",)
 
 
-# What another targeting is called, and its stored tree.
-SavedTree = tuple[str, Any]
+@dataclass(frozen=True)
+class SavedTree:
+    """Another targeting in one of its versions: what it is called, the version's number and its stored tree."""
+
+    name: str
+    version: int
+    tree: Any
 
 
-def no_targetings(targeting_id: int) -> SavedTree | None:
+def no_targetings(targeting_id: int, version: int | None) -> SavedTree | None:
     """Know no other targeting."""
     return None
 
@@ -73,13 +78,13 @@ def no_targetings(targeting_id: int) -> SavedTree | None:
 class Catalogue:
     """The fields by key, in the order of the builder, the dimensions of the history, and the currency of amounts.
 
-    `targeting` finds another saved targeting by its id.
+    `targeting` finds another saved targeting by its id, in the version of this number; without one as it is now.
     """
 
     fields: Mapping[str, Field]
     dimensions: Mapping[str, Dimension] = field(default_factory=dict)
     currency: str = "EUR"
-    targeting: Callable[[int], SavedTree | None] = no_targetings
+    targeting: Callable[[int, int | None], SavedTree | None] = no_targetings
 
     def dimensions_of(self, subject: str) -> dict[str, Dimension]:
         """Return the ways to narrow this part of the history."""

@@ -82,15 +82,16 @@ class Share:
 
 @dataclass(frozen=True)
 class Saved:
-    """Who another saved targeting means: by its criteria as they are when this one is read."""
+    """Who another saved targeting means, in one of its versions: what is stored keeps meaning the same members."""
 
     targeting_id: int
+    version: int
     name: str
     root: "Node"
 
     def data(self) -> dict[str, Any]:
         """Return the canonical JSON."""
-        return {"targeting": self.targeting_id}
+        return {"targeting": self.targeting_id, "version": self.version}
 
 
 @dataclass(frozen=True)

@@ -22,12 +22,12 @@ MOST_CONDITIONS = 200
 MOST_HISTORY_CONDITIONS = 20
 
 
-def parse(tree: Any, catalogue: Catalogue) -> Criteria:
-    """Return the criteria in the tree.
+def parse(tree: Any, catalogue: Catalogue, *, saving: int | None = None) -> Criteria:
+    """Return the criteria in the tree. `saving` is the id of the targeting whose criteria they shall become, if any.
 
     Raises InvalidCriteria with all problems; nothing beyond the limits of depth and size is looked at.
     """
-    reader = _Reader(catalogue)
+    reader = _Reader(catalogue, saving)
     root = reader.node(tree, "", 1)
     if reader.conditions > MOST_CONDITIONS:
         message = _("There are more than %(limit)s conditions. Use fewer, or a list of values.")
@@ -45,13 +45,14 @@ def parse(tree: Any, catalogue: Catalogue) -> Criteria:
 class _Reader:
     """Collects the problems of one tree while reading it."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, saving: int | None) -> None:
         self.catalogue = catalogue
         self.problems: list[Problem] = []
         self.conditions = 0
         self.history_conditions = 0
-        # The saved targetings that are being read, outermost first.
-        self.within: list[int] = []
+        # The saved targetings that are being read, outermost first. What it was until now does not matter to the one
+        # that is being saved: it may not be named by what it will mean.
+        self.within: list[int] = [] if saving is None else [saving]
 
     def refuse(self, path: str, code: str, message: str, value: Any = None) -> None:
         self.problems.append(problem.at(path, code, message, value))
@@ -164,16 +165,16 @@ class _Reader:
         return Share(percent, key) if percent is not None and key is not None else None
 
     def saved(self, tree: Mapping[str, Any], path: str, level: int) -> Saved | None:
-        self.known_keys(tree, path, ("targeting",))
-        targeting_id = tree["targeting"]
-        known = isinstance(targeting_id, int) and not isinstance(targeting_id, bool) and 0 < targeting_id < 2**63
-        found = self.catalogue.targeting(targeting_id) if known else None
+        self.known_keys(tree, path, ("targeting", "version"))
+        targeting_id, version = tree["targeting"], tree.get("version")
+        known = _is_id(targeting_id, 2**63) and (version is None or _is_id(version, 2**31))
+        found = self.catalogue.targeting(targeting_id, version) if known else None
         path = _under(path, "targeting")
         if found is None:
             message = _("There is no saved targeting %(value)s in use. Choose another one.")
             self.refuse(path, "unknown_targeting", message % {"value": shown_text(targeting_id)}, targeting_id)
             return None
-        name, root = found
+        name = found.name
         if targeting_id in self.within:
             message = _("“%(name)s” means itself in the end. Leave it out here, or there.") % {"name": name}
             self.refuse(path, "targeting_of_itself", message, targeting_id)
@@ -181,7 +182,7 @@ class _Reader:
         self.within.append(targeting_id)
         before = len(self.problems)
         # It counts with its conditions and levels, as if it were written here.
-        node = self.node(root, "", level + 1)
+        node = self.node(found.tree, "", level + 1)
         self.within.pop()
         if len(self.problems) > before:
             inner = self.problems[before:]
@@ -193,7 +194,7 @@ class _Reader:
             message = _("“%(name)s” cannot be used: %(message)s") % {"name": name, "message": inner[0]["message"]}
             self.refuse(path, code, message, targeting_id)
             return None
-        return Saved(targeting_id, name, node) if node is not None else None
+        return Saved(targeting_id, found.version, name, node) if node is not None else None
 
     def operator(self, tree: Mapping[str, Any], path: str, label: str, allowed: tuple[str, ...]) -> str | None:
         operator = tree.get("is")
@@ -283,6 +284,10 @@ class _Reader:
 
 
 _BAD: Any = object()
+
+
+def _is_id(value: Any, beyond: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < beyond
 
 
 def _under(path: str, key: str) -> str:

@@ -17,6 +17,7 @@ from offers.selectors import limit as limits
 from offers.selectors import targeting as targetings
 from offers.selectors import targeting_builder
 from offers.services import eligibility_settings
+from offers.targeting import naming
 from offers.views.access import staff
 from offers.views.targeting import EMPTY, WORDS, read_criteria
 
@@ -68,7 +69,7 @@ def _given(request: StaffRequest, offer: ConfigOffer) -> dict[str, Any]:
             "criteria": criteria,
             "tree": _tree(criteria),
         }
-    tree = version.criteria if version is not None and is_own else EMPTY
+    tree = naming.unpinned(version.criteria) if version is not None and is_own else EMPTY
     chosen = request.GET.get("targeting", "")
     who = "everyone" if version is None else "conditions" if is_own else "audience"
     return {

@@ -22,7 +22,7 @@ from offers.models import Targeting
 from offers.selectors import targeting as selector
 from offers.selectors import targeting_builder, targeting_explanation
 from offers.services import targeting as service
-from offers.targeting import InvalidCriteria
+from offers.targeting import InvalidCriteria, naming
 from offers.views.access import staff
 
 COLUMNS = (
@@ -122,7 +122,9 @@ def _edit(request: StaffRequest, targeting: Targeting | None) -> HttpResponse:
     given = {
         "name": targeting.name if targeting else "",
         "description": targeting.description if targeting else "",
-        "criteria": targeting.current_version.criteria if targeting and targeting.current_version else EMPTY,
+        "criteria": naming.unpinned(targeting.current_version.criteria)
+        if targeting and targeting.current_version
+        else EMPTY,
     }
     problems: list[dict[str, Any]] = []
     if request.method == "POST":
@@ -227,9 +229,13 @@ def values(request: StaffRequest) -> HttpResponse:
 @staff("offers.change_targeting")
 @require_POST
 def archive(request: StaffRequest, pk: int) -> HttpResponse:
-    """Take an audience out of use; runs keep the version they were launched with."""
+    """Take an audience out of use, unless something names it; runs keep the version they were launched with."""
     targeting = get_object_or_404(Targeting, pk=pk, programme=_programme(request), config_offer=None)
-    service.archive(targeting=targeting, actor=request.user, now=clock.now())
+    try:
+        service.archive(targeting=targeting, actor=request.user, now=clock.now())
+    except service.InUse as error:
+        toasts.say(request, error.message, level="error")
+        return redirect("offers:targeting", pk=pk)
     toasts.say(request, _("“%(name)s” is archived.") % {"name": targeting.name})
     return redirect("offers:targetings")
 
