@@ -59,7 +59,10 @@ class Targeting(models.Model):
 
 
 class TargetingVersion(models.Model):
-    """What a targeting was when it was counted or launched; never changed, only followed by the next."""
+    """What a targeting was when it was counted or launched; never changed, only followed by the next.
+
+    Other targetings are named in their versions of then: `{"targeting": 7, "version": 2}`.
+    """
 
     targeting = models.ForeignKey(
         Targeting, on_delete=models.PROTECT, related_name="versions", verbose_name=_("targeting")

@@ -1,18 +1,33 @@
 """Saved targetings: versions, names, archive (S4-24..26)."""
 
+import importlib
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.apps import apps
+from django.db import connection
 
 from loyalty import clock
 from loyalty.errors import InvalidInput
 from loyalty.models import AuditEvent
 from offers import targeting as criteria_package
 from offers.models import Targeting, TargetingVersion
-from offers.services import targeting
-from tests.factories import ProgrammeFactory, UserFactory
+from offers.selectors import targeting as selector
+from offers.services import eligibility_settings, mass_assignment, targeting
+from tests.factories import (
+    ConfigOfferFactory,
+    MemberFactory,
+    OfferTemplateFactory,
+    ProgrammeFactory,
+    TargetingFactory,
+    UserFactory,
+)
+from tests.offers.views.marketer import a_run
 
 pytestmark = pytest.mark.django_db
+
+migration = importlib.import_module("offers.migrations.0015_pinned_targetings")
 
 LONDON = {"field": "member.city", "is": "equals", "value": "London"}
 PARIS = {"field": "member.city", "is": "equals", "value": "Paris"}
@@ -74,3 +89,122 @@ def test_an_archived_targeting_changes_no_more() -> None:
     with pytest.raises(targeting.Archived, match="“Locals” is archived"):
         targeting.update(targeting=saved, criteria=PARIS, actor=None)
     assert TargetingVersion.objects.count() == 1
+
+
+def named(targeting_id: int, version: int) -> dict[str, Any]:
+    return {"targeting": targeting_id, "version": version}
+
+
+def test_s4_26_an_audience_cannot_come_to_mean_itself() -> None:
+    """S4-26: neither at once nor round about; it stays what it was."""
+    inner = create()
+    programme = inner.programme
+    outer = create(programme=programme, name="Outer", criteria={"op": "or", "items": [PARIS, {"targeting": inner.pk}]})
+    for tree, said in (
+        ({"targeting": inner.pk}, "“Locals” means itself in the end. Leave it out here, or there."),
+        ({"targeting": outer.pk}, "“Outer” cannot be used: “Locals” means itself in the end."),
+        ({"op": "and", "items": [LONDON, named(outer.pk, 1)]}, "“Outer” cannot be used: “Locals” means itself"),
+    ):
+        with pytest.raises(criteria_package.InvalidCriteria, match=said) as refusal:
+            targeting.update(targeting=inner, criteria=tree, actor=None)
+        assert [one["code"] for one in refusal.value.problems] == ["targeting_of_itself"]
+    inner.refresh_from_db()
+    assert (inner.current_version.number, inner.current_version.criteria) == (1, LONDON)
+    assert selector.read({"targeting": outer.pk}, programme=programme)
+
+
+def test_s4_26_a_version_names_others_as_they_were_and_goes_on_with_them() -> None:
+    """S4-26: what was chosen or launched keeps its meaning; the audience itself follows, through every remove."""
+    inner = create()
+    programme = inner.programme
+    middle = create(programme=programme, name="Middle", criteria={"targeting": inner.pk})
+    outer = create(
+        programme=programme,
+        name="Outer",
+        criteria={"op": "or", "items": [{"targeting": middle.pk}, {"targeting": inner.pk}]},
+    )
+    launched = outer.current_version
+    assert launched.criteria == {"op": "or", "items": [named(middle.pk, 1), named(inner.pk, 1)]}
+    london, paris = (MemberFactory(programme=programme, city=city) for city in ("London", "Paris"))
+    actor = UserFactory()
+    targeting.update(targeting=inner, criteria=PARIS, actor=actor)
+
+    def meant(version: TargetingVersion) -> list[Any]:
+        return selector.sample(version.criteria, programme=programme, now=clock.now())
+
+    assert meant(launched) == [london]
+    outer.refresh_from_db()
+    assert outer.current_version.number == 2, "one version, though it names it in two ways"
+    assert outer.current_version.criteria == {"op": "or", "items": [named(middle.pk, 2), named(inner.pk, 2)]}
+    assert meant(outer.current_version) == [paris]
+    assert AuditEvent.objects.filter(action="targeting.changed", user=actor).count() == 3
+    # The same conditions with the ids alone, as the builder sends them, are no other criteria.
+    targeting.update(targeting=middle, criteria={"targeting": inner.pk}, actor=None)
+    assert middle.versions.count() == 2
+
+
+def test_s4_26_criteria_that_would_break_another_audience_are_refused() -> None:
+    """S4-26: it counts with its conditions; what is broken already keeps nobody from mending."""
+    inner = create()
+    many = {"op": "or", "items": [{"targeting": inner.pk}, *[PARIS] * 150]}
+    outer = create(programme=inner.programme, name="Outer", criteria=many)
+    larger = {"op": "or", "items": [LONDON] * 60}
+    with pytest.raises(InvalidInput, match="“Outer” is made with this audience and could not be read any more: "):
+        targeting.update(targeting=inner, criteria=larger, actor=None)
+    assert TargetingVersion.objects.count() == 2
+    gone = {"op": "and", "items": [named(inner.pk, 1), {"field": "attribute.gone", "is": "exists"}]}
+    TargetingVersion.objects.filter(targeting=outer).update(criteria=gone)
+    assert targeting.update(targeting=inner, criteria=larger, actor=None).current_version.number == 2
+
+
+def test_s4_26_what_is_named_is_not_archived_and_it_says_where() -> None:
+    """S4-26: by audiences, offers and runs that have not begun; free again when nothing names it."""
+    inner = create()
+    programme, now = inner.programme, clock.now()
+    outer = create(programme=programme, name="Outer", criteria={"op": "and", "items": [{"targeting": inner.pk}]})
+    template = OfferTemplateFactory(config_offer=ConfigOfferFactory(programme=programme, name="Coffee"))
+    tea = ConfigOfferFactory(programme=programme, name="Tea")
+    eligibility_settings.put(offer=template.config_offer, targeting=inner, actor=None)
+    eligibility_settings.put_conditions(offer=tea, criteria={"targeting": inner.pk}, actor=None)
+    run = a_run(template, outer, name="Monday")
+    with pytest.raises(targeting.InUse) as refusal:
+        targeting.archive(targeting=inner, actor=None, now=now)
+    assert refusal.value.message == (
+        "“Locals” is named by the audiences “Outer”, the offers “Coffee”, “Tea” and the runs “Monday”. "
+        "Choose another audience there, or cancel those runs; then archive this one."
+    )
+    with pytest.raises(targeting.InUse, match="“Outer” is named by the runs “Monday”"):
+        targeting.archive(targeting=outer, actor=None, now=now)
+    mass_assignment.cancel(run=run, actor=None, now=now)
+    for offer in (template.config_offer, tea):
+        eligibility_settings.put(offer=offer, targeting=None, actor=None)
+    assert targeting.archive(targeting=outer, actor=None, now=now)
+    assert targeting.archive(targeting=inner, actor=None, now=now)
+    # What was saved with it means the same members as ever.
+    outer.refresh_from_db()
+    assert selector.read(outer.current_version.criteria, programme=programme)
+
+
+def test_versions_of_before_name_others_as_those_are_at_the_migration() -> None:
+    """S4-26: forth and back; what names nothing, or what is no more, stays."""
+    inner = create()
+    targeting.update(targeting=inner, criteria=PARIS, actor=None)
+    trees = {
+        "Nested": {"op": "or", "not": True, "items": [LONDON, {"op": "and", "items": [{"targeting": inner.pk}]}]},
+        "Gone": {"targeting": 999_999_999},
+        "Plain": PARIS,
+    }
+    for name, tree in trees.items():
+        TargetingFactory(programme=inner.programme, name=name, criteria=tree)
+
+    def stored() -> dict[str, Any]:
+        return dict(
+            TargetingVersion.objects.filter(targeting__name__in=trees).values_list("targeting__name", "criteria")
+        )
+
+    editor = SimpleNamespace(connection=connection)
+    migration.pin(apps, editor)
+    pinned = {"op": "or", "not": True, "items": [LONDON, {"op": "and", "items": [named(inner.pk, 2)]}]}
+    assert stored() == trees | {"Nested": pinned}
+    migration.unpin(apps, editor)
+    assert stored() == trees

@@ -109,6 +109,30 @@ def test_an_archived_audience_leaves_the_list(marketer, programme):
     assert not marketer.get(reverse("offers:targetings")).context["listing"].count
 
 
+def test_s4_26_an_audience_that_another_names_stays_and_its_page_says_where(marketer, programme):
+    """S4-26: the builder opens with the audience that is named as it is now, and saves it so."""
+    inner = TargetingFactory(programme=programme, name="Inner", criteria=IN_LYON)
+    tree = {"op": "or", "items": [{"targeting": inner.pk}]}
+    assert marketer.post(reverse("offers:targeting-create"), {"name": "Outer", "criteria": json.dumps(tree)}).url
+    outer = Targeting.objects.get(name="Outer")
+    page = reverse("offers:targeting", args=[outer.pk])
+    assert outer.current_version.criteria == {"op": "or", "items": [{"targeting": inner.pk, "version": 1}]}
+    assert marketer.get(page).context["given"]["criteria"] == tree
+    marketer.post(page, {"name": "Outer", "criteria": json.dumps(tree)})
+    assert outer.versions.count() == 1
+    assert f"is in “{inner.name}”" in marketer.get(reverse("offers:targetings")).content.decode()
+
+    answer = marketer.post(reverse("offers:targeting-archive", args=[inner.pk]), follow=True)
+    assert "“Inner” is named by the audiences “Outer”. Choose another audience there" in answer.content.decode()
+    assert answer.redirect_chain == [(reverse("offers:targeting", args=[inner.pk]), 302)]
+    inner.refresh_from_db()
+    assert inner.archived_at is None
+    circle = {"name": "Inner", "criteria": json.dumps({"targeting": outer.pk})}
+    refused = marketer.post(reverse("offers:targeting", args=[inner.pk]), circle)
+    assert refused.status_code == 422
+    assert "“Inner” means itself in the end" in refused.content.decode()
+
+
 def test_an_agent_has_no_audiences(client, programme):
     """Nobody sees what the role does not need."""
     client.force_login(UserFactory(role="support agent", programmes=[programme]))
