@@ -203,7 +203,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["loyalty.api.permissions.DenyUnlessDeclared"],
     "DEFAULT_THROTTLE_CLASSES": ["loyalty.api.throttling.CallerThrottle"],
     "DEFAULT_RENDERER_CLASSES": ["loyalty.api.renderers.OrjsonRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["loyalty.api.parsers.JsonParser"],
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "loyalty.api.renderers.OnlyJson",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_PAGINATION_CLASS": "loyalty.api.pagination.NewestFirstCursor",

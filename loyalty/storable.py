@@ -17,6 +17,7 @@ LEAST, MOST = -(2**63), 2**63 - 1
 DEEPEST = 20
 # A list of thousands of bad entries need not come back whole.
 MOST_NAMED = 50
+UNPAIRED = re.compile("[\ud800-\udfff]")
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 SENTENCES: dict[str, str | Promise] = {
     "unstorable_character": _("The text holds a NUL or half of a surrogate pair. Take that character out."),

@@ -1,12 +1,12 @@
 """Members' attributes against their definitions: name and type."""
 
-import math
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
 from django.utils.translation import gettext as _
 
+from loyalty import storable
 from loyalty.models import AttributeDefinition, ValueType
 
 LONGEST = 2000
@@ -45,7 +45,7 @@ def _is_typed(type_: str, value: Any) -> bool:
         case ValueType.TEXT:
             return _is_text(value)
         case ValueType.NUMBER:
-            return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+            return isinstance(value, int | float) and not isinstance(value, bool) and not storable.problems(value)
         case ValueType.BOOLEAN:
             return isinstance(value, bool)
         case ValueType.LIST:
@@ -59,7 +59,7 @@ def _is_typed(type_: str, value: Any) -> bool:
 
 
 def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and len(value) <= LONGEST and "\0" not in value
+    return isinstance(value, str) and len(value) <= LONGEST and not storable.UNSTORABLE.search(value)
 
 
 def _problem(field: str, code: str, message: str) -> dict[str, Any]:

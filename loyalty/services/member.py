@@ -17,6 +17,7 @@ from loyalty import clock, contact, years
 from loyalty.errors import InvalidInput
 from loyalty.models import ApiClient, AttributeDefinition, Member, Programme, User
 from loyalty.services import attribute, audit
+from loyalty.storable import UNSTORABLE
 
 MOST_AT_ONCE = 1000
 # Longest texts, as the table has them.
@@ -148,7 +149,7 @@ class _Check:
             self.refuse("", "not_an_object", _("Send each member as an object."))
             return "", {}
         external_id = given.get("external_id")
-        if not isinstance(external_id, str) or not 0 < len(external_id) <= 200 or "\0" in external_id:
+        if not isinstance(external_id, str) or not 0 < len(external_id) <= 200 or UNSTORABLE.search(external_id):
             self.refuse("external_id", "invalid", _("Give 1 to 200 characters."))
             external_id = ""
         values: dict[str, Any] = {}
@@ -170,7 +171,7 @@ class _Check:
     def text(self, name: str, value: Any, *, longest: int) -> str:
         if value is None:
             return ""
-        if not isinstance(value, str) or "\0" in value:
+        if not isinstance(value, str) or UNSTORABLE.search(value):
             self.refuse(name, "wrong_type", _("Give a text."))
             return ""
         if len(value) > longest:

@@ -114,7 +114,11 @@ class OneConfigOffer(OffersView):
     def put(self, request: Request, key: str) -> Response:
         """Create the offer or change the fields that are given; the same call again changes nothing."""
         done = catalogue.put(
-            programme=self.programme, key={self.by: key}, values=self.body(), actor=None, api_client=self.client
+            programme=self.programme,
+            key={self.by: key},
+            values=self.storable_body(),
+            actor=None,
+            api_client=self.client,
         )
         offer = selectors.find(programme=self.programme, by="pk", key=done.offer.pk)
         return Response(ConfigOfferSerializer(offer).data, status=201 if done.is_created else 200)

@@ -44,7 +44,9 @@ class MassAssignmentValues(serializers.Serializer[Any]):
 
     config_offer = serializers.CharField(required=False, help_text="The offer's reference: its default template.")
     template = serializers.CharField(required=False, help_text="The template's external id, or its id.")
-    targeting = serializers.IntegerField(help_text="The id of a saved targeting; its current version is kept.")
+    targeting = serializers.IntegerField(
+        min_value=0, max_value=2**63 - 1, help_text="The id of a saved targeting; its current version is kept."
+    )
     name = serializers.CharField(required=False, allow_blank=True, max_length=200, default="")
     campaign = serializers.CharField(required=False, allow_null=True, default=None, help_text="Its external id.")
     terms = ObjectField(required=False, default=dict, help_text="Rule values, keyed by rule (S0-07, S0-08).")

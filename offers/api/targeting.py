@@ -21,7 +21,7 @@ from offers.selectors.targeting_explanation import explain
 class CriteriaRequest(serializers.Serializer[Any]):
     """A saved targeting's id, or a criteria tree; one of the two."""
 
-    targeting = serializers.IntegerField(required=False)
+    targeting = serializers.IntegerField(required=False, min_value=0, max_value=2**63 - 1)
     criteria = serializers.JSONField(required=False)
 
 

@@ -90,7 +90,7 @@ class OneOfferTemplate(OffersView):
     )
     def put(self, request: Request, key: str) -> Response:
         """Create the template by its external id, or change the fields that are given; again changes nothing."""
-        values = dict(self.body())
+        values = dict(self.storable_body())
         if "config_offer" in values:
             reference = values["config_offer"]
             found = offer_selectors.offers(programme=self.programme).filter(offer_reference=str(reference))

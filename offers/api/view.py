@@ -5,6 +5,7 @@ from typing import Any
 
 from rest_framework.request import Request
 
+from loyalty import storable
 from loyalty.api.view import ClientView
 from loyalty.errors import InvalidInput
 from offers.services import module
@@ -34,3 +35,13 @@ class OffersView(ClientView):
         if not isinstance(self.request.data, Mapping):
             raise InvalidInput("Send a JSON object.", code="not_an_object")
         return self.request.data
+
+    def storable_body(self) -> Mapping[str, Any]:
+        """Return the request's JSON object for a service that keeps its values as they are."""
+        body = self.body()
+        problems = [
+            {"field": place, "code": code, "message": message} for place, code, message in storable.problems(body)
+        ]
+        if problems:
+            raise InvalidInput("Some fields are not acceptable.", problems=problems)
+        return body

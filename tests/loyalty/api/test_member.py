@@ -169,3 +169,15 @@ def test_d_09_a_moment_beyond_the_kept_years_is_refused(ask, joined_at):
     assert answer.status_code == 422
     assert [(one["field"], one["code"]) for one in answer.json()["problems"]] == [("joined_at", "year_out_of_range")]
     assert not Member.objects.exists()
+
+
+def test_b_02_attributes_that_nothing_can_keep_are_refused(programme, ask):
+    """B-02: numbers beyond 64 bit, half of a surrogate pair."""
+    AttributeDefinitionFactory(programme=programme, name="size", type="number")
+    AttributeDefinitionFactory(programme=programme, name="hobbies", type="list")
+    answer = ask("put", "/ada", '{"attributes": {"size": 1' + "0" * 400 + ', "hobbies": ["\\ud800"]}}')
+    assert answer.status_code == 422, answer.content
+    assert {(one["field"], one["code"]) for one in answer.json()["problems"]} == {
+        ("attributes.size", "wrong_type"),
+        ("attributes.hobbies", "wrong_type"),
+    }
