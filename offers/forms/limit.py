@@ -1,6 +1,7 @@
 """The form of the limits of an offer or a campaign; money is typed in major units.
 
-What is acceptable is said by the service alone; the form only brings each problem to its field.
+What is acceptable is the service's to say; the form says it in the words of the page, of money in major units, and
+brings what only the service knows to its field.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,16 +14,18 @@ from django.utils.translation import gettext_lazy as _
 
 from loyalty import money
 from offers.models import Campaign, ConfigOffer, Limit
+from offers.services.limit_settings import LARGEST
 
 COUNTS = ("cap", "daily_cap", "per_member")
 # The form's field: the service's name.
 AMOUNTS = {"budget": "budget_minor", "daily_budget": "daily_budget_minor"}
 NOT_A_COUNT = _("Give a whole number, 0 or more, or nothing.")
+NOT_A_SHARE = _("Give a whole number, 1 or more, or nothing.")
 NOT_AN_AMOUNT = _("Give an amount of money, such as 250 or 99.50, or nothing.")
-COUNT_ERRORS = {"invalid": NOT_A_COUNT, "min_value": NOT_A_COUNT}
-AMOUNT_ERRORS = dict.fromkeys(
-    ("invalid", "min_value", "max_digits", "max_whole_digits", "max_decimal_places"), NOT_AN_AMOUNT
-)
+TOO_MANY = _("Give a whole number, at most %(limit_value)s, or nothing.")
+TOO_MUCH = _("Give an amount of money, at most %(most)s, or nothing.")
+COUNT_ERRORS = {"invalid": NOT_A_COUNT, "min_value": NOT_A_COUNT, "max_value": TOO_MANY}
+AMOUNT_ERRORS = {"invalid": NOT_AN_AMOUNT, "min_value": NOT_AN_AMOUNT}
 NUMERIC = {"inputmode": "numeric", "autocomplete": "off"}
 DECIMAL = {"inputmode": "decimal", "autocomplete": "off"}
 
@@ -34,6 +37,7 @@ class LimitForm(forms.Form):
         label=_("At most, in all"),
         required=False,
         min_value=0,
+        max_value=LARGEST["cap"],
         error_messages=COUNT_ERRORS,
         widget=forms.TextInput(attrs=NUMERIC),
     )
@@ -41,6 +45,7 @@ class LimitForm(forms.Form):
         label=_("At most, per day"),
         required=False,
         min_value=0,
+        max_value=LARGEST["daily_cap"],
         error_messages=COUNT_ERRORS,
         help_text=_("Days are the programme's. A run counts for the day on which it starts."),
         widget=forms.TextInput(attrs=NUMERIC),
@@ -49,7 +54,6 @@ class LimitForm(forms.Form):
         label=_("Budget, in all"),
         required=False,
         min_value=0,
-        max_digits=16,
         error_messages=AMOUNT_ERRORS,
         help_text=_("Spent by the most that each assignment may cost."),
         widget=forms.TextInput(attrs=DECIMAL),
@@ -58,7 +62,6 @@ class LimitForm(forms.Form):
         label=_("Budget, per day"),
         required=False,
         min_value=0,
-        max_digits=16,
         error_messages=AMOUNT_ERRORS,
         widget=forms.TextInput(attrs=DECIMAL),
     )
@@ -72,7 +75,8 @@ class LimitForm(forms.Form):
         label=_("At most, per member"),
         required=False,
         min_value=1,
-        error_messages=dict.fromkeys(COUNT_ERRORS, _("Give a whole number, 1 or more, or nothing.")),
+        max_value=LARGEST["per_member"],
+        error_messages=dict.fromkeys(COUNT_ERRORS, NOT_A_SHARE) | {"max_value": TOO_MANY},
         help_text=_("How many offers of this campaign one member may be given, whichever they are."),
         widget=forms.TextInput(attrs=NUMERIC),
     )
@@ -93,12 +97,18 @@ class LimitForm(forms.Form):
         return found | {"is_budget_hard": str(limit.is_budget_hard).lower()}
 
     def clean(self) -> dict[str, Any]:
-        """Refuse fractions smaller than the currency has: the service would have to round them."""
+        """Refuse fractions smaller than the currency has, which the service would have to round, and too much money.
+
+        The service would name its most in minor units.
+        """
         cleaned = dict(super().clean() or {})
         digits = money.digits(self.currency)
         for name in AMOUNTS:
             amount: Decimal | None = cleaned.get(name)
-            if amount is not None and amount != round(amount, digits):
+            most = LARGEST[AMOUNTS[name]]
+            if amount is not None and amount > money.to_major(most, self.currency):
+                self.add_error(name, TOO_MUCH % {"most": money.display(most, self.currency)})
+            elif amount is not None and amount != round(amount, digits):
                 message = gettext("%(currency)s has %(n)d digits after the point.")
                 self.add_error(name, message % {"currency": self.currency, "n": digits})
         return cleaned

@@ -173,12 +173,13 @@ def _changes(changed: dict[str, list[Any]], currency: str) -> Iterator[Change]:
     for name, values in changed.items():
         if name not in LABELS:
             continue
-        old, new = (_shown(name, value, currency) for value in values)
+        old, new = (shown(name, value, currency) for value in values)
         if old != new:
             yield Change(LABELS[name], old, new)
 
 
-def _shown(name: str, value: Any, currency: str) -> str:
+def shown(name: str, value: Any, currency: str) -> str:
+    """Write a limit's value for people."""
     if name == "eligibility":
         return _audience(value)
     if name == "is_budget_hard":

@@ -5,6 +5,7 @@ added to it, what was before is counted in one reading beside that (`limit_count
 numbers later costs nothing.
 """
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -66,6 +67,18 @@ class Busy(Conflict):
     code = "assigning_now"
 
 
+class Changed(Conflict):
+    """Somebody set other limits since the caller looked."""
+
+    code = "changed_meanwhile"
+
+
+def version(limit: Limit | None) -> str:
+    """Return a digest of what is set: the same as long as nobody changes it, whatever is given meanwhile."""
+    values = [getattr(limit, name) for name in WRITABLE] if limit else []
+    return hashlib.sha256(repr(values).encode()).hexdigest()[:16]
+
+
 @patience.patient()
 def put(
     *,
@@ -74,12 +87,14 @@ def put(
     actor: User | None,
     now: datetime,
     api_client: ApiClient | None = None,
+    seen: str | None = None,
 ) -> Limit | None:
     """Set the given limits (keys of WRITABLE; money in minor units) and return the row, or None with none left.
 
     A limit below what was given already stops giving and takes nothing back. A first one is in force when this returns,
-    once all that was given before is counted, while assigning goes on. Raises InvalidInput with every problem,
-    OffersModuleOff, Busy. (D-05, DESIGN 4)
+    once all that was given before is counted, while assigning goes on. `seen` is the `version` that the caller was
+    shown: where others are set by now, nothing is. Raises InvalidInput with every problem, OffersModuleOff, Busy,
+    Changed. (D-05, DESIGN 4)
     """
     module.require(programme=owner.programme)
 
@@ -92,6 +107,8 @@ def put(
         new = old | checked
         if before and old == new:
             return before
+        if seen is not None and seen != version(before):
+            raise Changed(_("The limits were changed since they were shown."))
         if all(new[name] is None for name in NUMBERS):
             if before:
                 _remove(before)

@@ -1,5 +1,6 @@
 """The limits of an offer and of a campaign: what is set, used and left, and setting them (D-05, B-14)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpResponse
@@ -37,15 +38,20 @@ def of_campaign(request: StaffRequest, pk: int) -> HttpResponse:
 
 
 def _form(request: StaffRequest, owner: ConfigOffer | Campaign, *, page: str) -> HttpResponse:
-    key = "config_offer" if isinstance(owner, ConfigOffer) else "campaign"
-    limit = Limit.objects.filter(**{key: owner}).first()
+    limit = _limit(owner)
+    # What the page showed: whoever set others meanwhile is not overwritten unseen.
+    seen = request.POST.get("version") or limit_settings.version(limit)
     form = LimitForm(request.POST if request.method == "POST" else None, owner=owner, limit=limit)
     status = 200
     if request.method == "POST":
         status = 422
         if form.is_valid():
             try:
-                limit_settings.put(owner=owner, values=form.values(), actor=request.user, now=clock.now())
+                limit_settings.put(owner=owner, values=form.values(), actor=request.user, now=clock.now(), seen=seen)
+            except limit_settings.Changed as error:
+                status, now_set = error.status, _limit(owner)
+                seen = limit_settings.version(now_set)
+                form.add_problems(_changes(owner, form.values(), now_set))
             except DomainError as error:
                 status = error.status
                 form.add_problems(error.problems or [{"field": "", "message": error.message}])
@@ -57,7 +63,28 @@ def _form(request: StaffRequest, owner: ConfigOffer | Campaign, *, page: str) ->
         "is_offer": isinstance(owner, ConfigOffer),
         "page": page,
         "form": form,
+        "version": seen,
         "usage": selectors.of(owner, now=clock.now()),
         "limit_history": selectors.history(owner),
     }
     return render(request, "offers/limits.html", context, status=status)
+
+
+def _limit(owner: ConfigOffer | Campaign) -> Limit | None:
+    return Limit.objects.filter(**{"config_offer" if isinstance(owner, ConfigOffer) else "campaign": owner}).first()
+
+
+def _changes(owner: ConfigOffer | Campaign, typed: Mapping[str, Any], limit: Limit | None) -> list[dict[str, Any]]:
+    """Say what is set by now, at each field where something else was typed."""
+    told = _(
+        "The limits were changed since you opened this page. What is set now stands below the fields that differ. "
+        "Save again to replace it by what you typed."
+    )
+    message = _("Set now: %(value)s.")
+    now_set = {name: getattr(limit, name) if limit else None for name in limit_settings.NUMBERS}
+    now_set["is_budget_hard"] = limit.is_budget_hard if limit else True
+    return [{"field": "", "message": told}] + [
+        {"field": name, "message": message % {"value": selectors.shown(name, now_set[name], owner.programme.currency)}}
+        for name, value in typed.items()
+        if value != now_set[name]
+    ]

@@ -36,6 +36,7 @@ SCOPELESS = {
     "offers.selectors.integrity.relation.unguarded": "reads the models",
     "offers.selectors.targeting.planned": "how the database plans, not what it finds",
     "offers.selectors.voucher.drawable": "a condition, for a bank's segments",
+    "offers.selectors.limit.shown": "writes a value that it is given",
     "support.selectors.assignment.explained": "says the terms that it is given",
     "support.selectors.timeline.at": "reads a row that it is given",
     "offers.selectors.timeline.terms_at_issue": "reads the rows that it is given",

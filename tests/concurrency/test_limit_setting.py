@@ -9,7 +9,7 @@ from django.db import connection, transaction
 
 from loyalty import clock
 from loyalty.errors import InvalidInput
-from offers.models import ConfigOffer, MassAssignment, MemberCount
+from offers.models import ConfigOffer, Limit, MassAssignment, MemberCount
 from offers.selectors import integrity
 from offers.services import catalogue, execution, limit, limit_counting, limit_settings, mass_assignment
 from tests.concurrency.test_limits import agrees, ask
@@ -233,3 +233,17 @@ def test_d_05_a_first_limit_lets_those_behind_it_go_on_and_tries_again(programme
         assert Elsewhere(lambda: ask(other, members)).ended().answer == {"assigned": 2}
     assert setter.ended().error is None
     assert setter.answer.assigned == 1
+
+
+def test_d_05_of_two_who_set_what_they_saw_at_once_one_is_told_that_it_was_changed(programme):
+    """D-05: both saw nothing limited; the offer's row decides who was first."""
+    offer = ConfigOfferFactory(programme=programme)
+    seen = limit_settings.version(None)
+
+    def put(cap):
+        return limit_settings.put(owner=offer, values={"cap": cap}, actor=None, now=clock.now(), seen=seen)
+
+    both = [Elsewhere(lambda cap=cap: put(cap)) for cap in (3, 4)]
+    made = [one.answer.cap for one in both if one.ended().error is None]
+    assert [type(one.error) for one in both if one.error] == [limit_settings.Changed]
+    assert list(Limit.objects.values_list("cap", flat=True)) == made

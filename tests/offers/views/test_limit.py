@@ -85,11 +85,69 @@ def test_d_05_every_problem_of_a_limit_is_named_at_its_field_and_nothing_is_set(
     assert set(form.errors) == set(given)
     assert form.errors["budget"] == ["EUR has 2 digits after the point."]
     assert 'value="many"' in words(answer)
-    # What only the service knows comes to its field as well.
+    # However large, each problem stands at its field.
     answer = client.post(limits_of(coffee), EMPTY | {"cap": str(2**31), "budget": str(10**13 + 1)})
     assert set(answer.context["form"].errors) == {"cap", "budget"}
-    answer = client.post(limits_of(autumn), EMPTY | {"per_member": "0"})
-    assert set(answer.context["form"].errors) == {"per_member"}
+    assert answer.context["form"].errors["cap"] == ["Give a whole number, at most 2147483647, or nothing."]
+    for share in ("0", "32768"):
+        answer = client.post(limits_of(autumn), EMPTY | {"per_member": share})
+        assert set(answer.context["form"].errors) == {"per_member"}
+    assert not Limit.objects.exists()
+
+
+def test_d_05_a_budget_too_large_is_told_the_most_in_money(programme, coffee):
+    """D-05, D-08: in the programme's currency, as it is typed, however many digits are given."""
+    client = sign_in(programme)
+    said = ["Give an amount of money, at most 10,000,000,000,000.00 €, or nothing."]
+    for amount in ("10000000000000.01", "9" * 40, "1E+400"):
+        answer = client.post(limits_of(coffee), EMPTY | {"budget": amount, "daily_budget": amount})
+        assert answer.status_code == 422
+        assert dict(answer.context["form"].errors) == {"budget": said, "daily_budget": said}
+    assert client.post(limits_of(coffee), EMPTY | {"budget": "10000000000000.00"}).status_code == 302
+    assert Limit.objects.get().budget_minor == limit_settings.LARGEST["budget_minor"]
+    yen = ProgrammeFactory(currency="JPY")
+    answer = sign_in(yen).post(limits_of(ConfigOfferFactory(programme=yen)), EMPTY | {"budget": str(10**15 + 1)})
+    assert answer.context["form"].errors["budget"] == [
+        "Give an amount of money, at most ¥1,000,000,000,000,000, or nothing."
+    ]
+
+
+def test_d_05_of_two_tabs_the_second_sees_what_the_first_one_set_before_it_replaces_it(programme, coffee):
+    """D-05: 409 with what is set now at each field that differs; saved again, it holds. Grants change nothing."""
+    client = sign_in(programme)
+    limit_of(coffee, cap=5)
+    first, second = (client.get(limits_of(coffee)).context["version"] for _tab in range(2))
+    # What is given meanwhile is not what was set.
+    give(MemberFactory(programme=programme), coffee)
+    saved = client.post(limits_of(coffee), EMPTY | {"cap": "1200", "budget": "50", "version": first})
+    assert saved.status_code == 302
+    typed = EMPTY | {"cap": "7", "is_budget_hard": "false", "version": second}
+    # A problem of its own does not make it forget what it saw.
+    refused = client.post(limits_of(coffee), typed | {"daily_cap": "many"})
+    assert f'name="version" value="{second}"' in words(refused)
+    answer = client.post(limits_of(coffee), typed)
+    assert answer.status_code == 409
+    errors = answer.context["form"].errors
+    assert {name: errors[name] for name in ("cap", "budget", "is_budget_hard")} == {
+        "cap": ["Set now: 1,200."],
+        "budget": ["Set now: 50.00 €."],
+        "is_budget_hard": ["Set now: stop."],
+    }
+    assert set(errors) == {"__all__", "cap", "budget", "is_budget_hard"}
+    assert "changed since you opened this page" in words(answer)
+    assert 'value="7"' in words(answer)
+    assert Limit.objects.get().cap == 1200
+    again = answer.context["version"]
+    assert f'name="version" value="{again}"' in words(answer)
+    assert client.post(limits_of(coffee), typed | {"version": again}).status_code == 302
+    limit = Limit.objects.get()
+    assert (limit.cap, limit.budget_minor, limit.is_budget_hard) == (7, None, False)
+    # Taken away meanwhile is changed as well; what is set already is no conflict.
+    limit_of_now = client.get(limits_of(coffee)).context["version"]
+    assert client.post(limits_of(coffee), typed | {"version": second}).status_code == 302
+    assert client.post(limits_of(coffee), EMPTY | {"version": limit_of_now}).status_code == 302
+    answer = client.post(limits_of(coffee), EMPTY | {"cap": "3", "version": limit_of_now})
+    assert answer.context["form"].errors["cap"] == ["Set now: none."]
     assert not Limit.objects.exists()
 
 
