@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils.functional import lazy
 from django.utils.translation import gettext_lazy as _
 
 from loyalty.database import execute, rows
@@ -47,6 +48,8 @@ MEMBER_FIELDS = (
     ("email", "text"),
     ("phone", "text"),
 )
+# What is said later is said in the language of then.
+_capitalized = lazy(lambda text: str(text).capitalize(), str)
 STATUSES = tuple(choice for choice in Member.Status.choices if choice[0] != Member.Status.ERASED)
 
 
@@ -63,7 +66,7 @@ def catalogue(programme: Programme) -> Catalogue:
     fields = [
         Field(
             key=f"member.{name}",
-            label=Member._meta.get_field(name).verbose_name.capitalize(),  # type: ignore[union-attr]
+            label=_capitalized(Member._meta.get_field(name).verbose_name),  # type: ignore[union-attr]
             type=kind,  # type: ignore[arg-type]
             source=Column(name),
             choices=STATUSES if name == "status" else (),

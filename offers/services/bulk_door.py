@@ -16,6 +16,7 @@ from offers.models import Source
 from offers.services import assignment, door, module
 from offers.services.assignment import Grant, Outcome
 from offers.services.door import Answer
+from offers.services.reason import Conditions
 
 # More in one request would hold the banks and limits of its offers for longer than others like to wait.
 MOST = 1_000
@@ -90,15 +91,16 @@ def _answer(
             },
         )
     given = {each.reference: outcome for each, outcome in zip(new, outcomes, strict=True)}
+    known: dict[int, Conditions] = {}
     return [
-        Answer(given[each.reference], is_replayed=False) if each.reference in given else _replayed(each, before)
+        Answer(given[each.reference], is_replayed=False) if each.reference in given else _replayed(each, before, known)
         for each in grants
     ]
 
 
-def _replayed(grant: Grant, before: Mapping[str | None, Mapping[str, Any]]) -> Answer:
+def _replayed(grant: Grant, before: Mapping[str | None, Mapping[str, Any]], known: dict[int, Conditions]) -> Answer:
     row = before[grant.reference]
     remembered = orjson.loads(row["answer"])
     if remembered.get("asked") != door.digest(grant):
         return Answer(Outcome("reference_reused"), is_replayed=False)
-    return Answer(door.read(row["member_id"], remembered), is_replayed=True)
+    return Answer(door.read(row["member_id"], remembered, known), is_replayed=True)

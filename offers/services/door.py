@@ -153,9 +153,11 @@ def digest(grant: Grant) -> str:
     return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def read(member_id: int | None, answer: Mapping[str, Any]) -> Outcome:
-    """Return the outcome that a door kept."""
-    reasons = [reason.read(stored) for stored in answer.get("reasons", [])]
+def read(
+    member_id: int | None, answer: Mapping[str, Any], known: dict[int, reason.Conditions] | None = None
+) -> Outcome:
+    """Return the outcome that a door kept; those read with the same `known` look up once what offers ask for."""
+    reasons = [reason.read(stored, known) for stored in answer.get("reasons", [])]
     found = answer.get("assignment")
     return Outcome(answer["outcome"], UUID(found) if found else None, member_id, reasons)
 

@@ -14,7 +14,7 @@ from loyalty.database import rows
 from loyalty.models import Programme
 from offers.models import ConfigOffer, Limit, MemberCount, TargetingVersion
 from offers.selectors import targeting as targeting_selector
-from offers.services.reason import Reason
+from offers.services.reason import Conditions, Reason
 from offers.targeting import Criteria, InvalidCriteria
 
 # Stable codes of the reasons; a run keeps them with each member it left out.
@@ -30,6 +30,7 @@ class Condition:
     sql: str
     params: Mapping[str, Any]
     criteria: Criteria
+    said: Conditions
 
 
 def condition(
@@ -46,6 +47,7 @@ def condition(
         sql=re.sub(r"%\(targeting_", f"%({prefix}", predicate.sql),
         params={name.replace("targeting_", prefix, 1): value for name, value in predicate.params.items()},
         criteria=criteria,
+        said=Conditions(version.pk, criteria),
     )
 
 
@@ -60,7 +62,7 @@ def not_in_audience(version: TargetingVersion, asked: Condition) -> Reason:
     if version.targeting.config_offer_id:
         # Which conditions they are is kept, not how they read in the language of whoever asks first.
         parameters = {"targeting_version": version.pk, "version": version.number}
-        return Reason(CONDITIONS_NOT_MET, parameters=parameters, criteria=asked.criteria)
+        return Reason(CONDITIONS_NOT_MET, parameters=parameters, conditions=asked.said)
     return Reason(
         NOT_IN_AUDIENCE,
         parameters={"audience": name, "version": version.number},

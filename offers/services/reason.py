@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from django.utils.functional import Promise
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from loyalty import money
@@ -48,12 +49,44 @@ OF_A_RUN = {
 }
 
 
+class Conditions:
+    """What an offer asks of its members, in one version of its criteria: said once in each language that asks."""
+
+    def __init__(self, version_id: int, criteria: Criteria | None = None) -> None:
+        """Take the checked criteria where they are at hand; otherwise they are read when they are to be said."""
+        self.version_id = version_id
+        self._criteria = criteria
+        self._said: dict[str | None, str] = {}
+
+    def __str__(self) -> str:
+        language = get_language()
+        if language not in self._said:
+            self._said[language] = self._sentence()
+        return self._said[language]
+
+    def _sentence(self) -> str:
+        try:
+            self._criteria = self._criteria or self._read()
+        except targeting.InvalidCriteria:
+            # What they speak of may be gone since.
+            self._criteria = None
+        if self._criteria is None:
+            return str(_("what can no longer be told"))
+        return str(targeting.sentence(self._criteria))
+
+    def _read(self) -> Criteria | None:
+        version = TargetingVersion.objects.select_related("targeting__programme").filter(pk=self.version_id).first()
+        if version is None:
+            return None
+        return targeting_selector.read(version.criteria, programme=version.targeting.programme)
+
+
 @dataclass(frozen=True)
 class Reason:
     """Why something was refused: a stable code, the rule and field it is about, and what fills the sentence.
 
-    `said` is the sentence of a refusal from before its parameters were kept. `criteria` are what an offer asks for,
-    where they are at hand: they are read again from their version otherwise.
+    `said` is the sentence of a refusal from before its parameters were kept. `conditions` are what an offer asks for,
+    where they are at hand; reasons of one set share them.
     """
 
     code: str
@@ -61,7 +94,7 @@ class Reason:
     field: str = ""
     parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     said: str = ""
-    criteria: Criteria | None = dataclasses.field(default=None, compare=False, repr=False)
+    conditions: "Conditions | None" = dataclasses.field(default=None, compare=False, repr=False)
 
     @property
     def message(self) -> str:
@@ -99,24 +132,10 @@ class Reason:
         if "ended_at" in words:
             words["ended_at"] = f"{datetime.fromisoformat(words['ended_at']):%Y-%m-%d %H:%M}"
         if "targeting_version" in words:
-            words["conditions"] = self._conditions(words["targeting_version"])
+            words["conditions"] = str(self.conditions or Conditions(words["targeting_version"]))
         if self.rule:
             words["rule"] = str(KINDS[self.rule].label) if self.rule in KINDS else self.rule
         return words
-
-    def _conditions(self, version_id: int) -> str:
-        """Say what the offer asked of its members, in that version."""
-        if self.criteria is not None:
-            return str(targeting.sentence(self.criteria))
-        version = TargetingVersion.objects.select_related("targeting__programme").filter(pk=version_id).first()
-        try:
-            if version is not None:
-                programme = version.targeting.programme
-                return str(targeting.sentence(targeting_selector.read(version.criteria, programme=programme)))
-        except targeting.InvalidCriteria:
-            # What they speak of may be gone since.
-            pass
-        return str(_("conditions that speak of what is no more"))
 
 
 def of_problem(found: Mapping[str, Any]) -> Reason:
@@ -130,9 +149,14 @@ def of_problem(found: Mapping[str, Any]) -> Reason:
     )
 
 
-def read(stored: Mapping[str, Any]) -> Reason:
-    """Return the reason that a door kept."""
+def read(stored: Mapping[str, Any], known: dict[int, Conditions] | None = None) -> Reason:
+    """Return the reason that a door kept. Reasons read with the same `known` share the conditions they speak of."""
+    version_id = stored.get("parameters", {}).get("targeting_version")
+    conditions = None
+    if known is not None and version_id is not None:
+        conditions = known.setdefault(version_id, Conditions(version_id))
     return Reason(
+        conditions=conditions,
         code=str(stored["code"]),
         rule=str(stored.get("rule", "")),
         field=str(stored.get("field", "")),

@@ -7,17 +7,26 @@ from types import SimpleNamespace
 import pytest
 from django.apps import apps
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import translation
 from django.utils.translation import trans_real
 
 from loyalty import clock
 from offers.models import DoorEntry, Source
-from offers.services import door, reason, reissue
+from offers.services import door, eligibility_settings, reason, reissue
 from offers.services.assignment import Grant
 from offers.services.reason import Reason
 from offers.services.verb import By
 from support.templatetags import desk
-from tests.factories import ConfigOfferFactory, MemberFactory, OfferTemplateFactory, ProgrammeFactory, give, limit_of
+from tests.factories import (
+    AttributeDefinitionFactory,
+    ConfigOfferFactory,
+    MemberFactory,
+    OfferTemplateFactory,
+    ProgrammeFactory,
+    give,
+    limit_of,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -38,6 +47,10 @@ def in_german():
         "Benefit": "Vorteil",
         "%(value)s is too large. Give at most %(limit)s.": "%(value)s ist zu viel. Höchstens %(limit)s.",
         "The offer has a budget of %(limit)s, and what is left does not cover this.": "Budget %(limit)s ist fort.",
+        "The offer asks of its members: %(conditions)s. That does not hold for this one.": "Verlangt: %(conditions)s.",
+        "city": "wohnort",
+        "%(label)s %(operator)s %(value)s": "%(label)s: %(value)s",
+        "what can no longer be told": "niemand weiß es",
     }
     before = dict(catalogue._catalog._catalogs[0])
     catalogue._catalog._catalogs[0].update(words)
@@ -73,7 +86,19 @@ def over_budget(programme):
     return offer.templates.get(), {}
 
 
+def not_meeting_conditions(programme):
+    offer = ConfigOfferFactory(programme=programme)
+    criteria = {"field": "member.city", "is": "equals", "value": "Lyon"}
+    eligibility_settings.put_conditions(offer=offer, criteria=criteria, actor=None)
+    return offer.templates.get(), {}
+
+
 REFUSALS = [
+    (
+        not_meeting_conditions,
+        "The offer asks of its members: City is Lyon. That does not hold for this one.",
+        "Verlangt: Wohnort: Lyon.",
+    ),
     (missing_rule, "The template “Standard” requires a value for “Benefit”.", "Vorlage „Standard“ braucht „Vorteil“."),
     (
         invalid_value,
@@ -128,6 +153,47 @@ def test_a_refused_reissue_is_said_in_the_readers_language_and_changes_nothing(p
         assert [one.message for one in answer.reasons] == [f"Vorlage „{template.name}“ braucht „Vorteil“."]
     held.refresh_from_db()
     assert held.revoked_at is None
+
+
+def test_conditions_of_before_are_said_as_they_were_and_those_that_are_gone_say_so(programme, in_german):
+    """B-02, DESIGN 4: rows that kept the sentence keep it; what cannot be read any more breaks no page."""
+    old = {"code": "conditions_not_met", "parameters": {"conditions": "City is Lyon", "version": 1}}
+    assert reason.read(old).message == "The offer asks of its members: City is Lyon. That does not hold for this one."
+    definition = AttributeDefinitionFactory(programme=programme, name="club", type="text")
+    offer = ConfigOfferFactory(programme=programme)
+    criteria = {"field": "attribute.club", "is": "equals", "value": "wine"}
+    eligibility_settings.put_conditions(offer=offer, criteria=criteria, actor=None)
+    stored = {"code": "conditions_not_met", "parameters": {"targeting_version": offer.conditions.current_version_id}}
+    definition.delete()
+    for gone in (stored, {"code": "conditions_not_met", "parameters": {"targeting_version": 999_999_999}}):
+        with translation.override("de"):
+            assert reason.read(gone).message == "Verlangt: niemand weiß es."
+
+
+def test_a_refusal_is_said_in_the_language_of_its_reader_also_right_after_it_came(programme, in_german):
+    """B-02: the same answer, first in one language and then in another."""
+    template, given = not_meeting_conditions(programme)
+    with translation.override("en"):
+        outcome = ask(programme, template, MemberFactory(programme=programme), **given)
+        [english] = [one.message for one in outcome.reasons]
+    with translation.override("de"):
+        assert [one.message for one in outcome.reasons] == ["Verlangt: Wohnort: Lyon."]
+    assert english == "The offer asks of its members: City is Lyon. That does not hold for this one."
+
+
+def test_many_replayed_refusals_look_up_once_what_the_offer_asks_for(programme):
+    """B-02, S0-36: a set that is sent again is answered with the queries of one."""
+    template, _given = not_meeting_conditions(programme)
+    version = template.config_offer.conditions.current_version_id
+    stored = {"code": "conditions_not_met", "parameters": {"targeting_version": version, "version": 1}}
+    counts = []
+    for number in (1, 20):
+        known: dict[int, reason.Conditions] = {}
+        outcomes = [door.read(None, {"outcome": "ineligible", "reasons": [stored]}, known) for _n in range(number)]
+        with CaptureQueriesContext(connection) as asked:
+            assert all("City is Lyon" in str(one.as_dict()) for one in outcomes)
+        counts.append(len(asked))
+    assert counts[0] == counts[1]
 
 
 def test_every_reason_says_itself_from_its_code_and_parameters():
