@@ -10,7 +10,7 @@ from loyalty.database import rows
 from loyalty.models import Category, Product, ProductGroup, Programme, Store
 from offers.models import Campaign, ConfigOffer, OfferTemplate
 from offers.selectors import targeting as selector
-from offers.targeting import Attribute, operators
+from offers.targeting import Attribute, naming, operators
 
 SUGGESTIONS = 12
 SUBJECTS = {
@@ -69,20 +69,9 @@ def names(programme: Programme, tree: Any) -> dict[str, str]:
     Other targetings are named `targeting:id`.
     """
     dimensions = selector.catalogue(programme).dimensions
-    found: dict[str, set[str]] = {}
-    targetings: set[int] = set()
-    waiting = [tree]
-    while waiting:
-        node = waiting.pop()
-        if not isinstance(node, dict):
-            continue
-        waiting += node.get("items") or []
-        if isinstance(node.get("targeting"), int):
-            targetings.add(node["targeting"])
-        for key, ids in (node.get("where") or {}).items():
-            if key in dimensions and isinstance(ids, list):
-                found.setdefault(key, set()).update(str(one) for one in ids)
+    found = {key: ids for key, ids in naming.ids(tree).items() if key in dimensions}
     named = {f"{key}:{one}": name for key, ids in found.items() for one, name in dimensions[key].names(ids).items()}
+    targetings = {pk for pk, _number in naming.targetings(tree)}
     chosen = selector.saved(programme).filter(pk__in=targetings).values_list("pk", "name")
     return named | {f"targeting:{pk}": name for pk, name in chosen}
 

@@ -20,7 +20,7 @@ from loyalty.staff import StaffRequest
 from offers import targeting as criteria_language
 from offers.models import Targeting
 from offers.selectors import targeting as selector
-from offers.selectors import targeting_builder, targeting_explanation
+from offers.selectors import targeting_builder, targeting_catalogue, targeting_explanation
 from offers.services import targeting as service
 from offers.targeting import InvalidCriteria, naming
 from offers.views.access import staff
@@ -83,7 +83,8 @@ def targetings(request: StaffRequest) -> HttpResponse:
         found = found.filter(name__icontains=text)
     listing = Listing(request, found, columns=COLUMNS, default_sort="name")
     shown = list(listing.page.object_list)
-    catalogue = selector.catalogue(programme)
+    trees = [one.current_version.criteria for one in shown if one.current_version]
+    catalogue = targeting_catalogue.catalogue_of(programme=programme, trees=trees)
     for targeting in shown:
         targeting.sentence = _sentence(targeting, catalogue)  # type: ignore[attr-defined]
     listing.page.object_list = shown

@@ -3,10 +3,13 @@
 import json
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from loyalty import clock
 from offers.models import Targeting
-from tests.factories import MemberFactory, ProgrammeFactory, TargetingFactory, UserFactory
+from tests.factories import CategoryFactory, MemberFactory, ProgrammeFactory, TargetingFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 IN_LYON = {"op": "and", "items": [{"field": "member.city", "is": "equals", "value": "Lyon"}]}
@@ -131,6 +134,60 @@ def test_s4_26_an_audience_that_another_names_stays_and_its_page_says_where(mark
     refused = marketer.post(reverse("offers:targeting", args=[inner.pk]), circle)
     assert refused.status_code == 422
     assert "“Inner” means itself in the end" in refused.content.decode()
+
+
+def test_a_list_of_many_audiences_costs_no_more_queries_than_one_of_one(marketer, programme):
+    """S4-24, PERFORMANCE: each names a category and other audiences, now and as they were, of its own."""
+
+    def another(number: int) -> None:
+        category = CategoryFactory(programme=programme, name=f"Shelf {number}")
+        bought = {"purchases": "count", "where": {"categories": [category.external_id]}, "is": "greater", "value": 0}
+        inner = TargetingFactory(programme=programme, name=f"Inner {number}", criteria=bought)
+        middle = TargetingFactory(programme=programme, name=f"Middle {number}", criteria={"targeting": inner.pk})
+        TargetingFactory(
+            programme=programme,
+            name=f"Outer {number}",
+            criteria={"op": "and", "items": [bought, {"targeting": middle.pk, "version": 1}, {"targeting": inner.pk}]},
+        )
+
+    def shown() -> tuple[int, dict[str, str]]:
+        with CaptureQueriesContext(connection) as asked:
+            listing = marketer.get(reverse("offers:targetings")).context["listing"]
+        return len(asked), {one.name: one.sentence for one in listing.page.object_list}
+
+    another(0)
+    shown()
+    of_one, _said = shown()
+    for number in range(1, 6):
+        another(number)
+    of_many, said = shown()
+    assert of_many == of_one
+    for number in range(6):
+        assert said[f"Outer {number}"] == (
+            f"Purchases (Categories: Shelf {number}) is more than 0"
+            f" and is in “Middle {number}” and is in “Inner {number}”"
+        )
+
+
+def test_a_list_says_of_each_audience_what_is_wrong_with_what_it_names(marketer, programme):
+    """S4-26: looked up together or alone, what is unknown is refused in the same words."""
+    archived = TargetingFactory(programme=programme, name="Old", criteria=IN_LYON, archived_at=clock.now())
+    foreign = TargetingFactory()
+    for name, tree in (
+        ("Then", {"targeting": archived.pk, "version": 1}),
+        ("Now", {"targeting": archived.pk}),
+        ("Later", {"targeting": archived.pk, "version": 2}),
+        ("Foreign", {"targeting": foreign.pk, "version": 1}),
+    ):
+        TargetingFactory(programme=programme, name=name, criteria=tree)
+    listing = marketer.get(reverse("offers:targetings")).context["listing"]
+    unknown = "There is no saved targeting “{}” in use. Choose another one."
+    assert {one.name: one.sentence for one in listing.page.object_list} == {
+        "Then": "is in “Old”",
+        "Now": unknown.format(archived.pk),
+        "Later": unknown.format(archived.pk),
+        "Foreign": unknown.format(foreign.pk),
+    }
 
 
 def test_an_agent_has_no_audiences(client, programme):

@@ -1,0 +1,62 @@
+"""The catalogue for many stored trees at once: what they name is looked up together, however many they are."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from django.db.models import F, Q
+
+from loyalty.models import Programme
+from offers.selectors import targeting as selector
+from offers.targeting import Catalogue, Dimension, SavedTree, naming
+from offers.targeting.naming import Named
+
+
+def catalogue_of(*, programme: Programme, trees: Sequence[Any]) -> Catalogue:
+    """Return a catalogue for reading and saying these stored trees, and no others.
+
+    One query for the fields, one for each dimension that is named, and one for each level of targetings within others.
+    """
+    whole = selector.catalogue(programme)
+    saved: dict[Named, SavedTree | None] = {}
+    named: dict[str, set[str]] = {}
+    waiting = list(trees)
+    while waiting:
+        for tree in waiting:
+            for key, ids in naming.ids(tree).items():
+                named.setdefault(key, set()).update(ids)
+        wanted = set().union(*(naming.targetings(tree) for tree in waiting)) - saved.keys()
+        found = _saved(programme, wanted) if wanted else {}
+        saved |= {one: found.get(one) for one in wanted}
+        waiting = [one.tree for one in found.values()]
+    return replace(
+        whole,
+        dimensions={key: _looked_up(one, named.get(key, set())) for key, one in whole.dimensions.items()},
+        targeting=lambda targeting_id, version: saved.get((targeting_id, version)),
+    )
+
+
+def _saved(programme: Programme, wanted: set[Named]) -> dict[Named, SavedTree]:
+    """Return the targetings that are wanted in a version, and those that are wanted as they are now."""
+    then = {one for one in wanted if one[1] is not None}
+    now = {pk for pk, number in wanted if number is None}
+    is_then = Q(targeting_id__in={pk for pk, _number in then}, number__in={number for _pk, number in then})
+    is_now = Q(targeting_id__in=now, targeting__current_version=F("pk"), targeting__archived_at__isnull=True)
+    found: dict[Named, SavedTree] = {}
+    for version in selector.versions(programme).filter(is_then | is_now):
+        tree = SavedTree(version.targeting.name, version.number, version.criteria)
+        if (version.targeting_id, version.number) in then:
+            found[version.targeting_id, version.number] = tree
+        targeting = version.targeting
+        if targeting.pk in now and targeting.current_version_id == version.pk and targeting.archived_at is None:
+            found[targeting.pk, None] = tree
+    return found
+
+
+def _looked_up(dimension: Dimension, ids: set[str]) -> Dimension:
+    known = dimension.names(ids) if ids else {}
+
+    def names(asked: Collection[str]) -> Mapping[str, str]:
+        return {one: known[one] for one in asked if one in known}
+
+    return replace(dimension, names=names)
