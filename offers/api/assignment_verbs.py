@@ -33,7 +33,9 @@ REFUSED = refusal("The verb is refused; `code` says why.")
 class MomentField(serializers.Field[date, str, str, Any]):
     """A date, included to its end in the programme's zone, or a date and time."""
 
-    default_error_messages = {"not_a_moment": "Write a date as 2026-12-31 or 2026-12-31T18:00:00+01:00."}
+    default_error_messages = {
+        "not_a_moment": "Write a date as 2026-12-31 or 2026-12-31T18:00:00+01:00, in the years 1900 to 2999."
+    }
 
     def to_internal_value(self, data: Any) -> date:
         try:

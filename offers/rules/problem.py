@@ -50,7 +50,9 @@ SENTENCES: dict[str, str | Promise] = {
     "empty_list": gettext_lazy("the list is empty. Name at least one."),
     "list_too_long": gettext_lazy("the list is too long. Name at most %(limit)s."),
     "not_an_object": gettext_lazy("%(value)s is not an object. Give these fields: %(fields)s."),
-    "not_a_moment": gettext_lazy("%(value)s is not a date. Write it as 2026-12-31 or 2026-12-31T18:00:00+01:00."),
+    "not_a_moment": gettext_lazy(
+        "%(value)s is not a date. Write it as 2026-12-31 or 2026-12-31T18:00:00+01:00, in the years 1900 to 2999."
+    ),
     "not_an_id": gettext_lazy("%(value)s is not an id. Leave out blanks around it and invisible characters."),
     "missing_rule": gettext_lazy("the template asks for this rule. Give its values."),
     "unknown_rule": gettext_lazy("there is no such rule. Use these only: %(kinds)s."),

@@ -111,7 +111,10 @@ class _Table:
         try:
             expires_at = moment.end(moment.read(given), self.zone)
         except PydanticCustomError:
-            message = _("Line %(line)d: “%(given)s” is no date. Write 2026-12-31 or 2026-12-31T18:00:00+01:00.")
+            message = _(
+                "Line %(line)d: “%(given)s” is no date. Write 2026-12-31 or 2026-12-31T18:00:00+01:00, "
+                "in the years 1900 to 2999."
+            )
             self._refuse(number, "not_a_moment", message % words)
             return False
         if expires_at <= self.now:

@@ -171,3 +171,12 @@ def test_a_member_declines_and_finds_what_replaced_her_offer(programme, held):
     assert hers("get", new).json()["replaces"] == str(held.pk)
     assert hers("post", f"{new}/decline").json()["code"] == "declined"
     assert hers("post", f"{new}/decline").json()["code"] == "already_closed"
+
+
+@pytest.mark.parametrize("ends_at", ["9999-12-31", "9999-12-31T23:59:59-14:00"])
+@pytest.mark.parametrize("verb", ["extend", "reissue"])
+def test_b_06_an_end_beyond_the_kept_years_is_refused_with_its_bounds(ask, held, verb, ends_at):
+    """B-06, B-02: 422 with the field, and which years are kept."""
+    answer = ask(f"/{held.pk}/{verb}", {"reason": "ill", "ends_at": ends_at})
+    assert (answer.status_code, answer.json()["problems"][0]["field"]) == (422, "ends_at")
+    assert "in the years 1900 to 2999" in answer.json()["problems"][0]["message"]

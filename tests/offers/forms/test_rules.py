@@ -117,7 +117,10 @@ def test_a_rule_that_is_not_required_may_be_left_empty() -> None:
         (
             {"validity__ends_at": "31.12.2026"},
             "validity__ends_at",
-            "Validity, Ends: “31.12.2026” is not a date. Write it as 2026-12-31 or 2026-12-31T18:00:00+01:00.",
+            (
+                "Validity, Ends: “31.12.2026” is not a date. Write it as 2026-12-31 or 2026-12-31T18:00:00+01:00, "
+                "in the years 1900 to 2999."
+            ),
         ),
         (
             {"redemption_limit__limit": "two"},

@@ -121,13 +121,19 @@ def test_days_end_at_the_first_moment_of_a_day_that_many_days_and_one_later(
             {"ends_at": "2026-02-30"},
             "ends_at",
             "not_a_moment",
-            "Validity, Ends: “2026-02-30” is not a date. Write it as 2026-12-31 or 2026-12-31T18:00:00+01:00.",
+            (
+                "Validity, Ends: “2026-02-30” is not a date. Write it as 2026-12-31 or 2026-12-31T18:00:00+01:00, "
+                "in the years 1900 to 2999."
+            ),
         ),
         (
             {"ends_at": 1767225600},
             "ends_at",
             "not_a_moment",
-            "Validity, Ends: “1767225600” is not a date. Write it as 2026-12-31 or 2026-12-31T18:00:00+01:00.",
+            (
+                "Validity, Ends: “1767225600” is not a date. Write it as 2026-12-31 or 2026-12-31T18:00:00+01:00, "
+                "in the years 1900 to 2999."
+            ),
         ),
     ],
 )
