@@ -178,7 +178,7 @@ def test_b_17_lines_keep_their_numbers_behind_lines_that_are_refused_and_across_
 
 
 def test_s4_17_to_19_what_no_import_would_take_is_refused_by_the_check(bank):
-    with pytest.raises(InvalidVoucherFile, match=r"not a \.txt file"):
+    with pytest.raises(InvalidVoucherFile, match=r"neither a \.txt nor a \.csv file"):
         check(bank, b"A\n", file_name="codes.xlsx")
     with pytest.raises(VoucherFileTooLarge):
         check(bank, b"x" * 26_214_401)
