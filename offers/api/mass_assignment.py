@@ -93,10 +93,12 @@ class RunsView(OffersView):
             if template is None and key.isascii() and key.isdigit() and len(key) < 19:
                 template = found.filter(pk=int(key)).first()
             message = f"There is no template “{key}”. Give its external id, or its id."
+        elif "config_offer" not in values:
+            raise InvalidInput("Give `config_offer`, or `template`.", code="missing_offer")
         else:
-            reference = values.get("config_offer", "")
+            reference = values["config_offer"]
             template = found.filter(config_offer__offer_reference=reference, is_default=True).first()
-            message = f"There is no published offer “{reference}”. Give `config_offer`, or `template`."
+            message = f"There is no published offer “{reference}”. Give another one, or a `template`."
         if template is None:
             raise InvalidInput(message, code="unknown_template")
         return template

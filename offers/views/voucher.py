@@ -148,9 +148,9 @@ def find_code(request: StaffRequest, pk: int) -> HttpResponse:
     """Say where one code stands. Posted, so that the code stands in no address, history or log."""
     found = find_bank(request, pk)
     form = CodeForm(request.POST)
-    state = None
-    if form.is_valid():
-        state = selectors.find_code(bank=found, text=form.cleaned_data["code"], now=clock.now())
+    if not form.is_valid():
+        return show(request, found, status=422, code_form=form)
+    state = selectors.find_code(bank=found, text=form.cleaned_data["code"], now=clock.now())
     return show(request, found, status=200 if state else 404, code_form=form, sought=True, code_state=state)
 
 
