@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import psycopg
 import structlog
-from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db import DEFAULT_DB_ALIAS, IntegrityError, OperationalError, connection, connections, transaction
 from psycopg.types import datetime
 
 from loyalty.patience import DatabaseHangs
@@ -121,7 +121,7 @@ def _plan_once(session: Any) -> None:
 
     A setting of the session, not of its start: pools refuse options that they do not know.
     """
-    if session.prepare_threshold is None or connection.in_atomic_block or getattr(session, "plans_once", False):
+    if getattr(session, "plans_once", False) or session.prepare_threshold is None or connection.in_atomic_block:
         return
     # A session that has died is Django's error here too: whoever catches knows no other.
     with connection.wrap_database_errors:
@@ -130,16 +130,18 @@ def _plan_once(session: Any) -> None:
 
 
 def _prepared_rows(sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    connection.ensure_connection()
-    session: Any = connection.connection
+    # Once: the proxy behind `connection` looks for the thread's own at each attribute.
+    database: Any = connections[DEFAULT_DB_ALIAS]
+    database.ensure_connection()
+    session = database.connection
     _plan_once(session)
-    own: Any = getattr(session, "prepared_cursor", None) or _prepared_cursor(session)
-    if connection.queries_logged or connection.execute_wrappers:
+    own = getattr(session, "prepared_cursor", None) or _prepared_cursor(session)
+    if database.execute_wrappers or database.queries_logged:
         # Somebody watches or counts: through Django's own wrapper, as everywhere else.
-        wrap = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
+        wrap = database.make_debug_cursor if database.queries_logged else database.make_cursor
         return _fetched(wrap(own), sql, parameters)
-    connection.validate_no_broken_transaction()
-    with connection.wrap_database_errors:
+    database.validate_no_broken_transaction()
+    with database.wrap_database_errors:
         return _fetched(own, sql, parameters)
 
 
