@@ -158,10 +158,13 @@ def assert_accessible(complaints: list[str]) -> Callable[[Page], None]:
     """Fail on anything that axe calls serious or critical, naming the elements."""
 
     def check(page: Page) -> None:
-        # A colour on its way to another one is nobody's choice.
+        # A colour on its way to another one is nobody's choice. An animation of what was swapped away may never finish.
         page.evaluate(
-            """() => Promise.allSettled(document.getAnimations()
-                 .filter((one) => one.effect.getTiming().iterations !== Infinity).map((one) => one.finished))"""
+            """() => Promise.race([
+                 Promise.allSettled(document.getAnimations()
+                   .filter((one) => one.effect.getTiming().iterations !== Infinity).map((one) => one.finished)),
+                 new Promise((resolve) => setTimeout(resolve, 1000)),
+               ])"""
         )
         already = len(complaints)
         found = Axe().run(page).response["violations"]
