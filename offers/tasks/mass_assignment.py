@@ -11,10 +11,10 @@ from redis.exceptions import RedisError
 
 from loyalty import clock
 from offers.models import MassAssignment
-from offers.services import execution, limit_counting
+from offers.services import execution, limit_counting, turn
 
 log = structlog.get_logger(__name__)
-# A worker turns to the next message after so long, so that several runs share the workers.
+# A worker turns to the next message after so long: other tasks wait in the same queue.
 TURN_SECONDS = 20
 
 
@@ -29,16 +29,25 @@ def ring(run_id: int, *, messages: int = 1) -> None:
 
 @shared_task(name="offers.tasks.mass_assignment.work", ignore_result=True)
 def work(run_id: int) -> None:
-    """Plan the run if it waits for that, then do chunks until there is none left or the turn is over."""
+    """Plan the run if it waits for that, then do chunks, of whichever run's turn it is, until none is left.
+
+    After each chunk a run that was launched meanwhile is planned, so that it need not wait for a huge one's end.
+    """
     turn_ends = time.monotonic() + TURN_SECONDS
-    if execution.plan(run_id=run_id, now=clock.now()):
-        # The planner is one worker; the others come for the chunks.
-        ring(run_id, messages=settings.MASS_ASSIGNMENT_MESSAGES - 1)
-    while execution.do_next_chunk(run_id=run_id, now=clock.now()):
+    _plan(run_id)
+    while turn.take(now=clock.now()) is not None:
         if time.monotonic() > turn_ends:
             ring(run_id)
             return
+        if waiting := turn.next_to_plan(now=clock.now()):
+            _plan(waiting)
     execution.finish(run_id=run_id, now=clock.now())
+
+
+def _plan(run_id: int) -> None:
+    if execution.plan(run_id=run_id, now=clock.now()):
+        # The planner is one worker; the others come for the chunks.
+        ring(run_id, messages=settings.MASS_ASSIGNMENT_MESSAGES - 1)
 
 
 @shared_task(name="offers.tasks.mass_assignment.sweep", ignore_result=True)

@@ -140,3 +140,28 @@ def test_a_worker_killed_in_the_middle_leaves_the_rest_to_the_next_one(programme
         " FROM offers_assignment"
     )
     assert counted == {"n": 1_000, "members": 1_000, "codes": 1_000}
+
+
+def test_a_small_run_launched_behind_a_huge_one_ends_long_before_it(programme, marketer, tmp_path):
+    """Issue 4, "several runs at once share workers fairly": one worker, two runs, chunk by chunk in turn."""
+    offer = ConfigOfferFactory(programme=programme, repeat_policy="unlimited")
+    MemberFactory.create_batch(600, programme=programme, city="Huge")
+    MemberFactory.create_batch(20, programme=programme, city="Small")
+    huge_one, small_one = (
+        TargetingFactory(
+            programme=programme,
+            criteria={"op": "and", "items": [{"field": "member.city", "is": "equals", "value": city}]},
+        )
+        for city in ("Huge", "Small")
+    )
+    with workers.worker(tmp_path, MASS_ASSIGNMENT_CHUNK=5):
+        _launch(marketer, offer.templates.get(), huge_one)
+        workers.wait(Assignment.objects.exists, what="the huge one's first chunk")
+        _launch(marketer, offer.templates.get(), small_one)
+        workers.wait(lambda: not MassAssignment.objects.exclude(state="finished").exists(), what="both runs to finish")
+    huge, small = MassAssignment.objects.order_by("pk")
+    after = MassAssignmentChunk.objects.filter(run=huge, done_at__gt=small.finished_at).count()
+    # The huge one has 120 chunks; the small one took four turns after it was planned.
+    assert after > 60, f"only {after} chunks were left when the small run ended"
+    assert Assignment.objects.filter(run=small).count() == 20
+    assert Assignment.objects.filter(run=huge).count() == 600
