@@ -60,6 +60,12 @@ class TargetingView(OffersView):
 
     scopes = {"POST": Scope.TARGETINGS}
 
+    def require_members(self, what: str) -> None:
+        """Refuse a key that may not read members: whatever is known of one can be asked by a condition on it."""
+        if Scope.MEMBERS not in self.client.scopes:
+            message = f"This key lacks the scope “{Scope.MEMBERS}”, which {what} needs."
+            raise Forbidden(message, code="missing_scope", scope=Scope.MEMBERS.value)
+
     def criteria(self, values: dict[str, Any]) -> Any:
         """Return the checked criteria that were given, or those of the targeting that was named."""
         if ("targeting" in values) == ("criteria" in values):
@@ -101,13 +107,7 @@ class ExplainTargeting(TargetingView):
     )
     def post(self, request: Request) -> Response:
         """Say of one member whether she is meant, and why, clause by clause with her values (B-02)."""
-        if Scope.MEMBERS not in self.client.scopes:
-            # Whatever is known of a member can be asked by a condition on it.
-            raise Forbidden(
-                f"This key lacks the scope “{Scope.MEMBERS}”, which an explanation needs.",
-                code="missing_scope",
-                scope=Scope.MEMBERS.value,
-            )
+        self.require_members("an explanation")
         given = ExplainRequest(data=self.body())
         given.is_valid(raise_exception=True)
         checked = self.criteria(given.validated_data)

@@ -59,3 +59,31 @@ def test_an_explanation_needs_both_scopes_and_a_member_of_the_programme(programm
     assert ask({"member": "M-1"}).status_code == 422
     refused = ask({"criteria": {"field": "member.shoe"}, "member": "M-1"})
     assert (refused.status_code, refused.json()["problems"][0]["code"]) == (422, "unknown_field")
+
+
+def test_a_machine_breaks_an_audience_down(programme, client):
+    """Issue 4: by one field; whoever may not read members may not, because one member is an audience too."""
+    MemberFactory.create_batch(2, programme=programme, city="London", tier="gold")
+    MemberFactory(programme=programme, city="London", tier="")
+    MemberFactory(programme=programme, city="Paris", tier="gold")
+
+    def ask(body, *scopes):
+        _, key = ApiClient.objects.create_key(name="analytics", programme=programme, scopes=list(scopes))
+        head = {"Authorization": f"Api-Key {key}"}
+        return client.post("/api/v1/targetings/breakdown", body, content_type="application/json", headers=head)
+
+    answer = ask({"criteria": LONDON, "by": "member.tier"}, Scope.TARGETINGS, Scope.MEMBERS)
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {
+            "count": 3,
+            "by": "member.tier",
+            "parts": [
+                {"label": "gold", "kind": "value", "count": 2},
+                {"label": "not known", "kind": "unknown", "count": 1},
+            ],
+        },
+    )
+    assert ask({"criteria": LONDON, "by": "member.tier"}, Scope.TARGETINGS).json()["code"] == "missing_scope"
+    refused = ask({"criteria": LONDON, "by": "member.email"}, Scope.TARGETINGS, Scope.MEMBERS)
+    assert (refused.status_code, refused.json()["problems"][0]["field"]) == (422, "by")

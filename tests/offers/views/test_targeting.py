@@ -194,3 +194,19 @@ def test_an_agent_has_no_audiences(client, programme):
     """Nobody sees what the role does not need."""
     client.force_login(UserFactory(role="support agent", programmes=[programme]))
     assert client.get(reverse("offers:targetings")).status_code == 403
+
+
+def test_an_audience_is_broken_down_by_a_chosen_field(marketer, programme):
+    """Issue 4: nothing is counted until a field is chosen; then by its values, in this programme only."""
+    MemberFactory.create_batch(3, programme=programme, city="Lyon", tier="<b>gold</b>")
+    MemberFactory(city="Lyon", tier="silver")  # another programme's
+    address, criteria = reverse("offers:targeting-breakdown"), json.dumps(IN_LYON)
+    asked = marketer.post(address, {"criteria": criteria})
+    assert "found" not in asked.context
+    assert "City" in asked.content.decode()
+    page = marketer.post(address, {"criteria": criteria, "by": "member.tier"}).content.decode()
+    assert "&lt;b&gt;gold&lt;/b&gt;" in page
+    assert "silver" not in page
+    assert "100 %" in page
+    broken = json.dumps({"op": "and", "items": [{"field": "member.shoe"}]})
+    assert "There is no field" in marketer.post(address, {"criteria": broken, "by": "member.tier"}).content.decode()
