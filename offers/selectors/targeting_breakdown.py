@@ -1,4 +1,4 @@
-"""Of whom an audience is made: its members counted by one field, such as city, tier or an attribute (issue 4, S4-26)."""
+"""Of whom an audience is made: its members counted by one field, such as city, tier or an attribute (issue 4)."""
 
 from dataclasses import dataclass
 from datetime import date, datetime

@@ -42,6 +42,8 @@ def test_a_marketer_builds_an_audience_of_nested_conditions(page, programme, per
     row.get_by_label("several, with commas between").blur()
     expect(preview.get_by_text("Soft drinks")).to_be_visible()
     expect(preview.locator(".criteria-count")).to_contain_text("2 members")
+    page.get_by_label("By", exact=True).select_option("attribute.income")
+    expect(page.locator("#breakdown").get_by_role("row", name="high 2 100 %")).to_be_visible()
     assert_accessible(page)
     if folder := os.environ.get("LAUREL_SHOTS"):
         page.screenshot(path=f"{folder}/audience.png", full_page=True)
