@@ -105,7 +105,7 @@ class Draft:
         is_typed = any(name.partition("__")[0] in rules.KINDS for name in self.data)
         return RulesForm(
             self.data if is_typed or "terms" in self.data else None,
-            kinds=[*self.required, *(kind for kind in rules.KINDS if kind not in self.required)],
+            kinds=[*self.required, *(kind for kind in rules.KINDS if kind not in (*self.required, "personal"))],
             required=self.required,
             currency=self.programme.currency,
             zone=self.programme.zone,

@@ -11,7 +11,7 @@ from offers.rules.description import columns, fields, from_row, schema
 from offers.rules.field import Field
 from offers.rules.problem import InvalidTerms
 from offers.rules.rule import KINDS, Rule
-from offers.rules.terms import Line, Settled, Terms, effective, explain, fixed_end, missing, parse, settle
+from offers.rules.terms import Line, Settled, Terms, effective, explain, fixed_end, is_personal, missing, parse, settle
 
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
@@ -34,6 +34,7 @@ __all__ = [
     "fields",
     "fixed_end",
     "from_row",
+    "is_personal",
     "missing",
     "parse",
     "schema",

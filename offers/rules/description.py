@@ -27,10 +27,14 @@ def fields(kind: str) -> list[Field]:
 def schema(kinds: Iterable[str], *, optional: Iterable[str] = ()) -> dict[str, Any]:
     """Return the JSON Schema of an object keyed by rule kind; `kinds` are required."""
     required = ordered(kinds)
+    properties = {kind: _schema_of(KINDS[kind]) for kind in ordered({*required, *optional})}
+    # What a rule refers to is looked for at the root.
+    named = {name: part for value in properties.values() for name, part in value.pop("$defs", {}).items()}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **({"$defs": named} if named else {}),
         "type": "object",
-        "properties": {kind: _schema_of(KINDS[kind]) for kind in ordered({*required, *optional})},
+        "properties": properties,
         "required": required,
         "additionalProperties": False,
     }

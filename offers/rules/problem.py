@@ -1,5 +1,6 @@
 """What is wrong with given terms: all at once, each with a stable code, its place, and what to do (B-02)."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -54,6 +55,30 @@ SENTENCES: dict[str, str | Promise] = {
         "%(value)s is not a date. Write it as 2026-12-31 or 2026-12-31T18:00:00+01:00, in the years 1900 to 2999."
     ),
     "not_an_id": gettext_lazy("%(value)s is not an id. Leave out blanks around it and invisible characters."),
+    "ends_before_start": gettext_lazy("it ends before it starts. Give a later end."),
+    "over": gettext_lazy("%(value)s is over already. Give a later end."),
+    "not_applicable": gettext_lazy("only a percentage or a fixed price has a ceiling. Leave it empty."),
+    "only_for_coupons": gettext_lazy("only a coupon is of another offer. Leave it empty."),
+    "not_on_receipts": gettext_lazy("an offer on the receipt's amount has thresholds. Leave the items out."),
+    "only_on_receipts": gettext_lazy("only an offer on the receipt's amount has this. Leave it out."),
+    "not_ascending": gettext_lazy(
+        "%(value)s is not above the one before, %(limit)s. Give ascending, distinct amounts."
+    ),
+    "not_beside_personal": gettext_lazy("the personal terms say it for each member. Leave this rule out, or those."),
+    "not_personal": gettext_lazy("it is set for each member by an import. No other door gives this offer."),
+    "no_id": gettext_lazy("an id is missing. Give `external_id`, or `id` for an internal one."),
+    "two_ids": gettext_lazy("both ids are given. Give either `external_id` or `id`."),
+    "two_periods": gettext_lazy("the whole offer and single items have a period. Give either."),
+    "wrong_mechanic": gettext_lazy("%(value)s is not what the offer is on. It is on: %(mechanic)s."),
+    "twice": gettext_lazy("%(value)s is given already. Give it once."),
+    "unknown_product": gettext_lazy("there is no product %(value)s. Give an id that is known."),
+    "unknown_group": gettext_lazy("there is no product group %(value)s. Give an id that is known."),
+    "unknown_category": gettext_lazy("there is no category %(value)s. Give an id that is known."),
+    "unknown_offer": gettext_lazy("there is no offer %(value)s. Give an offer reference that is known."),
+    "unknown_channel": gettext_lazy("there is no channel %(value)s. Use one of: %(choices)s."),
+    "unknown_member": gettext_lazy("there is no member %(value)s."),
+    "member_twice": gettext_lazy("%(value)s stands in line %(first)s already. Give each member once."),
+    "differs": gettext_lazy("%(value)s differs from the member's first line, %(first)s. Give it once for all of them."),
     "missing_rule": gettext_lazy("the template asks for this rule. Give its values."),
     "unknown_rule": gettext_lazy("there is no such rule. Use these only: %(kinds)s."),
 }
@@ -139,8 +164,7 @@ def translated(rule: type[Rule], error: ValidationError, value: Any) -> Iterator
             continue
         if found["type"] == "misfits":
             for field, code, parameters in context["misfits"]:
-                given = value.get(field) if isinstance(value, dict) else None
-                yield of_field(rule.kind, field, code, given, **parameters)
+                yield of_field(rule.kind, below(found["loc"], field), code, at(found["input"], field), **parameters)
             continue
         # A type that is not in the table still gets a stable code and pydantic's own sentence.
         code = CODES.get(found["type"], found["type"])
@@ -148,8 +172,11 @@ def translated(rule: type[Rule], error: ValidationError, value: Any) -> Iterator
         parameters = {} if limit is None else {"limit": limit}
         if found["type"] not in CODES:
             parameters["text"] = found["msg"]
+        if code == "unknown_choice" and len(found["loc"]) > 1:
+            # Of something inside the rule: its fields do not know.
+            parameters["choices"] = context["expected"].replace("'", "").replace(" or ", ", ")
         given = None if code == "missing" else found["input"]
-        yield of_field(rule.kind, _place(found["loc"]), code, given, **parameters)
+        yield of_field(rule.kind, place(found["loc"]), code, given, **parameters)
 
 
 def _choices(rule: type[Rule], field: str) -> tuple[tuple[str, Any], ...]:
@@ -157,11 +184,28 @@ def _choices(rule: type[Rule], field: str) -> tuple[tuple[str, Any], ...]:
     return next((one.choices for one in rule.fields() if one.name == name), ())
 
 
-def _place(location: tuple[int | str, ...]) -> str:
-    """Write a location for people and machines: `products[3]`; the whole rule has none."""
+def below(location: tuple[int | str, ...], field: str) -> str:
+    """Write the place of a field of what stands at the location."""
+    above = place(location)
+    return f"{above}.{field}" if above else field
+
+
+def at(value: Any, place: str) -> Any:
+    """Return what was given at a place such as `thresholds[1].size`, or None."""
+    for step in re.findall(r"[^.\[\]]+", place):
+        try:
+            value = value[int(step) if isinstance(value, list | tuple) else step]
+        except (LookupError, TypeError, ValueError):
+            return None
+    return value
+
+
+def place(location: tuple[int | str, ...]) -> str:
+    """Write a location for people and machines: `products[3]`, `items[3].benefit.size`; the whole rule has none."""
     if not location:
         return ""
-    return str(location[0]) + "".join(f"[{step}]" for step in location[1:] if isinstance(step, int))
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in location[1:])
+    return str(location[0]) + "".join(steps)
 
 
 def shown(value: Any) -> Any:

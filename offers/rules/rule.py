@@ -4,7 +4,7 @@ To add a kind, copy the nicest file beside this one and its test: every module o
 every subclass with a `kind` registers itself.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -64,6 +64,10 @@ class Rule(BaseModel):
     def sentence(self, *, currency: str, zone: ZoneInfo) -> str:
         """Say the rule to people, in the active language."""
         raise NotImplementedError
+
+    def parts(self) -> Sequence[Any]:
+        """Return what is said in a line of its own: each with a `sentence`; mostly the rule itself."""
+        return (self,)
 
     def data(self) -> dict[str, Any]:
         """Return the canonical JSON value; what is not given is left out."""

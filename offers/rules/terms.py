@@ -12,12 +12,15 @@ from pydantic import ValidationError
 from offers.rules import moment, problem, redemption_limit
 from offers.rules.acceptance import Acceptance
 from offers.rules.benefit import Benefit
+from offers.rules.personal import Personal
 from offers.rules.problem import InvalidTerms, Problem
 from offers.rules.redemption_limit import RedemptionLimit
 from offers.rules.rule import KINDS, Rule
 from offers.rules.validity import Validity
 
 UTC = ZoneInfo("UTC")
+# What personal terms say themselves, for each member.
+BESIDE_PERSONAL = ("benefit", "products")
 
 
 class Terms(Mapping[str, Rule]):
@@ -106,17 +109,28 @@ def settle(terms: Mapping[str, Any], *, issued_at: datetime, zone: ZoneInfo) -> 
     rules = terms if isinstance(terms, Terms) else parse(terms)
     validity = cast(Validity | None, rules.get(Validity.kind))
     benefit = cast(Benefit | None, rules.get(Benefit.kind))
+    personal = cast(Personal | None, rules.get(Personal.kind))
     limit = cast(RedemptionLimit | None, rules.get(RedemptionLimit.kind))
     acceptance = cast(Acceptance | None, rules.get(Acceptance.kind))
     starts_at, ends_at = validity.period(issued_at=issued_at, zone=zone) if validity else (issued_at, None)
     if ends_at is not None and ends_at <= starts_at:
         raise InvalidTerms([problem.of_field(Validity.kind, "ends_at", "ends_before_start")])
+    if personal and (beside := [kind for kind in BESIDE_PERSONAL if kind in rules]):
+        # Two things that say what it gives: no till could tell which one counts.
+        raise InvalidTerms([problem.of_rule(kind, "not_beside_personal") for kind in beside])
+    uses = limit.limit if limit else redemption_limit.DEFAULT
     return Settled(
         starts_at=starts_at,
         ends_at=ends_at,
         acceptance_required=bool(acceptance and acceptance.required),
-        exposure_minor=benefit.worst_case(limit.limit if limit else redemption_limit.DEFAULT) if benefit else 0,
+        exposure_minor=max((one.worst_case(uses) for one in (benefit, personal) if one), default=0),
     )
+
+
+def is_personal(terms: Mapping[str, Any]) -> bool:
+    """Say whether valid terms have a member's own items or thresholds (S1-01)."""
+    value = terms.get(Personal.kind) or {}
+    return value.is_set if isinstance(value, Personal) else bool(value.get("items") or value.get("thresholds"))
 
 
 def fixed_end(terms: Mapping[str, Any], *, zone: ZoneInfo) -> datetime | None:
@@ -127,7 +141,7 @@ def fixed_end(terms: Mapping[str, Any], *, zone: ZoneInfo) -> datetime | None:
 
 
 def explain(terms: Mapping[str, Any], *, currency: str, zone: ZoneInfo = UTC) -> list[Line]:
-    """Return a sentence for each rule, in form order; lazy, so that it follows the reader's language."""
+    """Return a sentence for each rule or its parts, in form order; lazy, so that it follows the reader's language."""
     rules = terms if isinstance(terms, Terms) else parse(terms)
-    sentence = lazy(lambda rule: rule.sentence(currency=currency, zone=zone), str)
-    return [Line(rule=kind, text=sentence(rule)) for kind, rule in rules.items()]
+    sentence = lazy(lambda part: part.sentence(currency=currency, zone=zone), str)
+    return [Line(rule=kind, text=sentence(part)) for kind, rule in rules.items() for part in rule.parts()]

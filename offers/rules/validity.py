@@ -18,7 +18,7 @@ from offers.rules.rule import Rule
 MOST_DAYS = 3650
 
 
-def _is_backwards(starts_at: date, ends_at: date) -> bool:
+def is_backwards(starts_at: date, ends_at: date) -> bool:
     """Say whether the end is not after the start, whatever the zone is; `settle` looks again with the zone."""
     zone = ZoneInfo("UTC")
     offsets = [isinstance(one, datetime) and one.tzinfo is not None for one in (starts_at, ends_at)]
@@ -114,7 +114,7 @@ class Validity(Rule):
             yield "ends_at", "missing", {}
         elif self.days is not None and (self.start_in_days or 0) > self.days:
             yield "start_in_days", "ends_before_start", {}
-        elif self.starts_at and self.ends_at and _is_backwards(self.starts_at, self.ends_at):
+        elif self.starts_at and self.ends_at and is_backwards(self.starts_at, self.ends_at):
             yield "ends_at", "ends_before_start", {}
 
     def period(self, *, issued_at: datetime, zone: ZoneInfo) -> tuple[datetime, datetime | None]:

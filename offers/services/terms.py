@@ -59,6 +59,9 @@ def prepare(*, template: OfferTemplate, given: Mapping[str, Any], now: datetime)
         settled = rules.settle(effective, issued_at=now, zone=offer.programme.zone)
     except rules.InvalidTerms as error:
         return refused("invalid_value", [of_problem(found) for found in error.problems])
+    if "personal" in effective and not rules.is_personal(effective):
+        # The offer says that each member's terms come by an import, and this grant brings none (S1-01).
+        return refused("offer_closed", [Reason("not_personal", rule="personal")])
     if settled.ends_at is not None and settled.ends_at <= now:
         parameters = {"ended_at": settled.ends_at.isoformat()}
         return refused("offer_closed", [Reason("period_over", rule="validity", parameters=parameters)])

@@ -36,6 +36,7 @@ def test_people_write_major_units_and_terms_have_minor_ones_d_08() -> None:
             "validity__days": "14",
             "benefit__type": "amount",
             "benefit__size": "2.50",
+            "personal__mechanic": "groups",
             "products__products": "0042\n 7 \n\n",
             "minimum_spend__amount_minor": "20",
             "redemption_limit__limit": "3",
@@ -47,6 +48,7 @@ def test_people_write_major_units_and_terms_have_minor_ones_d_08() -> None:
     assert bound.terms == {
         "validity": {"days": 14},
         "benefit": {"type": "amount", "size": 250},
+        "personal": {"mechanic": "groups"},
         "products": {"products": ["0042", "7"]},
         "minimum_spend": {"amount_minor": 2000},
         "redemption_limit": {"limit": 3},

@@ -35,6 +35,8 @@ RULES: dict[str, st.SearchStrategy[dict[str, Any]]] = {
         st.fixed_dictionaries({"type": st.sampled_from(["amount", "bonus_points"]), "size": money}),
         st.fixed_dictionaries({"type": st.just("fixed_price"), "size": st.integers(0, 10**12)}),
     ),
+    # As forms and files of terms have it: the members' own comes by an import alone.
+    "personal": st.fixed_dictionaries({"mechanic": st.sampled_from(["products", "groups", "categories", "receipt"])}),
     "products": st.one_of(
         st.fixed_dictionaries({"products": ids}, optional={"groups": ids, "categories": ids}),
         st.fixed_dictionaries({"categories": ids}),

@@ -27,7 +27,7 @@ def test_every_problem_is_named_at_once_with_its_rule_b_02() -> None:
             "discount",
             "",
             "unknown_rule",
-            "discount: there is no such rule. Use these only: validity, benefit, products, minimum_spend, "
+            "discount: there is no such rule. Use these only: validity, benefit, personal, products, minimum_spend, "
             "redemption_limit, channels, acceptance.",
         ),
         (
