@@ -50,6 +50,14 @@ class Member(models.Model):
             # Search on the desk: exact keys first, then fuzzy names.
             models.Index(fields=["programme", "email_key"], name="member_by_email", condition=~models.Q(email_key="")),
             models.Index(fields=["programme", "phone_key"], name="member_by_phone", condition=~models.Q(phone_key="")),
+            # Counts of audiences by these columns, read from the index alone: a third of the time of the whole table,
+            # and milliseconds where one is compared with a value, whichever stands before it (skip scans).
+            models.Index(
+                fields=["programme", "tier", "city", "country", "gender", "language"],
+                include=["id", "status", "birth_date", "joined_at"],
+                name="member_for_targeting",
+                condition=~models.Q(status="erased"),
+            ),
             GinIndex(
                 OpClass(
                     Upper(

@@ -10,12 +10,19 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loyalty.settings")
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="./run bench", description=__doc__)
-    parser.add_argument("names", nargs="*", default=["A", "B", "D", "E"], help="rows to measure (default: all)")
+    parser.add_argument("names", nargs="*", default=["A", "B", "D", "E", "J"], help="rows to measure (default: all)")
     parser.add_argument("--members", type=int, default=1_000_000)
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
     django.setup()
-    from tests.benchmarks import a_mass_assignment, b_voucher_import, d_member_list, e_one_grant, harness
+    from tests.benchmarks import (
+        a_mass_assignment,
+        b_voucher_import,
+        d_member_list,
+        e_one_grant,
+        harness,
+        j_targeting_count,
+    )
 
     rows = {
         "A": lambda: a_mass_assignment.run(n=options.members, repeats=options.repeats),
@@ -25,6 +32,7 @@ def main() -> None:
         "B": lambda: b_voucher_import.run(repeats=options.repeats),
         "D": lambda: d_member_list.run(n=options.members, repeats=options.repeats),
         "E": lambda: e_one_grant.run(n=options.members, repeats=options.repeats),
+        "J": lambda: j_targeting_count.run(n=options.members, repeats=options.repeats),
     }
     unknown = sorted({name.upper() for name in options.names} - set(rows))
     if unknown:
