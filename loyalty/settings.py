@@ -257,6 +257,11 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 # Vouchers: 25 MB read as 25 MiB, so that both of the source's examples pass (S4-19).
 VOUCHER_FILE_MAX_BYTES = 26_214_400
+# Tables of members, attributes and lists: a million members are about 150 MB of CSV.
+TABLE_FILE_MAX_BYTES = env.int("TABLE_FILE_MAX_BYTES", 1_073_741_824)
+TABLE_FILE_MAX_ROWS = env.int("TABLE_FILE_MAX_ROWS", 5_000_000)
+# Unpacked: a sheet is read whole.
+XLSX_MAX_BYTES = env.int("XLSX_MAX_BYTES", 134_217_728)
 
 # --- Security headers -----------------------------------------------------------------------------------------
 HTTPS = env.bool("HTTPS", False)

@@ -1,0 +1,146 @@
+"""XLSX: the first sheet; its first row that is not empty is the header.
+
+The reader keeps a sheet whole, as a rectangle from its first to its last cell: so what it unpacks to, and how far its
+cells reach, is looked at first. A few bytes of XML can name a cell sixteen thousand columns away.
+"""
+
+import datetime
+import re
+import zipfile
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import python_calamine
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from loyalty import storable
+from loyalty.tables.problem import Problems, TableTooLarge, refusal
+from loyalty.tables.shape import MOST_CELL, ROWS, Batch, columns
+from loyalty.tables.source import Source
+
+MOST_FILES = 2000
+MOST_CELLS = 20_000_000
+REFERENCE = re.compile(rb"""\br=["']([A-Za-z]{0,3})([0-9]{1,7})["']""")
+STEP = 1 << 20
+
+
+def batches(source: Source, problems: Problems) -> Iterator[Batch]:
+    file = source.whole()
+    _check_archive(file, source.name)
+    file.seek(0)
+    try:
+        book = python_calamine.CalamineWorkbook.from_filelike(file)
+        sheet = book.get_sheet_by_index(0)
+    except python_calamine.PasswordError as error:
+        raise refusal("encrypted_or_old", name=source.name) from error
+    except (python_calamine.CalamineError, OSError, ValueError) as error:
+        raise refusal("unreadable", name=source.name, cause=str(error).splitlines()[0][:200]) from error
+    return _batches(source.name, sheet, problems)
+
+
+def _check_archive(file: BinaryIO, name: str) -> None:
+    """Refuse what would not fit into memory once it is unpacked. Raises InvalidTable, TableTooLarge."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            found = archive.infolist()
+            # What an entry says of its size is checked by whoever unpacks it, here and in the reader.
+            if len(found) > MOST_FILES or sum(one.file_size for one in found) > settings.XLSX_MAX_BYTES:
+                raise _too_large(name)
+            for one in found:
+                if one.flag_bits & 1:
+                    raise refusal("encrypted_or_old", name=name)
+                if one.filename.startswith("xl/worksheets/") and one.filename.endswith(".xml"):
+                    _check_sheet(archive, one, name)
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, RuntimeError, ValueError) as error:
+        raise refusal("unreadable", name=name, cause=str(error).splitlines()[0][:200] or _("not a ZIP")) from error
+
+
+def _check_sheet(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, name: str) -> None:
+    """Refuse a sheet whose cells lie too far apart."""
+    rows = wide = 0
+    with archive.open(entry) as sheet:
+        rest = b""
+        while data := sheet.read(STEP):
+            for letters, number in REFERENCE.findall(rest + data):
+                rows = max(rows, int(number))
+                wide = max(wide, _place(letters))
+            # No reference is longer.
+            rest = data[-20:]
+    if rows * wide > MOST_CELLS:
+        raise _too_large(name)
+
+
+def _place(letters: bytes) -> int:
+    place = 0
+    for letter in letters.upper():
+        place = place * 26 + letter - 64
+    return place
+
+
+def _too_large(name: str) -> TableTooLarge:
+    most = f"{settings.XLSX_MAX_BYTES:,}"
+    message = _("“%(name)s” is too large for a spreadsheet (%(most)s bytes unpacked). Save it as CSV.")
+    return TableTooLarge(message % {"name": name, "most": most})
+
+
+def _batches(name: str, sheet: python_calamine.CalamineSheet, problems: Problems) -> Iterator[Batch]:
+    rows = ((line, row) for line, row in enumerate(sheet.iter_rows(), start=1) if any(_is_given(one) for one in row))
+    header = next(rows, None)
+    if header is None:
+        raise refusal("empty_file", name=name)
+    names = [_text(cell).strip() for cell in header[1]]
+    while names and not names[-1]:
+        names.pop()
+    found = columns(names)
+    kept, lines = [], []
+    count = 0
+    for line, row in rows:
+        cells = _cells(row, line, len(names), problems)
+        if cells is not None:
+            kept.append(cells)
+            lines.append(line)
+        if len(kept) == ROWS:
+            yield _batch(found, lines, kept)
+            count += len(kept)
+            kept, lines = [], []
+    if kept:
+        yield _batch(found, lines, kept)
+    elif not count and not problems.count:
+        problems.add(None, "no_rows", name=name)
+
+
+def _batch(found: Any, lines: list[int], kept: list[list[str]]) -> Batch:
+    values = tuple(pa.array(column, pa.string()) for column in zip(*kept, strict=True))
+    return Batch(found, pa.array(lines, pa.int64()), values)
+
+
+def _cells(row: list[Any], line: int, needed: int, problems: Problems) -> list[str] | None:
+    given = max((place for place, one in enumerate(row, start=1) if _is_given(one)), default=0)
+    if given > needed:
+        problems.add(line, "ragged_row", given=given, needed=needed)
+        return None
+    cells = [_text(one) for one in row[:needed]]
+    if any(storable.UNSTORABLE.search(cell) for cell in cells):
+        problems.add(line, "unstorable_character")
+        return None
+    if any(len(cell.encode()) > MOST_CELL for cell in cells):
+        problems.add(line, "cell_too_long", most=MOST_CELL)
+        return None
+    return cells + [""] * (needed - len(cells))
+
+
+def _is_given(cell: Any) -> bool:
+    return cell is not None and cell != ""
+
+
+def _text(cell: Any) -> str:
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, float):
+        # A sheet has no whole numbers.
+        return str(int(cell)) if cell.is_integer() and abs(cell) < 1e15 else repr(cell)
+    if isinstance(cell, datetime.datetime | datetime.date | datetime.time):
+        return cell.isoformat()
+    return "" if cell is None else str(cell)
