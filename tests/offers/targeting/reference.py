@@ -32,6 +32,7 @@ class Bought:
     at: datetime
     quantity: int
     amount_minor: int
+    groups: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -169,6 +170,7 @@ class Judge:
         return (
             ("products" not in where or line.product in where["products"])
             and ("categories" not in where or bool(line.categories & set(where["categories"])))
+            and ("groups" not in where or bool(line.groups & set(where["groups"])))
             and ("departments" not in where or line.department in where["departments"])
             and ("stores" not in where or line.store in where["stores"])
             and self.falls(where, line.at)
