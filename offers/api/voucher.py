@@ -1,13 +1,11 @@
 """`voucher-banks/{offer_reference}/codes`: upload a file of codes, count what is left (S4-17..22)."""
 
 import io
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import IO, Any, BinaryIO
 
-from django.conf import settings
 from django.utils.dateparse import parse_datetime
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -17,6 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from loyalty import clock
+from loyalty.api.tables import spooled
 from loyalty.errors import InvalidInput
 from loyalty.models import Scope
 from offers.api.view import OffersView
@@ -26,7 +25,6 @@ from offers.selectors import voucher as selectors
 from offers.services import voucher, voucher_file
 
 BY = OpenApiParameter("by", str, enum=["offer_reference", "id"], description="What the address carries.")
-CHUNK = 1 << 16
 
 
 class VoucherFileParser(BaseParser):
@@ -37,19 +35,7 @@ class VoucherFileParser(BaseParser):
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
-        voucher_file.check_size(int(stream.META.get("CONTENT_LENGTH") or 0))  # type: ignore[attr-defined]
-        file = tempfile.SpooledTemporaryFile(max_size=settings.FILE_UPLOAD_MAX_MEMORY_SIZE)  # noqa: SIM115
-        try:
-            size = 0
-            while chunk := stream.read(CHUNK):
-                size += len(chunk)
-                voucher_file.check_size(size)
-                file.write(chunk)
-        except BaseException:
-            file.close()
-            raise
-        file.seek(0)
-        return file
+        return spooled(stream, voucher_file.check_size)
 
 
 class VoucherTableParser(VoucherFileParser):
