@@ -1,5 +1,6 @@
 """What the builder of criteria offers to choose from: fields, operators, and values from real data."""
 
+from collections.abc import Collection
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -51,6 +52,8 @@ def description(programme: Programme) -> dict[str, Any]:
             for subject, measures in operators.MEASURES.items()
         ],
         "operators": {key: str(label) for key, label in operators.LABELS.items()},
+        # Both ways: what says the opposite of what.
+        "complements": {**operators.COMPLEMENTS, **{of: one for one, of in operators.COMPLEMENTS.items()}},
         "without_value": sorted(operators.WITHOUT_VALUE),
         "with_list": sorted(operators.WITH_LIST),
         "with_days": sorted(operators.WITH_DAYS),
@@ -76,8 +79,8 @@ def names(programme: Programme, tree: Any) -> dict[str, str]:
     return named | {f"targeting:{pk}": name for pk, name in chosen}
 
 
-def suggestions(*, programme: Programme, key: str, text: str) -> list[tuple[str, str]]:
-    """Return up to a dozen values with their names: of a purchase dimension, or of a text field as members have it."""
+def _named_things(programme: Programme) -> dict[str, QuerySet[Any]]:
+    """Return what criteria name, by dimension; other targetings as `targeting`."""
     models: dict[str, QuerySet[Any]] = {
         "departments": Category.objects.filter(depth=0),
         "categories": Category.objects.all(),
@@ -89,9 +92,29 @@ def suggestions(*, programme: Programme, key: str, text: str) -> list[tuple[str,
         "campaigns": Campaign.objects.filter(is_of_run=False),
         "targeting": selector.saved(programme),
     }
-    if key in models:
-        found = models[key].filter(programme=programme)
-        column = "offer_reference" if key == "offers" else "pk" if key == "targeting" else "external_id"
+    return {key: found.filter(programme=programme) for key, found in models.items()}
+
+
+def _column(key: str) -> str:
+    return {"offers": "offer_reference", "targeting": "pk"}.get(key, "external_id")
+
+
+def named(*, programme: Programme, key: str, ids: Collection[str]) -> list[tuple[str, str]]:
+    """Return those of the ids of a dimension, or of targetings, that exist, with their names."""
+    things = _named_things(programme)
+    if key not in things:
+        return []
+    column = _column(key)
+    known = [one for one in ids if key != "targeting" or (one.isascii() and one.isdigit() and len(one) < 19)]
+    found = things[key].filter(**{f"{column}__in": known}).values_list(column, "name")
+    return [(str(one), name) for one, name in found]
+
+
+def suggestions(*, programme: Programme, key: str, text: str) -> list[tuple[str, str]]:
+    """Return up to a dozen values with their names: of a purchase dimension, or of a text field as members have it."""
+    things = _named_things(programme)
+    if key in things:
+        found, column = things[key], _column(key)
         for word in text.split():
             found = found.filter(Q(name__icontains=word) | Q(**{f"{column}__startswith": word}))
         named = found.exclude(**{f"{column}__isnull": True}).order_by("name", column).values_list(column, "name")

@@ -129,6 +129,10 @@ class _Reader:
         self.known_keys(tree, path, ("field", "is", "value"))
         key = tree["field"]
         field = self.catalogue.fields.get(key) if isinstance(key, str) else None
+        if key in (None, ""):
+            message = _("What is this condition about? Choose a field, or remove the condition.")
+            self.refuse(_under(path, "field"), "missing_field", message, key)
+            return None
         if field is None:
             message = _("There is no field %(value)s. Choose one of the catalogue.") % {"value": shown_text(key)}
             self.refuse(_under(path, "field"), "unknown_field", message, key)
@@ -167,6 +171,10 @@ class _Reader:
     def saved(self, tree: Mapping[str, Any], path: str, level: int) -> Saved | None:
         self.known_keys(tree, path, ("targeting", "version"))
         targeting_id, version = tree["targeting"], tree.get("version")
+        if targeting_id is None:
+            message = _("Which audience is meant? Choose one, or remove the condition.")
+            self.refuse(_under(path, "targeting"), "missing_value", message, None)
+            return None
         known = _is_id(targeting_id, 2**63) and (version is None or _is_id(version, 2**31))
         found = self.catalogue.targeting(targeting_id, version) if known else None
         path = _under(path, "targeting")

@@ -15,11 +15,11 @@ from offers.models import Audience, ConfigOffer, Targeting
 from offers.selectors import eligibility as selectors
 from offers.selectors import limit as limits
 from offers.selectors import targeting as targetings
-from offers.selectors import targeting_builder
 from offers.services import eligibility_settings
 from offers.targeting import naming
+from offers.views import targeting_builder
 from offers.views.access import staff
-from offers.views.targeting import EMPTY, WORDS, read_criteria
+from offers.views.targeting_builder import EMPTY, read_criteria
 
 WHO = ("everyone", "audience", "conditions")
 
@@ -46,10 +46,7 @@ def edit(request: StaffRequest, pk: int) -> HttpResponse:
         "problems": problems,
         "asked": selectors.of(offer),
         "targetings": targetings.saved(request.programme).filter(current_version__isnull=False),
-        "criteria_text": given["criteria"],
-        "words": WORDS,
-        "description": targeting_builder.description(request.programme),
-        "names": targeting_builder.names(request.programme, tree),
+        "builder": targeting_builder.context(request.programme, tree) | {"text": given["criteria"]},
         "limit_history": [
             each for each in limits.history(offer) if any(c.label == limits.LABELS["eligibility"] for c in each.changes)
         ],

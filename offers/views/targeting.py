@@ -2,8 +2,7 @@
 
 from typing import Any
 
-import orjson
-from django.http import HttpResponse, JsonResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -20,9 +19,10 @@ from loyalty.staff import StaffRequest
 from offers import targeting as criteria_language
 from offers.models import Targeting
 from offers.selectors import targeting as selector
-from offers.selectors import targeting_builder, targeting_catalogue, targeting_explanation
+from offers.selectors import targeting_catalogue, targeting_explanation
 from offers.services import targeting as service
 from offers.targeting import InvalidCriteria, naming
+from offers.views import targeting_builder
 from offers.views.access import staff
 
 COLUMNS = (
@@ -32,43 +32,6 @@ COLUMNS = (
     Column("owner", gettext_lazy("Owner"), "owner__username"),
     Column("updated", gettext_lazy("Changed"), "updated_at"),
 )
-EMPTY = {"op": "and", "items": []}
-# What the builder writes on its controls.
-WORDS = {
-    "all": gettext_lazy("All of these"),
-    "any": gettext_lazy("Any of these"),
-    "none": gettext_lazy("turned round: none of this"),
-    "condition": gettext_lazy("Condition"),
-    "group": gettext_lazy("Group"),
-    "everyone": gettext_lazy("Everyone"),
-    "remove": gettext_lazy("Remove"),
-    "duplicate": gettext_lazy("Duplicate"),
-    "field": gettext_lazy("What"),
-    "operator": gettext_lazy("How it compares"),
-    "value": gettext_lazy("Value"),
-    "and": gettext_lazy("and"),
-    "purchases": gettext_lazy("Purchases"),
-    "offers": gettext_lazy("Offers given"),
-    "more": gettext_lazy("More"),
-    "targeting": gettext_lazy("In another targeting"),
-    "share": gettext_lazy("A random share"),
-    "percent": gettext_lazy("Share in percent"),
-    "key": gettext_lazy("the same members for the same campaign"),
-    "narrow": gettext_lazy("Only of"),
-    "anything": gettext_lazy("anything"),
-    "ever": gettext_lazy("at any time"),
-    "last": gettext_lazy("in the last"),
-    "period": gettext_lazy("Period"),
-    "days": gettext_lazy("days"),
-    "yes": gettext_lazy("yes"),
-    "no": gettext_lazy("no"),
-    "several": gettext_lazy("several, with commas between"),
-    "search": gettext_lazy("Type to search"),
-    "empty": gettext_lazy("No condition yet. Add one, or choose Everyone."),
-    "all_members": gettext_lazy("All members are meant."),
-}
-
-
 def _programme(request: StaffRequest) -> Programme:
     return request.programme
 
@@ -125,7 +88,7 @@ def _edit(request: StaffRequest, targeting: Targeting | None) -> HttpResponse:
         "description": targeting.description if targeting else "",
         "criteria": naming.unpinned(targeting.current_version.criteria)
         if targeting and targeting.current_version
-        else EMPTY,
+        else targeting_builder.EMPTY,
     }
     problems: list[dict[str, Any]] = []
     if request.method == "POST":
@@ -134,7 +97,7 @@ def _edit(request: StaffRequest, targeting: Targeting | None) -> HttpResponse:
             return render(request, "403.html", status=403)
         try:
             given = {name: request.POST.get(name, "") for name in ("name", "description")} | {
-                "criteria": read_criteria(request)
+                "criteria": targeting_builder.read_criteria(request)
             }
             saved = _save(request, programme, targeting, given)
         except DomainError as error:
@@ -146,10 +109,7 @@ def _edit(request: StaffRequest, targeting: Targeting | None) -> HttpResponse:
         "targeting": targeting,
         "given": given,
         "problems": problems,
-        "criteria_text": orjson.dumps(given["criteria"], option=orjson.OPT_INDENT_2).decode(),
-        "words": WORDS,
-        "description": targeting_builder.description(programme),
-        "names": targeting_builder.names(programme, given["criteria"]),
+        "builder": targeting_builder.context(programme, given["criteria"]),
         "next": request.POST.get("next", request.GET.get("next", "")),
         "may_save": request.user.has_perm("offers.change_targeting" if targeting else "offers.add_targeting"),
         "versions": targeting.versions.select_related("created_by")[:10] if targeting else [],
@@ -172,26 +132,13 @@ def _next(request: StaffRequest, saved: Targeting) -> str:
     return reverse("offers:targeting", args=[saved.pk])
 
 
-def read_criteria(request: StaffRequest) -> Any:
-    """Return the tree that the builder sent. Raises InvalidInput where it is no JSON or holds nothing."""
-    try:
-        tree = orjson.loads(request.POST.get("criteria", ""))
-    except orjson.JSONDecodeError as error:
-        message = _("The criteria are not JSON: %(error)s.") % {"error": error}
-        raise InvalidInput(message, problems=[{"code": "not_json", "field": "criteria", "message": message}]) from error
-    if tree == EMPTY:
-        message = _("Add a condition, or choose “Everyone”.")
-        raise InvalidInput(message, problems=[{"code": "nothing_chosen", "field": "criteria", "message": message}])
-    return tree
-
-
 @staff("offers.view_targeting")
 @require_POST
 def preview(request: StaffRequest) -> HttpResponse:
     """Say who is meant and about how many; what is wrong with the tree, if anything is."""
     programme, now = _programme(request), clock.now()
     try:
-        checked = selector.read(read_criteria(request), programme=programme)
+        checked = selector.read(targeting_builder.read_criteria(request), programme=programme)
     except InvalidInput as error:
         return render(request, "offers/_targeting_preview.html", {"problems": error.problems})
     context = {
@@ -207,7 +154,7 @@ def count(request: StaffRequest) -> HttpResponse:
     """Count exactly, and show some of the members meant (S4-26)."""
     programme, now = _programme(request), clock.now()
     try:
-        checked = selector.read(read_criteria(request), programme=programme)
+        checked = selector.read(targeting_builder.read_criteria(request), programme=programme)
     except InvalidInput as error:
         return render(request, "offers/_targeting_preview.html", {"problems": error.problems})
     context = {
@@ -216,15 +163,6 @@ def count(request: StaffRequest) -> HttpResponse:
         "may_see_members": request.user.has_perm("loyalty.view_member"),
     }
     return render(request, "offers/_targeting_count.html", context)
-
-
-@staff("offers.view_targeting")
-@require_GET
-def values(request: StaffRequest) -> HttpResponse:
-    """Suggest values from real data for what is being typed."""
-    key, text = request.GET.get("key", ""), request.GET.get("q", "").strip()
-    found = targeting_builder.suggestions(programme=_programme(request), key=key, text=text)
-    return JsonResponse({"results": [{"id": value, "name": name} for value, name in found]})
 
 
 @staff("offers.change_targeting")
@@ -248,7 +186,7 @@ def explain(request: StaffRequest) -> HttpResponse:
     programme, key = _programme(request), request.POST.get("member", "").strip()
     context: dict[str, Any] = {"asked": key, "may_see_members": request.user.has_perm("loyalty.view_member")}
     try:
-        checked = selector.read(read_criteria(request), programme=programme)
+        checked = selector.read(targeting_builder.read_criteria(request), programme=programme)
     except InvalidInput as error:
         return render(request, "offers/_targeting_explanation.html", context | {"problems": error.problems})
     member = Member.objects.filter(programme=programme, external_id=key).first() if key else None

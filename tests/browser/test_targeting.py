@@ -1,83 +1,341 @@
 """The builder of criteria, by hand."""
 
-import os
+import json
 
+import pytest
 from django.urls import reverse
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, Page, expect
 
 from loyalty.models import AttributeDefinition
 from offers.models import Targeting
-from tests.factories import CategoryFactory, ConfigOfferFactory, MemberFactory, TargetingFactory, give
+from tests.factories import (
+    CategoryFactory,
+    ConfigOfferFactory,
+    MemberFactory,
+    StoreFactory,
+    TargetingFactory,
+    give,
+)
+
+LYON = {"field": "member.city", "is": "equals", "value": "Lyon"}
+GOLD = {"field": "member.tier", "is": "equals", "value": "gold"}
+FRENCH = {"field": "member.country", "is": "equals", "value": "FR"}
 
 
-def test_a_marketer_builds_an_audience_of_nested_conditions(page, programme, person, sign_in, assert_accessible):
-    """S4-24, S4-26: fields, operators, values, a group, purchases of a category; counted, saved, opened again."""
+@pytest.fixture
+def builder(page, programme, person, sign_in):
+    """Open the builder on a tree; criteria stand for a saved audience, nothing for a new one."""
     sign_in(page, person("marketer"))
+
+    def open_(criteria=None) -> Locator:
+        address = reverse("offers:targeting-create")
+        if criteria is not None:
+            saved = TargetingFactory(programme=programme, name="Locals", criteria=criteria)
+            address = reverse("offers:targeting", args=[saved.pk])
+        page.goto(address)
+        expect(page.locator("#builder .criteria-group").first).to_be_visible()
+        return page.locator("#builder")
+
+    return open_
+
+
+def tree(page: Page):
+    return json.loads(page.locator("#criteria").input_value())
+
+
+def condition(builder: Locator, number: str) -> Locator:
+    return builder.get_by_role("group", name=f"Condition {number}", exact=True)
+
+
+def options(row: Locator) -> Locator:
+    return row.get_by_role("listbox", name="Suggestions").get_by_role("option")
+
+
+def choose(row: Locator, words: str, label: str) -> None:
+    """Choose a field by typing and clicking."""
+    row.get_by_label("What").fill(words)
+    options(row).filter(has_text=label).first.click()
+
+
+def drag(page: Page, row: Locator, x: float, y: float) -> None:
+    box = row.locator(".criteria-handle").first.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(x, y - 30, steps=4)
+    page.mouse.move(x, y, steps=4)
+
+
+def test_a_marketer_builds_an_audience_of_nested_conditions(page, programme, builder, assert_accessible, shoot):
+    """S4-24, S4-26: fields found by words, suggestions, a group, purchases of a department and a store; saved, opened."""
     AttributeDefinition.objects.create(programme=programme, name="income", type="text", label="Income")
     CategoryFactory(programme=programme, external_id="SOFT DRINKS", name="Soft drinks")
+    StoreFactory(programme=programme, external_id="330", name="Lyon North")
     MemberFactory.create_batch(2, programme=programme, city="Lyon", attributes={"income": "high"})
     MemberFactory(programme=programme, city="Lyon")
-    page.goto(reverse("offers:targeting-create"))
-    builder = page.locator("#builder")
-    expect(builder.get_by_text("No condition yet")).to_be_visible()
-    builder.get_by_role("button", name="+ Condition").click()
-    builder.get_by_label("What").select_option("member.city")
-    builder.get_by_label("How it compares").select_option("equals")
-    builder.get_by_label("Value").fill("Lyon")
-    builder.get_by_label("Value").blur()
+    built = builder()
+    expect(built.get_by_text("No condition yet")).to_be_visible()
+    built.get_by_role("button", name="+ Condition").click()
+    row = condition(built, "1")
+    choose(row, "city", "City")
+    row.get_by_label("Value").fill("Ly")
+    # From real data: the city of members.
+    row.get_by_role("option", name="Lyon").click()
     preview = page.locator("#preview")
     expect(preview.get_by_text("City is Lyon")).to_be_visible()
     expect(preview.locator(".criteria-count")).to_contain_text("3 members")
-    builder.get_by_role("button", name="+ Group").click()
-    inner = builder.locator(".criteria-group .criteria-group")
-    inner.get_by_label("What").select_option("attribute.income")
-    inner.get_by_label("Value").fill("high")
-    inner.get_by_label("Value").blur()
+    built.get_by_role("button", name="+ Group").click()
+    choose(condition(built, "2.1"), "income", "Income")
+    condition(built, "2.1").get_by_label("Value").fill("high")
+    inner = built.locator(".criteria-group .criteria-group")
     inner.get_by_role("button", name="+ Purchases").click()
-    row = inner.get_by_role("group", name="Condition 2")
-    row.get_by_label("Value (").fill("30")
-    row.get_by_label("Only of").select_option("categories")
-    row = inner.get_by_role("group", name="Condition 2")
-    row.get_by_label("several, with commas between").fill("SOFT DRINKS")
-    row.get_by_label("several, with commas between").blur()
+    row = condition(built, "2.2")
+    row.get_by_label("Value (EUR)").fill("30")
+    for dimension, words in (("Categories", "soft"), ("Stores", "north")):
+        row.get_by_label("+ Only of…").select_option(label=dimension)
+        row.get_by_role("combobox", name=f"Only of {dimension}").fill(words)
+        options(row).first.click()
+    expect(row.get_by_role("list", name="Only of Stores")).to_have_text("Lyon North×")
     expect(preview.get_by_text("Soft drinks")).to_be_visible()
+    expect(preview.get_by_text("Lyon North")).to_be_visible()
     expect(preview.locator(".criteria-count")).to_contain_text("2 members")
     page.get_by_label("By", exact=True).select_option("attribute.income")
     expect(page.locator("#breakdown").get_by_role("row", name="high 2 100 %")).to_be_visible()
     assert_accessible(page)
-    if folder := os.environ.get("LAUREL_SHOTS"):
-        page.screenshot(path=f"{folder}/audience.png", full_page=True)
+    shoot(page, "audience", whole=True)
     page.get_by_label("Name", exact=True).fill("Lyon, high or thirsty")
     page.get_by_role("button", name="Save audience").click()
     expect(page.get_by_role("heading", name="Lyon, high or thirsty")).to_be_visible()
     saved = Targeting.objects.get()
-    assert saved.current_version.criteria["items"][1]["items"][1]["where"] == {
-        "last_days": 90,
-        "categories": ["SOFT DRINKS"],
+    assert saved.current_version.criteria["items"][1]["items"][1] == {
+        "purchases": "amount",
+        "where": {"categories": ["SOFT DRINKS"], "stores": ["330"], "last_days": 90},
+        "is": "greater_or_equal",
+        "value": 3000,
     }
     expect(page.locator("#builder").get_by_text("Soft drinks")).to_be_visible()
 
 
-def test_a_marketer_asks_why_a_member_is_in_or_out(page, programme, person, sign_in, assert_accessible):
+def test_s4_24_a_period_between_two_days_and_without_an_end(page, builder):
+    """S4-24: last N days, dates, or at any time; one end may be left open."""
+    built = builder({"op": "and", "items": [{"purchases": "count", "is": "greater", "value": 2}]})
+    row = condition(built, "1")
+    row.get_by_label("Period").select_option(label="between dates")
+    row.get_by_label("from").fill("2026-01-01")
+    assert tree(page)["items"][0]["where"] == {"from": "2026-01-01"}
+    row.get_by_label("until").fill("2026-03-31")
+    assert tree(page)["items"][0]["where"] == {"from": "2026-01-01", "to": "2026-03-31"}
+    expect(page.locator("#preview")).to_contain_text("from Jan. 1, 2026, until March 31, 2026")
+    row.get_by_label("Period").select_option(label="in the last")
+    assert tree(page)["items"][0]["where"] == {"last_days": 90}
+    row.get_by_label("Period").select_option(label="at any time")
+    assert "where" not in tree(page)["items"][0]
+
+
+def test_s4_24_everything_can_be_built_with_the_keyboard_alone(page, programme, builder, assert_accessible):
+    """S4-24: the field by its key, operator, value, a second condition, moved up, into a group and out again."""
+    MemberFactory(programme=programme, city="Lyon", tier="gold")
+    built = builder()
+    keys = page.keyboard
+    built.get_by_role("button", name="+ Condition").focus()
+    keys.press("Enter")
+    # The new condition's field has the focus; the list opens as one types, the first hit is taken.
+    keys.type("member.city")
+    expect(condition(built, "1").get_by_role("option", name="City")).to_be_visible()
+    keys.press("Enter")
+    keys.press("Tab")
+    keys.type("Lyon")
+    expect(page.locator("#preview")).to_contain_text("City is Lyon")
+    built.get_by_role("button", name="+ Group").focus()
+    keys.press("Enter")
+    keys.type("tier")
+    keys.press("ArrowDown")
+    keys.press("Enter")
+    keys.press("Tab")
+    keys.type("gold")
+    expect(page.locator("#preview")).to_contain_text("City is Lyon and Tier is gold")
+    gold = GOLD
+    assert tree(page) == {"op": "and", "items": [LYON, {"op": "or", "items": [gold]}]}
+    condition(built, "2.1").locator(".criteria-handle").focus()
+    keys.press("Alt+ArrowLeft")
+    assert tree(page)["items"] == [LYON, {"op": "or", "items": []}, gold]
+    live = page.locator("#live")
+    expect(live).to_have_text("Tier moved to place 3 of 3")
+    # The focus goes along.
+    expect(condition(built, "3").locator(".criteria-handle")).to_be_focused()
+    keys.press("Alt+ArrowUp")
+    keys.press("Alt+ArrowUp")
+    assert tree(page)["items"] == [gold, LYON, {"op": "or", "items": []}]
+    keys.press("Alt+ArrowUp")
+    expect(live).to_have_text("It is the first one here.")
+    keys.press("Alt+ArrowRight")
+    expect(live).to_have_text("There is no group beside it.")
+    keys.press("Alt+ArrowDown")
+    keys.press("Alt+ArrowRight")
+    assert tree(page)["items"] == [LYON, {"op": "or", "items": [gold]}]
+    expect(live).to_have_text("Tier moved to place 1 of 1 in group 2")
+    assert_accessible(page)
+
+
+def test_s4_24_a_condition_is_dragged_into_another_group(page, builder, shoot):
+    """S4-24: a bar shows where it would land; Escape lets go of it; nothing lands in itself."""
+    group = {"op": "or", "items": [GOLD, FRENCH]}
+    built = builder({"op": "and", "items": [LYON, group]})
+    target = condition(built, "2.2").bounding_box()
+    x, y = target["x"] + 200, target["y"] + 4
+    drag(page, condition(built, "1"), x, y)
+    expect(built.locator(".criteria-group .criteria-group .criteria-drop")).to_be_visible()
+    shoot(page, "audience-drag")
+    page.keyboard.press("Escape")
+    page.mouse.up()
+    expect(built.locator(".criteria-drop")).to_have_count(0)
+    assert tree(page) == {"op": "and", "items": [LYON, group]}
+
+    drag(page, condition(built, "1"), x, y)
+    page.mouse.up()
+    assert tree(page)["items"] == [{"op": "or", "items": [GOLD, LYON, FRENCH]}]
+    expect(page.locator("#live")).to_have_text("City moved to place 2 of 3 in group 1")
+    # A group cannot be dropped among its own conditions.
+    inside = condition(built, "1.3").bounding_box()
+    drag(page, built.locator(".criteria-group .criteria-group"), inside["x"] + 200, inside["y"] + 20)
+    page.mouse.up()
+    assert tree(page)["items"] == [{"op": "or", "items": [GOLD, LYON, FRENCH]}]
+    # A whole group goes too: to the top of the outermost.
+    built.get_by_role("button", name="+ Offers given").last.click()
+    first = built.locator(".criteria-head").first.bounding_box()
+    drag(page, condition(built, "2"), first["x"] + 300, first["y"] + 10)
+    page.mouse.up()
+    assert [sorted(item) for item in tree(page)["items"]] == [["assignments", "is", "value"], ["items", "op"]]
+
+
+def test_s4_24_conditions_and_groups_are_duplicated_turned_round_wrapped_and_dissolved(page, builder):
+    """S4-24: from the row's buttons and its menu; complements where the language has them, else a group around it."""
+    spent = {"purchases": "amount", "is": "greater", "value": 3000}
+    built = builder({"op": "and", "items": [LYON, spent]})
+
+    def act(place: Locator, name: str) -> None:
+        place.locator("details.menu > summary").first.click()
+        place.get_by_role("button", name=name, exact=True).first.click()
+
+    condition(built, "1").get_by_role("button", name="Duplicate City").click()
+    assert tree(page)["items"] == [LYON, LYON, spent]
+    act(condition(built, "2"), "Turn round")
+    assert tree(page)["items"][1] == LYON | {"is": "not_equals"}
+    act(condition(built, "3"), "Turn round")
+    assert tree(page)["items"][2] == {"not": True, "op": "and", "items": [spent]}
+    act(condition(built, "3.1"), "Turn round")
+    assert tree(page)["items"][2] == spent
+    act(condition(built, "3"), "Put into a new group")
+    assert tree(page)["items"][2] == {"op": "or", "items": [spent]}
+    group = built.locator(".criteria-group .criteria-group")
+    act(group, "Turn round")
+    assert tree(page)["items"][2] == {"op": "or", "items": [spent], "not": True}
+    expect(group.get_by_label("How the conditions go together")).to_have_value("2")
+    group.get_by_role("button", name="Duplicate Group 3").click()
+    assert len(tree(page)["items"]) == 4
+    act(built.locator(".criteria-group .criteria-group").last, "Dissolve the group")
+    assert tree(page)["items"][3] == spent
+
+
+def test_s4_24_edits_are_undone_and_done_again(page, builder):
+    """S4-24: by the buttons and by the keys; what was typed into one field is one edit; not while typing."""
+    built = builder({"op": "and", "items": [LYON]})
+    undo = page.get_by_role("button", name="Undo", exact=True)
+    expect(undo).to_be_disabled()
+    condition(built, "1").get_by_label("Value").press_sequentially("!!!")
+    condition(built, "1").get_by_role("button", name="Remove City").click()
+    assert tree(page)["items"] == []
+    page.keyboard.press("Control+z")
+    assert tree(page)["items"][0]["value"] == "!!!Lyon"
+    page.keyboard.press("Control+z")
+    assert tree(page)["items"] == [LYON]
+    expect(undo).to_be_disabled()
+    page.keyboard.press("Control+Shift+z")
+    assert tree(page)["items"][0]["value"] == "!!!Lyon"
+    page.get_by_role("button", name="Redo", exact=True).click()
+    assert tree(page)["items"] == []
+    undo.click()
+    undo.click()
+    condition(built, "1").get_by_label("Value").press("x")
+    page.keyboard.press("Control+z")
+    # The browser's own undo in the field: the tree follows what stands there.
+    assert tree(page)["items"][0]["value"] == condition(built, "1").get_by_label("Value").input_value()
+
+
+def test_b_02_a_problem_stands_at_its_row_and_in_the_preview(page, builder, assert_accessible, shoot):
+    """B-02: the control is marked and described; the preview's words lead to it; gone when it is mended."""
+    built = builder({"op": "and", "items": [LYON, {"op": "or", "items": [GOLD]}]})
+    condition(built, "2.1").get_by_label("Value").fill("")
+    row = condition(built, "2.1")
+    expect(row.locator(".criteria-problem")).to_have_text("Tier: a value is missing. Give one.")
+    field = row.get_by_label("Value")
+    expect(field).to_have_attribute("aria-invalid", "true")
+    expect(field).to_have_accessible_description("Tier: a value is missing. Give one.")
+    expect(condition(built, "1").locator(".criteria-problem")).to_have_count(0)
+    built.get_by_role("button", name="+ Offers given").last.click()
+    row = condition(built, "3")
+    row.get_by_label("+ Only of…").select_option(label="Offers")
+    row.get_by_role("combobox", name="Only of Offers").fill("tea")
+    row.get_by_role("combobox", name="Only of Offers").press("Enter")
+    expect(row.locator(".criteria-problem")).to_contain_text("nothing here has this external id: tea")
+    assert_accessible(page)
+    shoot(page, "audience-problems", whole=True)
+    page.locator("#preview").get_by_role("button", name="Tier: a value is missing").click()
+    expect(condition(built, "2.1").get_by_label("Value")).to_be_focused()
+    page.keyboard.type("gold")
+    expect(condition(built, "2.1").locator(".criteria-problem")).to_have_count(0)
+    condition(built, "3").get_by_role("button", name="Remove tea").click()
+    condition(built, "3").get_by_role("button", name="Remove Offers", exact=True).click()
+    expect(page.locator("#preview .criteria-sentence")).to_be_visible()
+    expect(built.locator(".criteria-problem")).to_have_count(0)
+
+
+def test_s4_24_several_values_are_chips_with_names(page, programme, builder):
+    """S4-24: from suggestions, typed, pasted as a list; taken away by their button or with Backspace."""
+    for name in ("Coffee", "Tea", "Cocoa"):
+        ConfigOfferFactory(programme=programme, offer_reference=name.lower(), name=f"Free {name}")
+    built = builder()
+    built.get_by_role("button", name="+ Offers given").click()
+    row = condition(built, "1")
+    row.get_by_label("+ Only of…").select_option(label="Offers")
+    field = row.get_by_role("combobox", name="Only of Offers")
+    expect(field).to_be_focused()
+    page.keyboard.type("coc")
+    page.keyboard.press("Enter")
+    chips = row.get_by_role("list", name="Only of Offers").get_by_role("listitem")
+    expect(chips).to_have_text(["Free Cocoa×"])
+    expect(field).to_be_focused()
+    page.keyboard.type("free")
+    # What is chosen is not offered again.
+    expect(options(row)).to_have_count(2)
+    row.get_by_role("option", name="Free Tea").click()
+    assert tree(page)["items"][0]["where"] == {"offers": ["cocoa", "tea"]}
+    row.get_by_role("button", name="Remove Free Cocoa").click()
+    expect(chips).to_have_text(["Free Tea×"])
+    page.keyboard.press("Backspace")
+    expect(chips).to_have_count(0)
+    # JSON from elsewhere: drawn at once, with the names that this programme has.
+    page.locator(".criteria-source > summary").click()
+    there = {"op": "or", "items": [{"assignments": "count", "where": {"offers": ["coffee"]}, "is": "greater", "value": 0}]}
+    page.locator("#criteria").fill(json.dumps(there))
+    expect(condition(built, "1").get_by_role("list", name="Only of Offers")).to_have_text("Free Coffee×")
+
+
+def test_a_marketer_asks_why_a_member_is_in_or_out(page, programme, builder, assert_accessible, shoot):
     """B-02, issue 4: each clause with her value, again after each change; offers given, a share, another audience."""
-    sign_in(page, person("marketer"))
     member = MemberFactory(programme=programme, external_id="M-1", first_name="Ann", last_name="Smith", city="Lyon")
     offer = ConfigOfferFactory(programme=programme, offer_reference="coffee", name="Free coffee")
     give(member, offer)
     londoners = TargetingFactory(
         programme=programme, name="Londoners", criteria={"field": "member.city", "is": "equals", "value": "London"}
     )
-    page.goto(reverse("offers:targeting-create"))
-    builder, answer = page.locator("#builder"), page.locator("#explanation")
-    builder.get_by_role("button", name="+ Offers given").click()
-    row = builder.get_by_role("group", name="Condition 1")
+    built, answer = builder(), page.locator("#explanation")
+    built.get_by_role("button", name="+ Offers given").click()
+    row = condition(built, "1")
     row.get_by_label("How it compares").select_option("equals")
     row.get_by_label("Value").fill("0")
-    row.get_by_label("Value").blur()
-    row.get_by_label("Only of").select_option("offers")
-    row = builder.get_by_role("group", name="Condition 1")
-    row.get_by_label("several, with commas between").fill("coffee")
-    row.get_by_label("several, with commas between").blur()
+    row.get_by_label("+ Only of…").select_option(label="Offers")
+    row.get_by_role("combobox", name="Only of Offers").fill("coffee")
+    row.get_by_role("option", name="Free coffee").click()
     page.get_by_label("Member id").fill("M-1")
     expect(answer.get_by_text("M-1")).to_be_visible()
     # Her name is for those who may see members.
@@ -85,22 +343,37 @@ def test_a_marketer_asks_why_a_member_is_in_or_out(page, programme, person, sign
     expect(answer.get_by_text("out", exact=True)).to_be_visible()
     expect(answer.locator(".fails", has_text="Offers given (Offers: Free coffee) is 0")).to_contain_text("hers: 1")
 
-    builder.get_by_role("button", name="+ Condition").click()
-    row = builder.get_by_role("group", name="Condition 2")
-    row.get_by_label("What").select_option("targeting")
-    row.get_by_label("In another targeting").fill(str(londoners.pk))
-    row.get_by_label("In another targeting").blur()
+    built.get_by_role("button", name="+ Condition").click()
+    choose(condition(built, "2"), "another aud", "In another audience")
+    condition(built, "2").get_by_label("Audience", exact=True).fill("lond")
+    condition(built, "2").get_by_role("option", name="Londoners").click()
+    assert tree(page)["items"][1] == {"targeting": londoners.pk}
     expect(answer.get_by_text("is in “Londoners”", exact=True)).to_be_visible()
     expect(answer.locator("li", has_text="City is London")).to_contain_text("hers: Lyon")
-    builder.get_by_role("button", name="+ Condition").click()
-    row = builder.get_by_role("group", name="Condition 3")
-    row.get_by_label("What").select_option("random_percent")
-    row.get_by_label("the same members for the same campaign").fill("spring")
-    row.get_by_label("the same members for the same campaign").blur()
+    built.get_by_role("button", name="+ Condition").click()
+    choose(condition(built, "3"), "random", "A random share")
+    condition(built, "3").get_by_label("the same members for the same campaign").fill("spring")
     expect(answer.locator("li", has_text="a random 10 % (key “spring”)")).to_contain_text("come before her")
     expect(page.locator("#preview .criteria-count")).to_contain_text("0 members")
     assert_accessible(page)
-    if folder := os.environ.get("LAUREL_SHOTS"):
-        page.screenshot(path=f"{folder}/audience-why.png", full_page=True)
+    shoot(page, "audience-why", whole=True)
     page.get_by_label("Member id").fill("nobody")
     expect(answer.get_by_text("No member of this programme has the id “nobody”.")).to_be_visible()
+
+
+def test_s4_24_a_phone_can_do_it_too(open_context, programme, person, sign_in, assert_accessible):
+    """S4-24: 390 px wide nothing hangs over the edge, and moves are in the menu for whoever cannot drag."""
+    page = open_context(viewport={"width": 390, "height": 844}).new_page()
+    sign_in(page, person("marketer"))
+    spent = {"purchases": "amount", "where": {"last_days": 30}, "is": "between", "value": [100, 2000]}
+    saved = TargetingFactory(
+        programme=programme, criteria={"op": "and", "items": [LYON, {"op": "or", "items": [spent, GOLD]}]}
+    )
+    page.goto(reverse("offers:targeting", args=[saved.pk]))
+    built = page.locator("#builder")
+    row = condition(built, "2.2")
+    row.locator("details.menu > summary").click()
+    row.get_by_role("button", name="Move out of the group").click()
+    assert tree(page)["items"][2] == GOLD
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert_accessible(page)
