@@ -32,6 +32,8 @@ COLUMNS = (
     Column("owner", gettext_lazy("Owner"), "owner__username"),
     Column("updated", gettext_lazy("Changed"), "updated_at"),
 )
+
+
 def _programme(request: StaffRequest) -> Programme:
     return request.programme
 

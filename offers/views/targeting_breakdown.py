@@ -10,7 +10,7 @@ from loyalty.staff import StaffRequest
 from offers.selectors import targeting as selector
 from offers.selectors import targeting_breakdown
 from offers.views.access import staff
-from offers.views.targeting import read_criteria
+from offers.views.targeting_builder import read_criteria
 
 
 @staff("offers.view_targeting")

@@ -66,7 +66,7 @@ def drag(page: Page, row: Locator, x: float, y: float) -> None:
 
 
 def test_a_marketer_builds_an_audience_of_nested_conditions(page, programme, builder, assert_accessible, shoot):
-    """S4-24, S4-26: fields found by words, suggestions, a group, purchases of a department and a store; saved, opened."""
+    """S4-24, S4-26: fields found by words, suggestions, a group, purchases of a category in a store; saved, opened."""
     AttributeDefinition.objects.create(programme=programme, name="income", type="text", label="Income")
     CategoryFactory(programme=programme, external_id="SOFT DRINKS", name="Soft drinks")
     StoreFactory(programme=programme, external_id="330", name="Lyon North")
@@ -315,7 +315,10 @@ def test_s4_24_several_values_are_chips_with_names(page, programme, builder):
     expect(chips).to_have_count(0)
     # JSON from elsewhere: drawn at once, with the names that this programme has.
     page.locator(".criteria-source > summary").click()
-    there = {"op": "or", "items": [{"assignments": "count", "where": {"offers": ["coffee"]}, "is": "greater", "value": 0}]}
+    there = {
+        "op": "or",
+        "items": [{"assignments": "count", "where": {"offers": ["coffee"]}, "is": "greater", "value": 0}],
+    }
     page.locator("#criteria").fill(json.dumps(there))
     expect(condition(built, "1").get_by_role("list", name="Only of Offers")).to_have_text("Free Coffee×")
 
