@@ -9,4 +9,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loyalty.settings")
 app = Celery("loyalty")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 # Tasks live one noun a file; Django's string wiring finds them.
-app.conf.imports = ("loyalty.tasks.outbox", "loyalty.tasks.idempotency", "offers.tasks.mass_assignment")
+app.conf.imports = (
+    "loyalty.tasks.outbox",
+    "loyalty.tasks.idempotency",
+    "offers.tasks.mass_assignment",
+    "offers.tasks.mass_assignment_undo",
+)

@@ -139,7 +139,10 @@ CELERY_WORKER_MAX_MEMORY_PER_CHILD = env.int("WORKER_MAX_MEMORY_KB", 280_000)
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_TIME_LIMIT = 1800
 CELERY_TASK_DEFAULT_QUEUE = "interactive"
-CELERY_TASK_ROUTES = {"offers.tasks.mass_assignment.*": {"queue": "bulk"}}
+CELERY_TASK_ROUTES = {
+    "offers.tasks.mass_assignment.*": {"queue": "bulk"},
+    "offers.tasks.mass_assignment_undo.*": {"queue": "bulk"},
+}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 600,
@@ -153,6 +156,7 @@ CELERY_REDIS_SOCKET_CONNECT_TIMEOUT = 2.0
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_SCHEDULE = {
     "sweep mass assignments": {"task": "offers.tasks.mass_assignment.sweep", "schedule": 15.0},
+    "sweep undos of mass assignments": {"task": "offers.tasks.mass_assignment_undo.sweep", "schedule": 15.0},
     "relay the outbox": {"task": "loyalty.tasks.outbox.relay", "schedule": 5.0},
     "forget old idempotency keys": {
         "task": "loyalty.tasks.idempotency.forget_old",

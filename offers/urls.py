@@ -9,6 +9,7 @@ from offers.views import (
     limit,
     mass_assignment,
     mass_assignment_launch,
+    mass_assignment_undo,
     targeting,
     targeting_breakdown,
     targeting_builder,
@@ -74,6 +75,9 @@ urlpatterns = [
     path("runs/<int:run_id>/row", mass_assignment.row, name="run_row"),
     path("runs/<int:run_id>/live", mass_assignment.live, name="run_live"),
     path("runs/<int:run_id>/preview", mass_assignment_launch.preview, name="run_preview"),
+    path("runs/<int:run_id>/undo", mass_assignment_undo.undo, name="run_undo"),
+    path("runs/<int:run_id>/undo/preview", mass_assignment_undo.preview, name="run_undo_preview"),
+    path("runs/<int:run_id>/kept", mass_assignment_undo.kept, name="run_kept"),
     path("runs/<int:run_id>/outcomes", mass_assignment.outcomes, name="run_outcomes"),
     path("runs/<int:run_id>/outcomes.csv", mass_assignment.export_outcomes, name="run_outcomes_export"),
     re_path(

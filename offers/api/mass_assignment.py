@@ -292,8 +292,8 @@ class MassAssignmentOutcomes(RunsView):
         page = audiences.page(
             run=self.run(run_id),
             outcome=outcome,
-            after=_whole(request.query_params.get("cursor", "0"), "cursor", 0, 2**63 - 1),
-            size=_whole(request.query_params.get("limit", "100"), "limit", 1, 1_000),
+            after=whole(request.query_params.get("cursor", "0"), "cursor", 0, 2**63 - 1),
+            size=whole(request.query_params.get("limit", "100"), "limit", 1, 1_000),
         )
         following = str(page.after) if page.after is not None else None
         return Response({"next": following, "results": ReachedSerializer(page.members, many=True).data})
@@ -307,7 +307,8 @@ def _looked_up(problems: list[dict[str, str]], field: str, look: Callable[[], An
         return None
 
 
-def _whole(text: str, field: str, least: int, most: int) -> int:
+def whole(text: str, field: str, least: int, most: int) -> int:
+    """Read a whole number of a query, or raise InvalidInput."""
     if not (text.isascii() and text.isdigit() and len(text) < 20 and least <= int(text) <= most):
         raise InvalidInput(f"`{field}` is a whole number from {least} to {most}.")
     return int(text)

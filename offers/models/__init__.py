@@ -4,6 +4,7 @@ from offers.models.catalogue import Audience, ConfigOffer, OfferRevision, Repeat
 from offers.models.field import FieldDefinition
 from offers.models.limit import Limit, LimitReservation, MemberCount
 from offers.models.mass_assignment import AudienceMember, CodeReservation, MassAssignment, MassAssignmentChunk
+from offers.models.mass_assignment_undo import KeptAssignment, MassAssignmentUndo, MassAssignmentUndoChunk
 from offers.models.redemption import Redemption
 from offers.models.targeting import Targeting, TargetingVersion
 from offers.models.template import OfferTemplate
@@ -20,10 +21,13 @@ __all__ = [
     "ConfigOffer",
     "DoorEntry",
     "FieldDefinition",
+    "KeptAssignment",
     "Limit",
     "LimitReservation",
     "MassAssignment",
     "MassAssignmentChunk",
+    "MassAssignmentUndo",
+    "MassAssignmentUndoChunk",
     "MemberCount",
     "OfferRevision",
     "OfferTemplate",

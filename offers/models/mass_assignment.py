@@ -1,6 +1,7 @@
 """Mass assignments: a frozen audience, reserved codes and chunks that workers take (DESIGN 4).
 
 draft -> scheduled -> planned -> running <-> paused -> finished | finished_with_errors | failed | cancelled
+finished | finished_with_errors | cancelled -> undoing -> undone (mass_assignment_undo)
 """
 
 from django.conf import settings
@@ -21,6 +22,7 @@ class MassAssignment(models.Model):
         FINISHED_WITH_ERRORS = "finished_with_errors", _("finished with errors")
         FAILED = "failed", _("failed")
         CANCELLED = "cancelled", _("cancelled")
+        UNDOING = "undoing", _("being undone")
         UNDONE = "undone", _("undone")
 
     programme = models.ForeignKey(

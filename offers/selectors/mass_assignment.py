@@ -62,10 +62,10 @@ def progress(*, run: MassAssignment, now: datetime) -> Progress:
     per_minute = seconds_left = None
     if run.planned_at and done:
         # A finished run's rate is its own; a running one's is taken up to now, so that a stall shows.
-        until = counted["last_done_at"] if run.is_over else now
+        until = counted["last_done_at"] if run.is_over or run.state == "undoing" else now
         seconds = max((until - run.planned_at).total_seconds(), 0.001)
         per_minute = int(done / seconds * 60)
-        seconds_left = None if run.is_over or not per_minute else int((total - done) * seconds / done)
+        seconds_left = None if run.finished_at or not per_minute else int((total - done) * seconds / done)
     return Progress(
         total=total,
         done=done,
@@ -141,6 +141,10 @@ VERBS = {
     "mass_assignment.resumed": gettext_lazy("resumed"),
     "mass_assignment.retried": gettext_lazy("tried again"),
     "mass_assignment.cancelled": gettext_lazy("cancelled"),
+    "mass_assignment.undo_started": gettext_lazy("undo begun"),
+    "mass_assignment.undo_retried": gettext_lazy("undo tried again"),
+    "mass_assignment.undone": gettext_lazy("undone"),
+    "mass_assignment.exported": gettext_lazy("outcomes exported"),
 }
 
 
@@ -157,7 +161,8 @@ def timeline(*, run: MassAssignment) -> list[Entry]:
     if run.planned_at:
         entries.append(Entry(run.planned_at, _("planned: audience frozen, codes reserved")))
     if run.finished_at and run.state != MassAssignment.State.CANCELLED:
-        entries.append(Entry(run.finished_at, run.get_state_display()))
+        ended = run.undo.state_before if hasattr(run, "undo") else run.state
+        entries.append(Entry(run.finished_at, MassAssignment.State(ended).label))
     return sorted(entries, key=lambda entry: entry.at, reverse=True)
 
 

@@ -19,7 +19,7 @@ from offers.models import Assignment, AssignmentEvent, MassAssignmentChunk, Rede
 # More than anybody does to one assignment; a bound, so that no page is without one.
 MOST = 500
 # What an event says besides the fields that it changed.
-SAID = {"reason", "successor", "predecessor"}
+SAID = {"reason", "successor", "predecessor", "run"}
 # A code that came or left; which one is for `expose` alone.
 HIDDEN = "•••"
 
@@ -106,6 +106,8 @@ def _events(held: Assignment, events: Sequence[AssignmentEvent]) -> Iterator[Ent
             reason=event.data.get("reason", ""),
             changes=[_change(name, values) for name, values in event.data.items() if name not in SAID],
             link=successor.first() if event.verb == "reissued" else None,
+            # Taken back with its whole run (B-04).
+            details={"run": held.run.name} if event.data.get("run") and held.run else {},
         )
 
 
@@ -140,4 +142,14 @@ def _told(held: Assignment) -> Iterator[Entry]:
         ).values("number")
         rows |= Q(run_id=held.run_id, chunk__in=numbers)
     for event in OutboxEvent.objects.filter(rows).order_by("id")[:MOST]:
+        if not _is_addressed(event, held):
+            continue
         yield Entry("told", event.created_at, details={"type": event.type, "position": event.position})
+
+
+def _is_addressed(event: OutboxEvent, held: Assignment) -> bool:
+    """Say whether a row that may address by run and chunk means this one: an undo means those that it took back."""
+    revoked_at = event.data.get("revoked_at") if event.run_id else None
+    if revoked_at is None:
+        return True
+    return held.revoked_at == datetime.fromisoformat(revoked_at) and held.is_synchronized == event.is_synchronized

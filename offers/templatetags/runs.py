@@ -12,6 +12,8 @@ TONES = {
     "finished_with_errors": "needs",
     "failed": "refused",
     "cancelled": "over",
+    "undoing": "needs",
+    "undone": "over",
 }
 
 

@@ -23,9 +23,11 @@ from offers.filters.mass_assignment import RunFilter
 from offers.models import MassAssignment
 from offers.selectors import audience as audiences
 from offers.selectors import mass_assignment as selectors
+from offers.selectors import mass_assignment_undo as undo_selectors
 from offers.selectors import voucher as vouchers
 from offers.services import mass_assignment as service
 from offers.services import shortfall
+from offers.services.mass_assignment_undo import UNDOABLE
 from offers.tasks import mass_assignment as tasks
 from offers.views.access import staff
 
@@ -205,6 +207,9 @@ def _context(run: MassAssignment) -> dict[str, Any]:
     }
     if run.config_offer.require_vouchers:
         context["codes_left"] = vouchers.codes_left(bank=run.config_offer.voucher_bank, now=now)
+    if run.state in {State.UNDOING, State.UNDONE}:
+        context["undo"] = undo_selectors.report(run=run)
+    context["is_undoable"] = run.state in UNDOABLE and progress.assigned > 0
     if run.failure:
         context["failure"] = _failure(run, context.get("codes_left"))
     return context

@@ -49,6 +49,7 @@ STATES: Mapping[str, tuple[str, Any]] = {
     "finished_with_errors": ("needs", _("finished with errors")),
     "failed": ("refused", _("failed")),
     "cancelled": ("over", _("cancelled")),
+    "undoing": ("waiting", _("being undone")),
     "undone": ("over", _("undone")),
     # members, people, keys
     "active": ("usable", _("active")),

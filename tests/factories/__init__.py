@@ -14,6 +14,7 @@ from tests.factories.member import AttributeDefinitionFactory, MemberFactory
 from tests.factories.product import CategoryFactory, DepartmentFactory, ProductFactory, ProductGroupFactory
 from tests.factories.programme import ProgrammeFactory
 from tests.factories.purchase import PurchaseFactory, PurchaseLineFactory
+from tests.factories.redemption import redeem
 from tests.factories.store import StoreFactory
 from tests.factories.targeting import TargetingFactory
 from tests.factories.template import OfferTemplateFactory
@@ -44,5 +45,6 @@ __all__ = [
     "launch_run",
     "limit_of",
     "plan_run",
+    "redeem",
     "work",
 ]

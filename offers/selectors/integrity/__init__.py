@@ -10,7 +10,15 @@ from django.db import connection, transaction
 
 from loyalty.database import execute, rows
 from loyalty.models import Programme
-from offers.selectors.integrity import assignment, limit, mass_assignment, outbox, relation, voucher
+from offers.selectors.integrity import (
+    assignment,
+    limit,
+    mass_assignment,
+    mass_assignment_undo,
+    outbox,
+    relation,
+    voucher,
+)
 from offers.selectors.integrity.check import Check
 
 SAMPLES = 5
@@ -32,6 +40,7 @@ def checks() -> list[Check]:
         *assignment.CHECKS,
         *voucher.CHECKS,
         *mass_assignment.CHECKS,
+        *mass_assignment_undo.CHECKS,
         *limit.CHECKS,
         *outbox.CHECKS,
     ]

@@ -138,7 +138,10 @@ CHECKS = [
          WHERE run.state IN ('finished', 'finished_with_errors', 'undone')
            AND {of("run.programme_id")}
            AND (EXISTS (SELECT FROM offers_massassignmentchunk AS chunk
-                         WHERE chunk.run_id = run.id AND chunk.done_at IS NULL AND chunk.failed_at IS NULL)
+                         WHERE chunk.run_id = run.id AND chunk.done_at IS NULL AND chunk.failed_at IS NULL
+                           -- A run that was cancelled half-way is undone as far as it came.
+                           AND NOT EXISTS (SELECT FROM offers_massassignmentundo AS undo
+                                            WHERE undo.run_id = run.id AND undo.state_before = 'cancelled'))
                 OR EXISTS (SELECT FROM offers_codereservation AS reservation
                             WHERE reservation.run_id = run.id AND reservation.released_at IS NULL))
         """,

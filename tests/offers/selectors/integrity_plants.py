@@ -252,3 +252,31 @@ PLANTS_OF_LIMITS = {
     ),
     "a member's count lost": ("DELETE FROM offers_membercount", {"member_miscounted"}),
 }
+
+# What `test_integrity_undo` breaks on its world, in which a run was undone after one member used hers.
+PLANTS_OF_UNDO = {
+    "an undo that counted one too many": (
+        "UPDATE offers_massassignmentundochunk SET counts = jsonb_set(counts, '{revoked}', '3') WHERE number = 0",
+        {"undo_miscounted"},
+    ),
+    "an undo that told of too few": (
+        "UPDATE loyalty_outboxevent SET size = size - 1 WHERE type = 'assignment.revoked' AND chunk = 0",
+        {"undo_miscounted"},
+    ),
+    "an undo that lost a moment": (
+        "UPDATE offers_massassignmentundochunk SET revoked_at = revoked_at + interval '1 second' WHERE number = 0",
+        {"undo_miscounted"},
+    ),
+    "undone before its last chunk": (
+        "UPDATE offers_massassignmentundochunk SET done_at = NULL WHERE number = 1",
+        {"undone_with_chunks_left"},
+    ),
+    "undone by nobody": (
+        "UPDATE offers_massassignment SET state = 'finished'",
+        {"undone_with_chunks_left"},
+    ),
+    "one that stayed and was taken back": (
+        "UPDATE offers_keptassignment SET assignment_id = (SELECT assignment_id FROM offers_assignmentevent LIMIT 1)",
+        {"kept_without_use"},
+    ),
+}

@@ -32,7 +32,7 @@ from tests.factories import (
     import_codes,
     plan_run,
 )
-from tests.offers.selectors.integrity_plants import PLANTS, PLANTS_OF_LIMITS
+from tests.offers.selectors.integrity_plants import PLANTS, PLANTS_OF_LIMITS, PLANTS_OF_UNDO
 
 
 def found(programme=None) -> dict[str, list[str]]:
@@ -154,7 +154,7 @@ def test_what_is_broken_is_found_and_nothing_else(world, plant):
 
 def test_every_check_has_a_plant():
     """Issue 3: a check that nothing shows to work is none."""
-    shown = set().union(*(finds for _, finds in (PLANTS | PLANTS_OF_LIMITS).values()))
+    shown = set().union(*(finds for _, finds in (PLANTS | PLANTS_OF_LIMITS | PLANTS_OF_UNDO).values()))
     assert shown == {check.name for check in integrity.checks() if not check.name.startswith("orphan:")}
 
 
