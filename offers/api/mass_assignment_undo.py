@@ -30,7 +30,7 @@ class CountsSerializer(serializers.Serializer[Any]):
     """How many assignments of the run meet what, and what becomes of the codes of those that are taken back."""
 
     revoked = serializers.IntegerField(help_text="Taken back.")
-    redeemed = serializers.IntegerField(help_text="Used at least once: they stay.")
+    redeemed = serializers.IntegerField(help_text="Used, and may be used again: they stay.")
     used_up = serializers.IntegerField(help_text="Used up: they stay.")
     closed = serializers.IntegerField(help_text="Closed or declined before.")
     expired = serializers.IntegerField(help_text="Expired before.")

@@ -12,8 +12,8 @@ from offers.models import KeptAssignment, MassAssignment, MassAssignmentUndo, Ma
 # What becomes of each: only what nobody used, and what is still hers, is taken back.
 RESULT = """
            CASE WHEN held.revoked_at IS NOT NULL THEN 'revoked_before'
-                WHEN EXISTS (SELECT FROM offers_redemption AS used WHERE used.assignment_id = held.id) THEN 'redeemed'
                 WHEN held.used_up_at IS NOT NULL THEN 'used_up'
+                WHEN EXISTS (SELECT FROM offers_redemption AS used WHERE used.assignment_id = held.id) THEN 'redeemed'
                 WHEN held.closed_at IS NOT NULL THEN 'closed'
                 WHEN held.ends_at <= %(now)s THEN 'expired'
                 ELSE 'revoked' END AS result

@@ -69,7 +69,7 @@ def _issued(member: Member) -> QuerySet[Assignment]:
 def _events(member: Member) -> QuerySet[AssignmentEvent]:
     return (
         AssignmentEvent.objects.filter(assignment__member=member)
-        .select_related("assignment__config_offer__current_revision", "actor", "api_client")
+        .select_related("assignment__config_offer__current_revision", "assignment__run", "actor", "api_client")
         .order_by("-at", "-pk")
     )
 

@@ -20,6 +20,7 @@ from tests.factories import (
     TargetingFactory,
     UserFactory,
     import_codes,
+    redeem,
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -165,3 +166,20 @@ def test_a_small_run_launched_behind_a_huge_one_ends_long_before_it(programme, m
     assert after > 60, f"only {after} chunks were left when the small run ended"
     assert Assignment.objects.filter(run=small).count() == 20
     assert Assignment.objects.filter(run=huge).count() == 600
+
+
+def test_a_run_is_undone_by_a_celery_worker_with_one_click(programme, marketer, tmp_path):
+    """B-04, C-04: from the dialog's button to the report; everybody may be given it again."""
+    offer = ConfigOfferFactory(programme=programme, require_vouchers=True)
+    MemberFactory.create_batch(25, programme=programme)
+    import_codes(offer, 25)
+    with workers.worker(tmp_path, pool="prefork", MASS_ASSIGNMENT_CHUNK=10):
+        _launch(marketer, offer.templates.get(), TargetingFactory(programme=programme))
+        workers.wait(lambda: MassAssignment.objects.get().is_over, what="the run to end")
+        run = MassAssignment.objects.get()
+        redeem(Assignment.objects.first())
+        marketer.post(reverse("offers:run_undo", args=[run.pk]))
+        workers.wait(lambda: MassAssignment.objects.get().state == "undone", what="the undo to end")
+    assert Assignment.objects.filter(revoked_at__isnull=True).count() == 1
+    page = marketer.get(reverse("offers:run", args=[run.pk])).content.decode()
+    assert "24 offers were taken back." in page
