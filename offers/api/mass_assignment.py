@@ -50,6 +50,15 @@ class MassAssignmentValues(serializers.Serializer[Any]):
     name = serializers.CharField(required=False, allow_blank=True, max_length=200, default="")
     campaign = serializers.CharField(required=False, allow_null=True, default=None, help_text="Its external id.")
     terms = ObjectField(required=False, default=dict, help_text="Rule values, keyed by rule (S0-07, S0-08).")
+    member_values = ObjectField(
+        required=False,
+        default=dict,
+        help_text=(
+            "Rules of which a field differs per member, keyed by rule as in `terms`. Such a field is an object: "
+            "`attribute` or `expression` (numbers, attributes, + - * /, min, max, round), for numbers `minimum` and "
+            "`maximum`, and perhaps a `default`, all as people write them: percents, an amount in the currency, days."
+        ),
+    )
     hold_out_percent = serializers.DecimalField(
         required=False,
         default=Decimal(0),
@@ -153,6 +162,7 @@ class MassAssignments(RunsView):
             name=values["name"],
             campaign=values["campaign"],
             terms=values["terms"],
+            member_values=values["member_values"],
             rank=values["rank"],
             hold_out_percent=values["hold_out_percent"],
             actor=None,
@@ -177,6 +187,7 @@ class DryRunMassAssignment(RunsView):
             template=values["template"],
             criteria=values["version"].criteria,
             terms=values["terms"],
+            member_values=values["member_values"],
             campaign=values["campaign"],
             now=clock.now(),
             # Without a campaign the run will draw by its own number: about as many.

@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from offers.models import MassAssignment
 from offers.selectors import mass_assignment as selectors
+from offers.services.member_value_preview import Sample
 
 
 class ProgressSerializer(serializers.Serializer[Any]):
@@ -47,8 +48,8 @@ class MassAssignmentSerializer(serializers.ModelSerializer[MassAssignment]):
         model = MassAssignment
         fields = [
             "id", "name", "state", "config_offer", "template", "targeting", "targeting_version", "campaign", "terms",
-            "hold_out_percent", "rank", "matched", "excluded", "eligible", "failure", "progress", "created_at",
-            "launched_at", "planned_at", "finished_at",
+            "member_values", "hold_out_percent", "rank", "matched", "excluded", "eligible", "failure", "progress",
+            "created_at", "launched_at", "planned_at", "finished_at",
         ]  # fmt: skip
 
     def get_campaign(self, run: MassAssignment) -> str | None:
@@ -77,12 +78,31 @@ class ShortfallSerializer(serializers.Serializer[Any]):
     advice = serializers.CharField(help_text="What to do.")
 
 
+class SpreadSerializer(serializers.Serializer[Any]):
+    field = serializers.CharField(source="key", help_text="Rule and field, such as `benefit.size`.")
+    minimum = serializers.IntegerField(allow_null=True, help_text="In whole units of the rule: minor units of money.")
+    median = serializers.IntegerField(allow_null=True)
+    maximum = serializers.IntegerField(allow_null=True)
+
+
+class SampleSerializer(serializers.Serializer[Any]):
+    member = serializers.CharField(source="external_id")
+    terms = serializers.DictField(source="values", help_text="What her assignment would carry.")
+    sentences = serializers.SerializerMethodField()
+
+    def get_sentences(self, sample: Sample) -> list[str]:
+        return [str(line.text) for line in sample.lines]
+
+
 class DryRunSerializer(serializers.Serializer[Any]):
     matched = serializers.IntegerField()
     excluded = serializers.DictField(child=serializers.IntegerField(), help_text="By outcome code.")
     reasons = serializers.DictField(
         child=serializers.IntegerField(),
-        help_text="Why those are `ineligible` who are: not_in_audience, conditions_not_met, campaign_per_member.",
+        help_text=(
+            "Why those are `ineligible` who are: not_in_audience, conditions_not_met, campaign_per_member; and of "
+            "which field a value is missing or not valid, such as benefit.size."
+        ),
     )
     eligible = serializers.IntegerField(help_text="How many would be assigned.")
     codes_left = serializers.IntegerField(allow_null=True, help_text="Null: the offer needs no codes.")
@@ -91,12 +111,15 @@ class DryRunSerializer(serializers.Serializer[Any]):
     limits = ShortfallSerializer(
         many=True, help_text="What caps and hard budgets have too little of: with any of it a launch assigns nobody."
     )
+    spreads = SpreadSerializer(many=True, help_text="Numbers that differ per member, over those to be assigned.")
+    samples = SampleSerializer(many=True, help_text="What three of them would be given, where it differs per member.")
 
 
 class ReachedSerializer(serializers.Serializer[Any]):
     member = serializers.CharField(source="external_id")
     outcome = serializers.CharField()
-    reason = serializers.CharField(help_text="Why not eligible; else empty.")
+    reason = serializers.CharField(help_text="Why not eligible, or which field's value is missing or not valid.")
+    value = serializers.CharField(help_text="What her attributes say, where that is why she was refused.")
     assignment_id = serializers.UUIDField(allow_null=True)
 
 

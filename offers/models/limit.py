@@ -97,6 +97,8 @@ class LimitReservation(models.Model):
     )
     size = models.PositiveIntegerField(_("size"))
     exposure_minor = models.BigIntegerField(_("worst-case benefit each"))
+    # Where it differs per member: what all of them can cost together.
+    exposure_total_minor = models.BigIntegerField(_("worst-case benefit of all"), null=True)
     day = models.DateField(_("day"))
     released_at = models.DateTimeField(_("leftovers returned"), null=True)
 

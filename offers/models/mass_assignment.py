@@ -62,6 +62,8 @@ class MassAssignment(models.Model):
         verbose_name=_("campaign"),
     )
     terms = models.JSONField(_("terms"), default=dict, blank=True)
+    # Rules of which a field differs per member, keyed as terms; where each value comes from (S1-01, S1-05).
+    member_values = models.JSONField(_("values per member"), default=dict, blank=True)
     rank = models.IntegerField(_("rank"), null=True, blank=True)
     # Of those who would get it, this share in percent gets nothing, to compare with (B-13, D-19).
     hold_out_percent = models.DecimalField(
@@ -76,7 +78,9 @@ class MassAssignment(models.Model):
     acceptance_required = models.BooleanField(_("acceptance required"), default=False)
     to_synchronize = models.BooleanField(_("to synchronize"), default=False)
     require_vouchers = models.BooleanField(_("require vouchers"), default=False)
+    # The dearest one's, where it differs per member; then what all of them together can cost stands beside it.
     exposure_minor = models.BigIntegerField(_("worst-case benefit each"), default=0)
+    exposure_total_minor = models.BigIntegerField(_("worst-case benefit of all"), null=True)
     # Frozen when planning: how many matched, how many each reason left out, how many are to be assigned.
     matched = models.PositiveIntegerField(_("matched"), null=True)
     excluded = models.JSONField(_("left out"), default=dict)
@@ -138,6 +142,9 @@ class AudienceMember(models.Model):
     ordinal = models.IntegerField(_("ordinal"), null=True)
     outcome = models.CharField(_("outcome"), max_length=20, null=True)
     details = models.JSONField(_("details"), null=True)
+    # Where values differ per member, hers: terms, exposure_minor, and her period where that differs. (With eight
+    # columns a row's header has 24 bytes, with nine it would have 32.)
+    given = models.JSONField(_("values"), null=True)
 
     class Meta:
         verbose_name = _("audience member")
@@ -164,6 +171,8 @@ class MassAssignmentChunk(models.Model):
     failed_at = models.DateTimeField(_("failed"), null=True)
     failure = models.CharField(_("cause"), max_length=500, blank=True)
     assigned = models.PositiveIntegerField(_("assigned"), default=0)
+    # What those who were assigned can cost together; null where each one costs what the run says.
+    exposure_minor = models.BigIntegerField(_("worst-case benefit"), null=True)
     refused = models.JSONField(_("refused"), default=dict)
 
     class Meta:

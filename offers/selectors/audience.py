@@ -9,8 +9,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from loyalty.database import rows
+from offers import rules
 from offers.models import MassAssignment
 from offers.models.outcome import OUTCOME_LABELS, REASON_LABELS
+from offers.rules import problem
 
 PAGE = 50
 # An outcome is stored for who is refused; who is assigned, waits, or stands in a chunk that was given up is known from
@@ -28,6 +30,8 @@ COUNTED: dict[str, Any] = LABELS | {
     "ineligible": _("not eligible"),
     "out_of_codes": _("without a code"),
     "held_out": _("held out to compare with"),
+    "missing_rule": _("without a value"),
+    "invalid_value": _("with a value that is not valid"),
 }
 TONES = {"assigned": "usable", "failed": "refused"}
 
@@ -37,7 +41,7 @@ SELECT = """
                 WHEN chunk.done_at IS NOT NULL THEN 'assigned'
                 WHEN chunk.failed_at IS NOT NULL THEN 'failed'
                 ELSE 'waiting' END AS outcome,
-           audience.details ->> 'reason' AS reason,
+           audience.details ->> 'reason' AS reason, audience.details ->> 'value' AS value,
            held.id AS assignment_id
       FROM offers_audiencemember AS audience
       JOIN loyalty_member AS member ON member.id = audience.member_id
@@ -59,6 +63,14 @@ SELECT = """
 """
 
 
+def _reason_label(reason: str) -> str | Promise:
+    """Say a reason; one of a value per member is the field that it is about, such as `benefit.size`."""
+    rule, point, field = reason.partition(".")
+    if point and rule in rules.KINDS:
+        return problem.placed(rule, field, "").rpartition(":")[0]
+    return REASON_LABELS.get(reason, reason)
+
+
 @dataclass(frozen=True)
 class Reached:
     """One member of a run's audience, and what became of her."""
@@ -69,6 +81,8 @@ class Reached:
     outcome: str
     assignment_id: UUID | None
     reason: str = ""
+    # What her attributes say, where she was refused for it (S1-05).
+    value: str = ""
 
     @property
     def label(self) -> str | Promise:
@@ -76,7 +90,7 @@ class Reached:
 
     @property
     def reason_label(self) -> str | Promise:
-        return REASON_LABELS.get(self.reason, self.reason)
+        return _reason_label(self.reason)
 
     @property
     def tone(self) -> str:
@@ -111,6 +125,7 @@ def page(*, run: MassAssignment, outcome: str = "", after: int = 0, size: int = 
             outcome=row["outcome"],
             assignment_id=row["assignment_id"],
             reason=row["reason"] or "",
+            value=row["value"] or "",
         )
         for row in found[:size]
     ]

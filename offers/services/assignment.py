@@ -244,8 +244,22 @@ def _free_expired(
     )
 
 
-def assign_chunk(*, parameters: Mapping[str, Any]) -> tuple[int, dict[str, int]]:
-    """Assign one chunk of a frozen audience and return how many were assigned and how many refused by outcome.
+@dataclass(frozen=True)
+class ChunkDone:
+    """What became of a chunk: how many were assigned, how many refused by outcome, and what the former can cost.
+
+    `exposure_minor` is None where each one costs what the run says.
+    """
+
+    assigned: int
+    refused: dict[str, int]
+    exposure_minor: int | None
+
+
+def assign_chunk(*, parameters: Mapping[str, Any], has_own_values: bool = False) -> ChunkDone:
+    """Assign one chunk of a frozen audience and return what became of it.
+
+    With `has_own_values` terms, period and exposure are each member's own, as they were frozen (S1-05).
 
     Writes assignments, the refused members' outcomes and one outbox row. The chunk's row is locked by the caller.
     Every access is bounded by the chunk's member range and sequential scans are off, so that the planner cannot
@@ -254,14 +268,19 @@ def assign_chunk(*, parameters: Mapping[str, Any]) -> tuple[int, dict[str, int]]
     execute("SELECT set_config('enable_seqscan', 'off', true), set_config('work_mem', '64MB', true)")
     if parameters["holding_key"] == -1:
         execute(assignment_statements.FREE_EXPIRED_OF_CHUNK, parameters)
+    plain, in_a_race = assignment_statements.CHUNK, assignment_statements.CHUNK_IN_A_RACE
+    if has_own_values:
+        plain = assignment_statements.CHUNK_OF_OWN_VALUES
+        in_a_race = assignment_statements.CHUNK_OF_OWN_VALUES_IN_A_RACE
     try:
         with transaction.atomic():
-            answer = rows(assignment_statements.CHUNK, parameters)[0]
+            answer = rows(plain, parameters)[0]
     except IntegrityError as error:
         if not is_violation(error, "a_member_holds_an_offer_once_per_key"):
             raise
         # Another door gave one of them the offer in this very moment.
         log.info("mass_assignment.chunk_raced", run=parameters["run_id"], chunk=parameters["chunk"])
-        answer = rows(assignment_statements.CHUNK_IN_A_RACE, parameters)[0]
+        answer = rows(in_a_race, parameters)[0]
     refused = answer["refused"]
-    return answer["assigned"], orjson.loads(refused) if isinstance(refused, str) else refused
+    refused = orjson.loads(refused) if isinstance(refused, str) else refused
+    return ChunkDone(answer["assigned"], refused, answer["exposure_minor"])

@@ -124,7 +124,7 @@ SELECT row.n, row.member_id, inserted.id AS assignment_id,
 
 _CHUNK = f"""
 WITH wish AS MATERIALIZED (
-    SELECT audience.member_id, audience.ordinal, member.status
+    SELECT audience.member_id, audience.ordinal, member.status{{given}}
       FROM offers_audiencemember AS audience
       JOIN loyalty_member AS member
         ON member.id = audience.member_id
@@ -159,9 +159,9 @@ WITH wish AS MATERIALIZED (
            %(campaign_id)s::bigint AS campaign_id, %(run_id)s::bigint AS run_id,
            {int(Source.MASS_ASSIGNMENT)} AS source,
            NULL::text AS reference, %(holding_key)s::bigint AS holding_key, %(rank)s::int AS rank,
-           %(starts_at)s::timestamptz AS starts_at, %(ends_at)s::timestamptz AS ends_at,
-           %(acceptance_required)s::boolean AS acceptance_required, %(exposure_minor)s::bigint AS exposure_minor,
-           %(terms)s::jsonb AS terms, NULL::jsonb AS fields, code.id AS voucher_code_id, NULL::uuid AS replaces_id,
+           {{starts_at}} AS starts_at, {{ends_at}} AS ends_at,
+           %(acceptance_required)s::boolean AS acceptance_required, {{exposure_minor}} AS exposure_minor,
+           {{terms}} AS terms, NULL::jsonb AS fields, code.id AS voucher_code_id, NULL::uuid AS replaces_id,
            %(actor_id)s::bigint AS actor_id, %(now)s::timestamptz AS issued_at,
            %(synchronized_at)s::timestamptz AS synchronized_at, %(now)s::timestamptz AS updated_at
       FROM wish
@@ -178,7 +178,7 @@ WITH wish AS MATERIALIZED (
 ), inserted AS (
     {INSERT.format(id="uuidv7()", rows="row")}
     {{on_conflict}}
-    RETURNING member_id
+    RETURNING member_id{{returned}}
 ), refused AS (
     UPDATE offers_audiencemember AS audience
        SET outcome = CASE WHEN wish.status <> 'active' THEN 'member_inactive'
@@ -203,13 +203,39 @@ WITH wish AS MATERIALIZED (
 )
 SELECT (SELECT count(*) FROM inserted) AS assigned,
        (SELECT coalesce(jsonb_object_agg(outcome, n), jsonb_build_object())
-          FROM (SELECT outcome, count(*) AS n FROM refused GROUP BY outcome) AS counted) AS refused
+          FROM (SELECT outcome, count(*) AS n FROM refused GROUP BY outcome) AS counted) AS refused,
+       {{spent}} AS exposure_minor
 """
+# What every assignment of a run carries, where all carry the same.
+SAME = {
+    "given": "",
+    "starts_at": "%(starts_at)s::timestamptz",
+    "ends_at": "%(ends_at)s::timestamptz",
+    "exposure_minor": "%(exposure_minor)s::bigint",
+    "terms": "%(terms)s::jsonb",
+    "returned": "",
+    "spent": "NULL::bigint",
+}
+# What differs per member stands in the frozen audience; a period that does not is the run's. (S1-05)
+OWN = {
+    "given": ", audience.given",
+    "starts_at": "coalesce((wish.given ->> 'starts_at')::timestamptz, %(starts_at)s::timestamptz)",
+    "ends_at": (
+        "CASE WHEN wish.given ? 'ends_at' THEN (wish.given ->> 'ends_at')::timestamptz"
+        " ELSE %(ends_at)s::timestamptz END"
+    ),
+    "exposure_minor": "(wish.given ->> 'exposure_minor')::bigint",
+    "terms": "wish.given -> 'terms'",
+    "returned": ", exposure_minor",
+    "spent": "(SELECT coalesce(sum(exposure_minor), 0)::bigint FROM inserted)",
+}
 
 # A chunk has looked who holds what, so a plain INSERT does, and is a quarter faster. In a race it fails whole, and the
 # second statement does the same chunk.
-CHUNK = _CHUNK.format(on_conflict="")
-CHUNK_IN_A_RACE = _CHUNK.format(on_conflict=ON_CONFLICT)
+CHUNK = _CHUNK.format(on_conflict="", **SAME)
+CHUNK_IN_A_RACE = _CHUNK.format(on_conflict=ON_CONFLICT, **SAME)
+CHUNK_OF_OWN_VALUES = _CHUNK.format(on_conflict="", **OWN)
+CHUNK_OF_OWN_VALUES_IN_A_RACE = _CHUNK.format(on_conflict=ON_CONFLICT, **OWN)
 
 # A policy of "one open at a time" is freed by what is over (D-01), seen by its moments: whoever used it up or closed it
 # need not know of policies. It has to be a statement of its own: inside the INSERT's own statement the freed row would

@@ -17,8 +17,18 @@ from loyalty.models import Programme
 from offers.models import Campaign, CodeReservation, Limit, MassAssignment, OfferTemplate
 from offers.selectors import targeting as targeting_selector
 from offers.selectors import voucher as voucher_selector
-from offers.services import eligibility, limit, template_loading
+from offers.services import (
+    eligibility,
+    limit,
+    member_value,
+    member_value_preview,
+    member_value_sql,
+    template_loading,
+)
 from offers.services import terms as terms_service
+from offers.services.member_value import MemberValues
+from offers.services.member_value_preview import Sample, Spread
+from offers.services.member_value_sql import Compiled
 from offers.services.shortfall import Shortfall
 from offers.services.terms import Prepared
 from offers.targeting import Criteria
@@ -39,10 +49,25 @@ class DryRun:
     exposure_minor: int
     # What limits have too little of; with any of it the launch would fail.
     limits: Sequence[Shortfall] = ()
+    # What differs per member, over those to be assigned; and what some of them would be given. (S1-05)
+    spreads: Sequence[Spread] = ()
+    samples: Sequence[Sample] = ()
 
 
-def prepare(*, programme: Programme, template_id: int, given: Mapping[str, Any], now: datetime) -> Prepared:
-    """Settle the terms for all, or raise InvalidInput with every problem."""
+def prepare(
+    *,
+    programme: Programme,
+    template_id: int,
+    given: Mapping[str, Any],
+    now: datetime,
+    values: MemberValues = member_value.NONE,
+) -> Prepared:
+    """Settle the terms for all, or raise InvalidInput with every problem.
+
+    Where values differ per member (S1-05), what is settled is an example of them.
+    """
+    if values:
+        given = {**given, **next(values.examples(now.astimezone(programme.zone).date()))}
     template = template_loading.load(programme=programme, ids={template_id}).templates.get(template_id)
     if template is None:
         raise InvalidInput("There is no such template.", code="unknown_template")
@@ -66,8 +91,8 @@ MATCHED = """
                        AND NOT (held.holding_key = -1
                                 AND (coalesce(held.ends_at <= %(now)s, FALSE)
                                      OR held.used_up_at IS NOT NULL OR held.closed_at IS NOT NULL))
-                ) THEN 'already_held'{asked} END AS reason
-      FROM loyalty_member AS member
+                ) THEN 'already_held'{asked} END AS reason{columns}
+      FROM loyalty_member AS member{joins}
      WHERE member.programme_id = %(programme_id)s
        AND member.status <> 'erased'
        AND ({predicate})
@@ -97,6 +122,33 @@ FREEZE = """
      ORDER BY id
 """
 
+# The same with the values of each member, so that whoever does her chunk, however often, gives her these. Of who is
+# refused for hers, it is written down what they were.
+FREEZE_WITH_VALUES = """
+    INSERT INTO offers_audiencemember (run_id, member_id, ordinal, outcome, details, given)
+    SELECT %(run_id)s, id,
+           CASE WHEN reason IS NULL THEN
+               count(*) FILTER (WHERE reason IS NULL) OVER (ORDER BY id ROWS UNBOUNDED PRECEDING) - 1 END,
+           split_part(reason, ':', 1),
+           CASE WHEN reason LIKE '%%:%%' THEN
+               jsonb_build_object('reason', split_part(reason, ':', 2), 'value', shown -> split_part(reason, ':', 2))
+           END,
+           CASE WHEN reason IS NULL THEN given END
+      FROM ({matched} OFFSET 0) AS matched
+     ORDER BY id
+"""
+
+# What the values of a frozen audience come to: what all of them can cost, the dearest, the first start, the last end.
+SETTLED = """
+    SELECT coalesce(sum(exposure_minor), 0)::bigint AS exposure_minor,
+           coalesce(max(exposure_minor), 0) AS dearest_minor,
+           min(starts_at) AS starts_at, max(ends_at) AS ends_at, bool_or(ends_at IS NULL) AS is_endless
+      FROM (SELECT (given ->> 'exposure_minor')::bigint AS exposure_minor,
+                   (given ->> 'starts_at')::timestamptz AS starts_at, (given ->> 'ends_at')::timestamptz AS ends_at
+              FROM offers_audiencemember
+             WHERE run_id = %(run_id)s AND ordinal IS NOT NULL) AS each
+"""
+
 
 @dataclass(frozen=True)
 class HoldOut:
@@ -114,12 +166,37 @@ def hold_out(*, percent: Decimal, campaign: Campaign | None, reference: Any) -> 
 
 @dataclass(frozen=True)
 class Question:
-    """Whom a run reaches and whom it leaves out: a SELECT of ids and reasons, with what it is planned for."""
+    """Whom a run reaches and whom it leaves out: a SELECT of ids and reasons, with what it is planned for.
 
-    sql: str
+    `own` has what differs per member; its columns are added for counting, or for freezing.
+    """
+
+    predicate: str
+    asked: str
     params: Mapping[str, Any]
     criteria: tuple[Criteria, ...]
     per_member: int | None
+    own: Compiled | None = None
+
+    @property
+    def sql(self) -> str:
+        return self._sql(self.own.counted if self.own else "")
+
+    @property
+    def freeze(self) -> str:
+        if self.own is None:
+            return FREEZE.format(matched=self.sql)
+        return FREEZE_WITH_VALUES.format(matched=self._sql(self.own.frozen))
+
+    def given_to(self, condition: str) -> str:
+        """Return the SELECT of what some of those whom it reaches would be given; `condition` is about `member`."""
+        columns = self.own.frozen if self.own else ""
+        joins = self.own.joins if self.own else ""
+        return MATCHED.format(predicate=condition, asked=self.asked, columns=columns, joins=joins)
+
+    def _sql(self, columns: str) -> str:
+        joins = self.own.joins if self.own else ""
+        return MATCHED.format(predicate=self.predicate, asked=self.asked, columns=columns, joins=joins)
 
     @contextmanager
     def planned(self) -> Iterator[None]:
@@ -137,6 +214,7 @@ def question(
     campaign_id: int | None,
     now: datetime,
     held_out: HoldOut | None = None,
+    values: MemberValues = member_value.NONE,
 ) -> Question:
     """Return the reading that counts an audience in the dry run, and freezes it when the run is planned."""
     offer = prepared.offer
@@ -159,14 +237,27 @@ def question(
     if limited is not None:
         asked += IS_FULL
         params |= {"campaign_id": campaign_id, "per_member": limit.most_per_member(limited)}
+    own = _own(prepared, values, programme, now) if values else None
+    if own is not None:
+        asked += own.reasons
+        params |= own.params
     if held_out is not None:
         asked += IS_HELD_OUT
         params |= {"hold_out_seed": seed(f"hold-out {held_out.key}"), "hold_out": int(held_out.percent * 100)}
     return Question(
-        sql=MATCHED.format(predicate=predicate.sql, asked=asked),
+        predicate=predicate.sql,
+        asked=asked,
         params=params,
         criteria=tuple(read),
         per_member=limit.most_per_member(limited) if limited else None,
+        own=own,
+    )
+
+
+def _own(prepared: Prepared, values: MemberValues, programme: Programme, now: datetime) -> Compiled:
+    terms = {kind: value for kind, value in prepared.given.items() if kind not in values.fixed}
+    return member_value_sql.compiled(
+        values=values, terms=terms, effective=prepared.effective, zone=programme.zone, now=now
     )
 
 
@@ -180,12 +271,15 @@ def dry_run(
     campaign: Campaign | None,
     now: datetime,
     held_out: HoldOut | None = None,
+    member_values: Mapping[str, Any] | None = None,
 ) -> DryRun:
     """Count what a launch would do now, without writing: matched, left out by reason, codes and limits needed and left.
 
     Raises InvalidInput as `create` does. (S4-24..28, D-05)
     """
-    prepared = prepare(programme=programme, template_id=template.pk, given=terms, now=now)
+    today = now.astimezone(programme.zone).date()
+    values = member_value.read(programme=programme, given=member_values, terms=terms, today=today)
+    prepared = prepare(programme=programme, template_id=template.pk, given=terms, now=now, values=values)
     offer = prepared.offer
     # A run without a campaign gets one of its own, which nobody can hold yet, and which has no limits.
     campaign_id = campaign.pk if campaign else None
@@ -196,9 +290,11 @@ def dry_run(
         campaign_id=campaign_id,
         now=now,
         held_out=held_out,
+        values=values,
     )
     with asked.planned():
-        counted = rows(f"SELECT reason, count(*) AS n FROM ({asked.sql}) AS matched GROUP BY reason", asked.params)
+        seen = member_value_preview.seen(question=asked, values=values) if values else None
+        counted = seen.counted if seen else rows(COUNTED.format(matched=asked.sql), asked.params)
     excluded: Counter[str] = Counter()
     reasons: dict[str, int] = {}
     for row in counted:
@@ -208,6 +304,7 @@ def dry_run(
             reasons[reason] = row["n"]
     eligible = excluded.pop("", 0)
     left = voucher_selector.codes_left(bank=offer.voucher_bank, now=now) if offer.require_vouchers else None
+    exposure_minor = seen.exposure_minor if seen else prepared.exposure_minor * eligible
     return DryRun(
         matched=eligible + sum(excluded.values()),
         excluded=dict(excluded),
@@ -215,16 +312,21 @@ def dry_run(
         eligible=eligible,
         codes_left=left,
         codes_short=max(0, eligible - left) if left is not None else 0,
-        exposure_minor=prepared.exposure_minor * eligible,
+        exposure_minor=exposure_minor,
         limits=limit.foresee(
             programme=programme,
             offer_id=offer.pk,
             campaign_id=campaign_id,
             size=eligible,
-            each_minor=prepared.exposure_minor,
+            spending_minor=exposure_minor,
             now=now,
         ),
+        spreads=seen.spreads if seen else (),
+        samples=seen.samples(prepared.effective) if seen else (),
     )
+
+
+COUNTED = "SELECT reason, count(*) AS n FROM ({matched}) AS matched GROUP BY reason"
 
 
 def key(prepared: Prepared, campaign_id: int | None) -> int | None:

@@ -17,7 +17,8 @@ from django.db.models import F, Q
 from loyalty.database import execute, in_transaction, is_retryable, rows
 from loyalty.errors import InvalidInput
 from offers.models import Campaign, MassAssignment, MassAssignmentChunk
-from offers.services import assignment, audience, reservation
+from offers.services import assignment, audience, member_value, reservation
+from offers.services.terms import Prepared
 
 log = structlog.get_logger(__name__)
 State = MassAssignment.State
@@ -87,7 +88,11 @@ def _plan(run: MassAssignment, now: datetime) -> bool:
     locked = MassAssignment.objects.select_for_update().get(pk=run.pk)
     if locked.state != State.SCHEDULED or locked.planning_attempts != run.planning_attempts:
         return False
-    prepared = audience.prepare(programme=run.programme, template_id=run.template_id, given=run.terms, now=now)
+    today = now.astimezone(run.programme.zone).date()
+    values = member_value.read(programme=run.programme, given=run.member_values, terms=run.terms, today=today)
+    prepared = audience.prepare(
+        programme=run.programme, template_id=run.template_id, given=run.terms, now=now, values=values
+    )
     offer = prepared.offer
     campaign = run.campaign or _own_campaign(run)
     held_under = audience.key(prepared, campaign.pk)
@@ -100,16 +105,18 @@ def _plan(run: MassAssignment, now: datetime) -> bool:
         held_out=audience.hold_out(
             percent=run.hold_out_percent, campaign=run.campaign, reference=run.reference or run.pk
         ),
+        values=values,
     )
     # A relaunch after a failure plans anew; the failed planning left nothing.
     with asked.planned():
-        matched = execute(audience.FREEZE.format(matched=asked.sql), {**asked.params, "run_id": run.pk})
+        matched = execute(asked.freeze, {**asked.params, "run_id": run.pk})
     if matched >= settings.MASS_ASSIGNMENT_CHUNK:
         # Planned against an audience without statistics, a chunk once took 210 s instead of 4.
         execute("ANALYZE offers_audiencemember")
     counted = rows(CUT, {"run_id": run.pk, "chunk": settings.MASS_ASSIGNMENT_CHUNK})
     excluded = {row["outcome"]: row["n"] for row in counted if row["outcome"]}
     eligible = matched - sum(excluded.values())
+    settled = _settled(run, prepared, is_own=bool(values))
     MassAssignment.objects.filter(pk=run.pk).update(
         state=State.RUNNING,
         campaign=campaign,
@@ -118,10 +125,8 @@ def _plan(run: MassAssignment, now: datetime) -> bool:
         to_synchronize=offer.to_synchronize,
         require_vouchers=offer.require_vouchers,
         holding_key=held_under,
-        starts_at=prepared.starts_at,
-        ends_at=prepared.ends_at,
         acceptance_required=prepared.acceptance_required,
-        exposure_minor=prepared.exposure_minor,
+        **settled,
         matched=matched,
         excluded=excluded,
         eligible=eligible,
@@ -136,10 +141,28 @@ def _plan(run: MassAssignment, now: datetime) -> bool:
         campaign_id=campaign.pk,
         per_member=asked.per_member,
         size=eligible,
-        each_minor=prepared.exposure_minor,
+        each_minor=settled["exposure_minor"],
+        total_minor=settled["exposure_total_minor"],
         now=now,
     )
     return True
+
+
+def _settled(run: MassAssignment, prepared: Prepared, *, is_own: bool) -> dict[str, Any]:
+    """Return the run's period and worst case; where they differ per member, what they come to over its audience."""
+    same = {
+        "starts_at": prepared.starts_at,
+        "ends_at": prepared.ends_at,
+        "exposure_minor": prepared.exposure_minor,
+        "exposure_total_minor": None,
+    }
+    if not is_own:
+        return same
+    found = rows(audience.SETTLED, {"run_id": run.pk})[0]
+    same |= {"exposure_minor": found["dearest_minor"], "exposure_total_minor": found["exposure_minor"]}
+    if found["starts_at"] is not None:
+        same |= {"starts_at": found["starts_at"], "ends_at": None if found["is_endless"] else found["ends_at"]}
+    return same
 
 
 def _own_campaign(run: MassAssignment) -> Campaign:
@@ -240,7 +263,8 @@ def _do_chunk(run_id: int, chunk_id: int, attempt: int, now: datetime) -> None:
     if not found:
         return
     chunk = found[0]
-    assigned, refused = assignment.assign_chunk(
+    done = assignment.assign_chunk(
+        has_own_values=bool(run.member_values),
         parameters={
             "programme_id": run.programme_id,
             "run_id": run.pk,
@@ -262,10 +286,15 @@ def _do_chunk(run_id: int, chunk_id: int, attempt: int, now: datetime) -> None:
             "now": now,
             "synchronized_at": None if run.to_synchronize else now,
             "require_vouchers": run.require_vouchers,
-        }
+        },
     )
     MassAssignmentChunk.objects.filter(pk=chunk_id).update(
-        done_at=now, leased_until=None, failure="", assigned=assigned, refused=refused
+        done_at=now,
+        leased_until=None,
+        failure="",
+        assigned=done.assigned,
+        refused=done.refused,
+        exposure_minor=done.exposure_minor,
     )
 
 

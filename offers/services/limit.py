@@ -99,19 +99,20 @@ class Ledger:
 
     def refusal(self, *, offer_id: int, campaign_id: int | None, exposure_minor: int, n: int = 1) -> Refusal | None:
         """Return why `n` more assignments of that worst case each do not fit, or None."""
-        every = self.refusals(offer_id=offer_id, campaign_id=campaign_id, exposure_minor=exposure_minor, n=n)
+        every = self.refusals(offer_id=offer_id, campaign_id=campaign_id, spending_minor=exposure_minor * n, n=n)
         return next(every, None)
 
-    def refusals(self, *, offer_id: int, campaign_id: int | None, exposure_minor: int, n: int) -> Iterator[Refusal]:
-        """Yield every reason why `n` more assignments do not fit."""
+    def refusals(self, *, offer_id: int, campaign_id: int | None, spending_minor: int, n: int) -> Iterator[Refusal]:
+        """Yield every reason why `n` more assignments, of that worst case together, do not fit."""
         for limit in self.of(offer_id=offer_id, campaign_id=campaign_id):
-            yield from self._refusals(limit, n, exposure_minor * n)
+            yield from self._refusals(limit, n, spending_minor)
 
     def take(self, *, offer_id: int, campaign_id: int | None, exposure_minor: int, n: int = 1) -> None:
+        """Take `n` assignments of that worst case together."""
         for limit in self.of(offer_id=offer_id, campaign_id=campaign_id):
             taken = self.taken[limit.pk]
             taken[0] += n
-            taken[1] += exposure_minor * n
+            taken[1] += exposure_minor
 
     def _refusals(self, limit: Limit, n: int, spending: int) -> Iterator[Refusal]:
         if limit.counted_at is None:
@@ -233,10 +234,13 @@ def refusal_of_one(
 
 
 def foresee(
-    *, programme: Programme, offer_id: int, campaign_id: int | None, size: int, each_minor: int, now: datetime
+    *, programme: Programme, offer_id: int, campaign_id: int | None, size: int, spending_minor: int, now: datetime
 ) -> list[Shortfall]:
-    """Return all that limits would have too little of, were `size` members given the offer now. Locks nothing."""
-    return shortfalls(ledger_of(programme, offer_id, campaign_id, now), offer_id, campaign_id, size, each_minor)
+    """Return all that limits would have too little of, were `size` members given the offer now. Locks nothing.
+
+    `spending_minor` is the worst case of all of them together.
+    """
+    return shortfalls(ledger_of(programme, offer_id, campaign_id, now), offer_id, campaign_id, size, spending_minor)
 
 
 def ledger_of(programme: Programme, offer_id: int, campaign_id: int | None, now: datetime) -> Ledger:
@@ -244,18 +248,20 @@ def ledger_of(programme: Programme, offer_id: int, campaign_id: int | None, now:
     return Ledger(limits, day_of(now, programme.zone), programme.currency)
 
 
-def shortfalls(ledger: Ledger, offer_id: int, campaign_id: int | None, size: int, each_minor: int) -> list[Shortfall]:
+def shortfalls(
+    ledger: Ledger, offer_id: int, campaign_id: int | None, size: int, spending_minor: int
+) -> list[Shortfall]:
     if not size:
         return []
     return [
         Shortfall(
             found.code,
             found.reason.code,
-            size if found.code == "cap_reached" else size * each_minor,
+            size if found.code == "cap_reached" else spending_minor,
             found.short,
             ledger.currency,
         )
-        for found in ledger.refusals(offer_id=offer_id, campaign_id=campaign_id, exposure_minor=each_minor, n=size)
+        for found in ledger.refusals(offer_id=offer_id, campaign_id=campaign_id, spending_minor=spending_minor, n=size)
     ]
 
 

@@ -21,7 +21,7 @@ LEFT_BEHIND = timedelta(minutes=2)
 # Runs with a reservation count with all they reserved, less what of them was taken back, whatever their chunks did.
 BEFORE = """
     WITH reserved AS (
-        SELECT run_id, size, exposure_minor, day FROM offers_limitreservation
+        SELECT run_id, size, exposure_minor, exposure_total_minor, day FROM offers_limitreservation
          WHERE limit_id = %(limit_id)s AND released_at IS NULL
     ), given AS (
         SELECT one.n, one.n * held.exposure_minor AS spent,
@@ -35,7 +35,7 @@ BEFORE = """
                ) AS one
          WHERE held.{owner} = %(owner_id)s
          UNION ALL
-        SELECT size, size::bigint * exposure_minor, day = %(day)s FROM reserved
+        SELECT size, coalesce(exposure_total_minor, size::bigint * exposure_minor), day = %(day)s FROM reserved
     ), summed AS (
         SELECT coalesce(sum(n), 0) AS n, coalesce(sum(spent), 0) AS spent,
                coalesce(sum(n) FILTER (WHERE is_of_day), 0) AS n_of_day,

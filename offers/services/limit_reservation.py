@@ -6,32 +6,51 @@ read here of a limit holds until the run's transaction ends.
 
 from datetime import datetime
 
+from django.db.models import Sum
+
 from loyalty.database import execute, rows
-from offers.models import Limit, LimitReservation, MassAssignment
+from offers.models import Limit, LimitReservation, MassAssignment, MassAssignmentChunk
 from offers.models.limit import day_of
 from offers.services import limit
 from offers.services.shortfall import Shortfall
 
 
 def reserve(
-    *, run: MassAssignment, offer_id: int, campaign_id: int, size: int, each_minor: int, now: datetime
+    *,
+    run: MassAssignment,
+    offer_id: int,
+    campaign_id: int,
+    size: int,
+    each_minor: int,
+    total_minor: int | None,
+    now: datetime,
 ) -> list[Shortfall]:
     """Take a run's whole need from the limits of its offer and campaign, or return all that is missing (D-05).
 
-    It counts for the day of planning, whenever the chunks are done.
+    It counts for the day of planning, whenever the chunks are done. `total_minor` is what all can cost together, where
+    that differs per member.
     """
+    spending = size * each_minor if total_minor is None else total_minor
     # Setting a limit excludes this, and so either sees the run or is seen here.
     execute("SELECT id FROM offers_configoffer WHERE id = %s FOR SHARE", [offer_id])
     execute("SELECT id FROM offers_campaign WHERE id = %s FOR SHARE", [campaign_id])
     limits = limit.lock(offer_ids=[offer_id], campaign_ids=[campaign_id])
     ledger = limit.Ledger(limits, day_of(now, run.programme.zone), run.programme.currency)
-    short = limit.shortfalls(ledger, offer_id, campaign_id, size, each_minor)
+    short = limit.shortfalls(ledger, offer_id, campaign_id, size, spending)
     if short or not limits or not size:
         return short
-    ledger.take(offer_id=offer_id, campaign_id=campaign_id, exposure_minor=each_minor, n=size)
+    ledger.take(offer_id=offer_id, campaign_id=campaign_id, exposure_minor=spending, n=size)
     limit.count(taken=ledger.taken, day=ledger.day, now=now)
     LimitReservation.objects.bulk_create(
-        LimitReservation(limit=one, run=run, size=size, exposure_minor=each_minor, day=ledger.day) for one in limits
+        LimitReservation(
+            limit=one,
+            run=run,
+            size=size,
+            exposure_minor=each_minor,
+            exposure_total_minor=total_minor,
+            day=ledger.day,
+        )
+        for one in limits
     )
     return []
 
@@ -108,10 +127,11 @@ def reserve_again(*, run: MassAssignment, given: int, now: datetime) -> list[Sho
     if full:
         return [Shortfall("cap_reached", "campaign_per_member", size, full, run.programme.currency)]
     ledger = limit.Ledger(limits, day_of(now, run.programme.zone), run.programme.currency)
-    short = limit.shortfalls(ledger, run.config_offer_id, run.campaign_id, size, run.exposure_minor)
+    spending = _total(run.eligible, run.exposure_minor, run.exposure_total_minor) - _spent(run, given)
+    short = limit.shortfalls(ledger, run.config_offer_id, run.campaign_id, size, spending)
     if short or not limits or not size:
         return short
-    ledger.take(offer_id=run.config_offer_id, campaign_id=run.campaign_id, exposure_minor=run.exposure_minor, n=size)
+    ledger.take(offer_id=run.config_offer_id, campaign_id=run.campaign_id, exposure_minor=spending, n=size)
     limit.count(taken=ledger.taken, day=ledger.day, now=now)
     for one in limits:
         LimitReservation.objects.update_or_create(
@@ -120,6 +140,7 @@ def reserve_again(*, run: MassAssignment, given: int, now: datetime) -> list[Sho
             defaults={
                 "size": run.eligible,
                 "exposure_minor": run.exposure_minor,
+                "exposure_total_minor": run.exposure_total_minor,
                 "day": ledger.day,
                 "released_at": None,
             },
@@ -133,7 +154,11 @@ def release(*, run: MassAssignment, given: int, now: datetime) -> None:
     open_ones = list(held)
     if not open_ones:
         return
-    unused = {one.limit_id: (given - one.size, (given - one.size) * one.exposure_minor) for one in open_ones}
+    spent = _spent(run, given)
+    unused = {
+        one.limit_id: (given - one.size, spent - _total(one.size, one.exposure_minor, one.exposure_total_minor))
+        for one in open_ones
+    }
     unused = {pk: pair for pk, pair in unused.items() if pair[0] < 0}
     if unused:
         if held.filter(limit__per_member__isnull=False).exists():
@@ -141,3 +166,15 @@ def release(*, run: MassAssignment, given: int, now: datetime) -> None:
         list(Limit.objects.filter(pk__in=unused).order_by("pk").select_for_update(no_key=True).values_list("pk"))
         limit.move(unused, {one.limit_id: one.day for one in open_ones}, now)
     LimitReservation.objects.filter(pk__in=[one.pk for one in open_ones]).update(released_at=now)
+
+
+def _total(size: int, each_minor: int, total_minor: int | None) -> int:
+    return size * each_minor if total_minor is None else total_minor
+
+
+def _spent(run: MassAssignment, given: int) -> int:
+    """Return what those who were assigned can cost together."""
+    if run.exposure_total_minor is None:
+        return given * run.exposure_minor
+    found: int | None = MassAssignmentChunk.objects.filter(run=run).aggregate(n=Sum("exposure_minor"))["n"]
+    return found or 0

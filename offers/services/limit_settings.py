@@ -54,7 +54,7 @@ HOLD_RUNS = """
 """
 # What those at work give is reserved from here on, as if they had been planned under the limit.
 OPEN_RUNS = """
-    SELECT id, eligible, exposure_minor, planned_at
+    SELECT id, eligible, exposure_minor, exposure_total_minor, planned_at
       FROM offers_massassignment
      WHERE {owner} = %(id)s AND state IN ('running', 'paused') AND eligible > 0
      ORDER BY id
@@ -248,6 +248,7 @@ def _begin(owner: ConfigOffer | Campaign, values: Mapping[str, Any], now: dateti
             run_id=run["id"],
             size=run["eligible"],
             exposure_minor=run["exposure_minor"],
+            exposure_total_minor=run["exposure_total_minor"],
             day=day_of(run["planned_at"], zone),
         )
         for run in rows(OPEN_RUNS.format(owner=_column(owner)), {"id": owner.pk})

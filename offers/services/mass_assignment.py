@@ -20,7 +20,7 @@ from loyalty.errors import Conflict
 from loyalty.models import ApiClient, Programme, User
 from loyalty.services import audit
 from offers.models import Campaign, MassAssignment, MassAssignmentChunk, OfferTemplate, TargetingVersion
-from offers.services import audience, execution, module, reservation
+from offers.services import audience, execution, member_value, module, reservation
 
 State = MassAssignment.State
 NOBODY = Decimal(0)
@@ -62,6 +62,7 @@ def start(
     actor: User | None,
     now: datetime,
     hold_out_percent: Decimal = NOBODY,
+    member_values: Mapping[str, Any] | None = None,
 ) -> Started:
     """Make a run and launch it (or keep it as a draft), once for each reference: a double click starts one.
 
@@ -86,6 +87,7 @@ def start(
             now=now,
             reference=reference,
             hold_out_percent=hold_out_percent,
+            member_values=member_values,
         )
         if is_launched:
             launch(run=run, actor=actor, now=now)
@@ -107,14 +109,18 @@ def create(
     now: datetime,
     reference: UUID | None = None,
     hold_out_percent: Decimal = NOBODY,
+    member_values: Mapping[str, Any] | None = None,
 ) -> MassAssignment:
     """Make a draft and return it. Raises InvalidInput naming every missing or unacceptable rule value (S0-07).
 
+    `member_values` are rules of which a field differs per member (`services.member_value`; S1-01, S1-05).
     `hold_out_percent` of those who would get it get nothing and are named `held_out`: the same members in each run of
     a campaign. (B-13, D-19)
     """
     module.require(programme=programme)
-    audience.prepare(programme=programme, template_id=template.pk, given=terms, now=now)
+    today = now.astimezone(programme.zone).date()
+    values = member_value.read(programme=programme, given=member_values, terms=terms, today=today)
+    audience.prepare(programme=programme, template_id=template.pk, given=terms, now=now, values=values)
     return MassAssignment.objects.create(
         programme=programme,
         reference=reference,
@@ -124,6 +130,7 @@ def create(
         targeting_version=targeting_version,
         campaign=campaign,
         terms=dict(terms),
+        member_values=values.data(),
         rank=rank,
         hold_out_percent=hold_out_percent,
         created_by=actor,

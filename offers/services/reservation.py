@@ -33,6 +33,7 @@ def reserve(
     per_member: int | None,
     size: int,
     each_minor: int,
+    total_minor: int | None,
     now: datetime,
 ) -> None:
     """Reserve for `size` members what one of each costs. Raises Refused and Outrun. The run is locked. (S4-28, D-05)"""
@@ -45,7 +46,13 @@ def reserve(
         if counted < size:
             raise Outrun
     missing = limit_reservation.reserve(
-        run=run, offer_id=offer.pk, campaign_id=campaign_id, size=size, each_minor=each_minor, now=now
+        run=run,
+        offer_id=offer.pk,
+        campaign_id=campaign_id,
+        size=size,
+        each_minor=each_minor,
+        total_minor=total_minor,
+        now=now,
     )
     if missing:
         raise Refused(shortfall.failure(missing))

@@ -117,6 +117,7 @@ def preview(request: StaffRequest, run_id: int) -> HttpResponse:
             template=run.template,
             criteria=version.criteria,
             terms=run.terms,
+            member_values=run.member_values,
             campaign=run.campaign,
             now=clock.now(),
             held_out=audience.hold_out(
@@ -222,8 +223,9 @@ def _excluded(found: audience.DryRun) -> list[dict[str, Any]]:
     for code, count in sorted(found.excluded.items()):
         if code == "ineligible" and found.reasons:
             shown += [
-                {"code": reason, "label": REASON_LABELS.get(reason, reason), "count": n}
+                {"code": reason, "label": REASON_LABELS[reason], "count": n}
                 for reason, n in sorted(found.reasons.items())
+                if reason in REASON_LABELS
             ]
         else:
             shown.append({"code": code, "label": audiences_of_runs.COUNTED.get(code, code), "count": count})

@@ -11,10 +11,11 @@ _GIVEN = """
 """
 _RESERVED = """
     SELECT one.limit_id, sum(one.size - done.assigned) AS n,
-           sum((one.size - done.assigned) * one.exposure_minor) AS spent
+           sum(coalesce(one.exposure_total_minor, one.size * one.exposure_minor)
+               - coalesce(done.spent, done.assigned * one.exposure_minor)) AS spent
       FROM offers_limitreservation AS one
      CROSS JOIN LATERAL (
-            SELECT coalesce(sum(chunk.assigned), 0) AS assigned
+            SELECT coalesce(sum(chunk.assigned), 0) AS assigned, sum(chunk.exposure_minor) AS spent
               FROM offers_massassignmentchunk AS chunk WHERE chunk.run_id = one.run_id
            ) AS done
      WHERE one.released_at IS NULL

@@ -135,6 +135,8 @@ def test_the_dry_run_shows_the_shortfall_and_writes_nothing(api, coffee, everyon
         "exposure_minor": 0,
         "reasons": {},
         "limits": [],
+        "spreads": [],
+        "samples": [],
     }
     assert not MassAssignment.objects.exists()
 
