@@ -16,6 +16,7 @@ from offers import targeting as criteria_trees
 from offers.api.view import OffersView
 from offers.selectors import targeting as selectors
 from offers.selectors.targeting_explanation import explain
+from offers.targeting import Criteria
 
 
 class CriteriaRequest(serializers.Serializer[Any]):
@@ -66,7 +67,16 @@ class TargetingView(OffersView):
             message = f"This key lacks the scope “{Scope.MEMBERS}”, which {what} needs."
             raise Forbidden(message, code="missing_scope", scope=Scope.MEMBERS.value)
 
-    def criteria(self, values: dict[str, Any]) -> Any:
+    def require_members_for(self, checked: Criteria) -> None:
+        """Refuse a key that may not read members where the criteria compare what belongs to one alone."""
+        if checked.names_members and Scope.MEMBERS not in self.client.scopes:
+            message = (
+                "These criteria compare ids, e-mail addresses or phone numbers: a count tells about single members. "
+                f"That needs the scope “{Scope.MEMBERS}”, which this key lacks. Leave those conditions out."
+            )
+            raise Forbidden(message, code="missing_scope", scope=Scope.MEMBERS.value)
+
+    def criteria(self, values: dict[str, Any]) -> Criteria:
         """Return the checked criteria that were given, or those of the targeting that was named."""
         if ("targeting" in values) == ("criteria" in values):
             raise InvalidInput("Give `targeting` or `criteria`, one of the two.")
@@ -78,13 +88,21 @@ class TargetingView(OffersView):
 
 
 class CountTargeting(TargetingView):
-    @extend_schema(operation_id="count_targeting", request=CountRequest, responses=CountSerializer)
+    @extend_schema(
+        operation_id="count_targeting",
+        request=CountRequest,
+        responses={200: CountSerializer, 403: ProblemSchema, 404: ProblemSchema, 422: ProblemSchema},
+    )
     def post(self, request: Request) -> Response:
-        """Count the members that a saved targeting or a criteria tree means; writes nothing."""
+        """Count the members that a saved targeting or a criteria tree means; writes nothing.
+
+        Criteria that compare external ids, e-mail addresses or phone numbers need the scope `members` too.
+        """
         given = CountRequest(data=self.body())
         given.is_valid(raise_exception=True)
         values = given.validated_data
         checked = self.criteria(values)
+        self.require_members_for(checked)
         now = clock.now()
         if values["is_estimate"]:
             found = selectors.estimate(checked, programme=self.programme, now=now)

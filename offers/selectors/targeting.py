@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.functional import lazy
 from django.utils.translation import gettext_lazy as _
 
@@ -48,6 +48,7 @@ MEMBER_FIELDS = (
     ("email", "text"),
     ("phone", "text"),
 )
+IDENTITIES = {"external_id", "email", "phone"}
 # What is said later is said in the language of then.
 _capitalized = lazy(lambda text: str(text).capitalize(), str)
 STATUSES = tuple(choice for choice in Member.Status.choices if choice[0] != Member.Status.ERASED)
@@ -71,6 +72,7 @@ def catalogue(programme: Programme) -> Catalogue:
             source=Column(name),
             choices=STATUSES if name == "status" else (),
             group=_("Member"),
+            is_identity=name in IDENTITIES,
         )
         for name, kind in MEMBER_FIELDS
     ]
@@ -227,13 +229,39 @@ def _rounded(number: float) -> int:
     return int(round(number, 1 - math.floor(math.log10(number))))
 
 
+class TargetingNotFound(NotFound):
+    """The programme has no such targeting in use."""
+
+    code = "unknown_targeting"
+
+
 def saved(programme: Programme) -> QuerySet[Targeting]:
     """Return the programme's targetings that are in use, by name, with their current versions (S4-26)."""
-    return (
-        Targeting.objects.filter(programme=programme, archived_at__isnull=True, config_offer__isnull=True)
+    return listed(programme=programme)
+
+
+def listed(*, programme: Programme, text: str = "", is_archived: bool = False) -> QuerySet[Targeting]:
+    """Return the programme's targetings in use, or those that are archived, with these words in name or description."""
+    found = (
+        Targeting.objects.filter(programme=programme, archived_at__isnull=not is_archived, config_offer__isnull=True)
         .select_related("current_version__targeting", "owner")
-        .order_by("name")
+        .order_by("name", "pk")
     )
+    for word in text.split():
+        found = found.filter(Q(name__icontains=word) | Q(description__icontains=word))
+    return found
+
+
+def find(*, programme: Programme, targeting_id: int) -> Targeting:
+    """Return a targeting of the programme, archived ones too, with its current version. Raises TargetingNotFound."""
+    known = Targeting.objects.filter(programme=programme, config_offer__isnull=True)
+    # Addresses carry larger numbers than the key holds.
+    found = None
+    if targeting_id < 2**63:
+        found = known.select_related("programme", "current_version", "owner").filter(pk=targeting_id).first()
+    if found is None:
+        raise TargetingNotFound(f"There is no targeting with the id {targeting_id}.", id=targeting_id)
+    return found
 
 
 def versions(programme: Programme) -> QuerySet[TargetingVersion]:
@@ -241,12 +269,6 @@ def versions(programme: Programme) -> QuerySet[TargetingVersion]:
     return TargetingVersion.objects.filter(
         targeting__programme=programme, targeting__config_offer__isnull=True
     ).select_related("targeting")
-
-
-class TargetingNotFound(NotFound):
-    """The programme has no such targeting in use."""
-
-    code = "unknown_targeting"
 
 
 def saved_version(*, programme: Programme, targeting_id: int) -> TargetingVersion:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import BooleanField, F, Func, Q, Value
+from django.db.models import BooleanField, F, Func, Q, QuerySet, Value
 
 from offers.models import ConfigOffer, MassAssignment, Targeting
 from offers.selectors import targeting as selector
@@ -13,6 +13,22 @@ NOT_BEGUN = (
     MassAssignment.State.AWAITING_APPROVAL,
     MassAssignment.State.SCHEDULED,
 )
+
+
+MOST_RUNS = 20
+
+
+@dataclass(frozen=True)
+class Places:
+    """What names a targeting: audiences in use, offers, and the newest runs of any state with how many there are.
+
+    A run's `targeting_version` is a version of the targeting itself, or of one that names it.
+    """
+
+    audiences: list[Targeting]
+    offers: list[ConfigOffer]
+    runs: list[MassAssignment]
+    run_count: int
 
 
 @dataclass(frozen=True)
@@ -29,19 +45,32 @@ class Uses:
 
 def of(targeting: Targeting) -> Uses:
     """Return where the targeting is named, itself or within criteria: three queries."""
-    programme = targeting.programme
-    offers = ConfigOffer.objects.filter(programme=programme).exclude(state=ConfigOffer.State.ARCHIVED)
-    runs = MassAssignment.objects.filter(programme=programme, state__in=NOT_BEGUN)
     return Uses(
         audiences=[one.name for one in naming(targeting)],
-        offers=_names(
-            offers.filter(Q(eligibility__targeting=targeting) | Q(_names_it("eligibility__criteria", targeting)))
-        ),
-        runs=_names(
-            runs.filter(
-                Q(targeting_version__targeting=targeting) | Q(_names_it("targeting_version__criteria", targeting))
-            )
-        ),
+        offers=_names(_offers(targeting)),
+        runs=_names(_runs(targeting).filter(state__in=NOT_BEGUN)),
+    )
+
+
+def places(targeting: Targeting) -> Places:
+    """Return what names the targeting, runs that are over too: four queries."""
+    runs = _runs(targeting)
+    return Places(
+        audiences=naming(targeting),
+        offers=list(_offers(targeting).order_by("name", "pk")),
+        runs=list(runs.select_related("targeting_version__targeting").order_by("-pk")[:MOST_RUNS]),
+        run_count=runs.count(),
+    )
+
+
+def _offers(targeting: Targeting) -> QuerySet[ConfigOffer]:
+    offers = ConfigOffer.objects.filter(programme=targeting.programme).exclude(state=ConfigOffer.State.ARCHIVED)
+    return offers.filter(Q(eligibility__targeting=targeting) | Q(_names_it("eligibility__criteria", targeting)))
+
+
+def _runs(targeting: Targeting) -> QuerySet[MassAssignment]:
+    return MassAssignment.objects.filter(programme=targeting.programme).filter(
+        Q(targeting_version__targeting=targeting) | Q(_names_it("targeting_version__criteria", targeting))
     )
 
 

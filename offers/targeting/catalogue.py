@@ -43,6 +43,8 @@ class Field:
     source: Column | Attribute
     choices: tuple[tuple[str, str | Promise], ...] = ()
     group: str | Promise = ""
+    # Whether a value of it names one member: her ids and addresses.
+    is_identity: bool = False
 
 
 def no_names(ids: Collection[str]) -> Mapping[str, str]:

@@ -129,6 +129,11 @@ class Criteria:
         """Say whether any condition is on what happened to the members."""
         return has_history(self.root)
 
+    @property
+    def names_members(self) -> bool:
+        """Say whether any condition, here or in a targeting that is named, compares what belongs to one member."""
+        return _names_members(self.root)
+
     def data(self) -> dict[str, Any]:
         """Return the canonical JSON, as it is stored."""
         return self.root.data() | ({"all_members": True} if self.is_everyone else {})
@@ -143,6 +148,15 @@ def has_history(node: Node) -> bool:
     if isinstance(node, Group):
         return any(has_history(item) for item in node.items)
     return has_history(node.root) if isinstance(node, Saved) else isinstance(node, History)
+
+
+def _names_members(node: Node) -> bool:
+    if isinstance(node, Group):
+        return any(_names_members(item) for item in node.items)
+    if isinstance(node, Saved):
+        return _names_members(node.root)
+    # Whether she has an address at all names nobody.
+    return isinstance(node, Comparison) and node.field.is_identity and node.value is not None
 
 
 def child(path: str, place: int) -> str:
