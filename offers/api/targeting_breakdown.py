@@ -18,7 +18,9 @@ class BreakdownRequest(CriteriaRequest):
 
 
 class PartSerializer(serializers.Serializer[Any]):
-    label = serializers.CharField(help_text="The value, or the step of values, in words.")
+    label = serializers.CharField(  # type: ignore[assignment]
+        help_text="The value, or the step of values, in words."
+    )
     kind = serializers.ChoiceField(["value", "others", "unknown"])
     count = serializers.IntegerField()
 
