@@ -14,4 +14,5 @@ app.conf.imports = (
     "loyalty.tasks.idempotency",
     "offers.tasks.mass_assignment",
     "offers.tasks.mass_assignment_undo",
+    "offers.tasks.personal_offer",
 )

@@ -142,6 +142,7 @@ CELERY_TASK_DEFAULT_QUEUE = "interactive"
 CELERY_TASK_ROUTES = {
     "offers.tasks.mass_assignment.*": {"queue": "bulk"},
     "offers.tasks.mass_assignment_undo.*": {"queue": "bulk"},
+    "offers.tasks.personal_offer.*": {"queue": "bulk"},
 }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {
@@ -157,6 +158,7 @@ CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_BEAT_SCHEDULE = {
     "sweep mass assignments": {"task": "offers.tasks.mass_assignment.sweep", "schedule": 15.0},
     "sweep undos of mass assignments": {"task": "offers.tasks.mass_assignment_undo.sweep", "schedule": 15.0},
+    "sweep imports of personal offers": {"task": "offers.tasks.personal_offer.sweep", "schedule": 15.0},
     "relay the outbox": {"task": "loyalty.tasks.outbox.relay", "schedule": 5.0},
     "forget old idempotency keys": {
         "task": "loyalty.tasks.idempotency.forget_old",

@@ -5,6 +5,12 @@ from offers.models.field import FieldDefinition
 from offers.models.limit import Limit, LimitReservation, MemberCount
 from offers.models.mass_assignment import AudienceMember, CodeReservation, MassAssignment, MassAssignmentChunk
 from offers.models.mass_assignment_undo import KeptAssignment, MassAssignmentUndo, MassAssignmentUndoChunk
+from offers.models.personal_offer import (
+    PersonalOfferImport,
+    PersonalOfferPart,
+    PersonalOfferRow,
+    PersonalOfferValue,
+)
 from offers.models.redemption import Redemption
 from offers.models.targeting import Targeting, TargetingVersion
 from offers.models.template import OfferTemplate
@@ -31,6 +37,10 @@ __all__ = [
     "MemberCount",
     "OfferRevision",
     "OfferTemplate",
+    "PersonalOfferImport",
+    "PersonalOfferPart",
+    "PersonalOfferRow",
+    "PersonalOfferValue",
     "Redemption",
     "RepeatPolicy",
     "Source",

@@ -176,6 +176,47 @@ def _problem(field: str, code: str, value: Any = None, **parameters: Any) -> Pro
     return {"code": code, "field": field, "value": seen, "message": message, "parameters": parameters}
 
 
+def unknown_column(name: str, known: Sequence[str]) -> str:
+    """Say that a table's header has a column that means nothing here."""
+    return str(problem.SENTENCES["unknown_column"]) % {"value": problem.shown_text(name), "fields": ", ".join(known)}
+
+
+def missing_column(name: str) -> str:
+    """Say that a table's header lacks a column."""
+    return str(problem.SENTENCES["missing_column"]) % {"value": problem.shown_text(name)}
+
+
+def wrong_kind(kind: str, mechanic: str, kinds: Mapping[str, str]) -> Problem:
+    """Return the problem of a line for something else than the offer is on."""
+    named = next(one for one, on in kinds.items() if on == mechanic)
+    return _problem("kind", "wrong_kind", kind, kind=named)
+
+
+def differs(value: Any, first: int) -> Problem:
+    """Return the problem of a line that says something else of the whole than the member's first line."""
+    return _problem("", "differs", value, first=first)
+
+
+def not_text(value: Any) -> Problem:
+    """Return the problem of a member who is not named by a text."""
+    return _problem("member", "not_text", value)
+
+
+def unknown_member(external_id: str) -> Problem:
+    """Return the problem of a member whom the programme does not have."""
+    return _problem("member", "unknown_member", external_id)
+
+
+def no_member() -> Problem:
+    """Return the problem of a line that names nobody."""
+    return _problem("member", "missing")
+
+
+def unreadable_beside() -> Problem:
+    """Return the problem of lines beside one that cannot be read, and may be the same member's."""
+    return _problem("", "unreadable_beside")
+
+
 def again(found: Mapping[str, Any]) -> str:
     """Say a problem that was kept, in the active language."""
     return problem.sentence(found["code"], "", "", found.get("value"), found.get("parameters") or {})

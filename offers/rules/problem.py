@@ -77,7 +77,13 @@ SENTENCES: dict[str, str | Promise] = {
     "unknown_offer": gettext_lazy("there is no offer %(value)s. Give an offer reference that is known."),
     "unknown_channel": gettext_lazy("there is no channel %(value)s. Use one of: %(choices)s."),
     "unknown_member": gettext_lazy("there is no member %(value)s."),
-    "member_twice": gettext_lazy("%(value)s stands in line %(first)s already. Give each member once."),
+    "member_twice": gettext_lazy(
+        "%(value)s stands in line %(first)s as well. Give each member once, her lines one below the other."
+    ),
+    "unreadable_beside": gettext_lazy("a line beside these cannot be read, and may be the same member's. Mend it."),
+    "unknown_column": gettext_lazy("There is no column %(value)s. Use these only: %(fields)s."),
+    "missing_column": gettext_lazy("The column %(value)s is missing."),
+    "wrong_kind": gettext_lazy("%(value)s is not what the offer is on. Write: %(kind)s."),
     "differs": gettext_lazy("%(value)s differs from the member's first line, %(first)s. Give it once for all of them."),
     "missing_rule": gettext_lazy("the template asks for this rule. Give its values."),
     "unknown_rule": gettext_lazy("there is no such rule. Use these only: %(kinds)s."),

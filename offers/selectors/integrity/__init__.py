@@ -16,6 +16,7 @@ from offers.selectors.integrity import (
     mass_assignment,
     mass_assignment_undo,
     outbox,
+    personal_offer,
     relation,
     voucher,
 )
@@ -42,6 +43,7 @@ def checks() -> list[Check]:
         *mass_assignment.CHECKS,
         *mass_assignment_undo.CHECKS,
         *limit.CHECKS,
+        *personal_offer.CHECKS,
         *outbox.CHECKS,
     ]
 

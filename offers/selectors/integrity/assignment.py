@@ -1,10 +1,10 @@
 """Assignments and what hangs on them: one holder a key, one programme, moments in order (D-01, S0-11)."""
 
+from offers.models import Source
 from offers.selectors.integrity.check import Check, of
 
 # What happens to an assignment happens after it was issued, and no code is shown before its till knows of it.
-_AFTER_ISSUING = ("synchronized_at", "exposed_at", "seen_at", "accepted_at", "used_up_at", "revoked_at", "closed_at")
-_AFTER_SYNCHRONIZATION = ("exposed_at", "accepted_at")
+_AFTER_ISSUING = ("synchronized_at", "exposed_at", "seen_at", "used_up_at", "revoked_at", "closed_at")
 
 CHECKS = [
     Check(
@@ -50,10 +50,15 @@ CHECKS = [
         SELECT assignment.id
           FROM offers_assignment AS assignment
           JOIN offers_configoffer AS offer ON offer.id = assignment.config_offer_id
+          -- Accepted in its place, and kept: what an import changed is not what the member had accepted (D-14).
+          LEFT JOIN offers_assignment AS kept
+            ON kept.id = assignment.replaces_id AND assignment.source = {int(Source.ATTRIBUTE)}
+           AND kept.accepted_at = assignment.accepted_at
          WHERE {of("offer.programme_id")}
            AND (least({", ".join(f"assignment.{moment}" for moment in _AFTER_ISSUING)}) < assignment.issued_at
-                OR least({", ".join(f"assignment.{moment}" for moment in _AFTER_SYNCHRONIZATION)})
-                   < coalesce(assignment.synchronized_at, 'infinity')
+                OR assignment.exposed_at < coalesce(assignment.synchronized_at, 'infinity')
+                OR (kept.id IS NULL AND (assignment.accepted_at < assignment.issued_at
+                    OR assignment.accepted_at < coalesce(assignment.synchronized_at, 'infinity')))
                 OR assignment.ends_at <= assignment.starts_at)
         """,
     ),

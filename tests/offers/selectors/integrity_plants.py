@@ -280,3 +280,47 @@ PLANTS_OF_UNDO = {
         {"kept_without_use"},
     ),
 }
+
+# What `test_integrity_personal_offer` breaks: an import with one row of each kind, another programme beside it.
+PLANTS_OF_PERSONAL_OFFERS = {
+    "an attribute of another member": (
+        "UPDATE offers_personaloffervalue SET member_id = %(stranger)s WHERE member_id = %(one)s",
+        {"personal_value_out_of_place", "personal_value_without_its_row", "personal_offer_without_its_value"},
+    ),
+    "an attribute that no import brought": (
+        "UPDATE offers_personaloffervalue SET digest = 'x' WHERE member_id = %(one)s",
+        {"personal_value_without_its_row"},
+    ),
+    "an attribute that lost its way": (
+        "DELETE FROM offers_personaloffervalue WHERE member_id = %(one)s",
+        {"personal_offer_without_its_value"},
+    ),
+    "an import in another programme": (
+        "UPDATE offers_personalofferimport SET programme_id = %(other)s WHERE id = %(upload)s",
+        {"personal_value_out_of_place", "personal_import_out_of_place"},
+    ),
+    "a row that was never answered": (
+        "UPDATE offers_personalofferrow SET outcome = NULL WHERE upload_id = %(upload)s AND outcome = 'unchanged'",
+        {"personal_import_half_done", "personal_import_miscounted"},
+    ),
+    "a file that was kept": (
+        "INSERT INTO offers_personalofferpart (upload_id, number, content) VALUES (%(upload)s, 0, '')",
+        {"personal_import_half_done"},
+    ),
+    "an import that counted one more": (
+        "UPDATE offers_personalofferimport SET counts = jsonb_set(counts, '{new}', '9') WHERE id = %(upload)s",
+        {"personal_import_miscounted"},
+    ),
+    "a refusal without a reason": (
+        "UPDATE offers_personalofferrow SET reasons = NULL WHERE upload_id = %(upload)s AND outcome = 'refused'",
+        {"personal_row_against_its_answer"},
+    ),
+    "a row left out for nothing": (
+        "UPDATE offers_personalofferrow SET problems = NULL WHERE upload_id = %(upload)s AND outcome = 'faulty'",
+        {"personal_row_against_its_answer"},
+    ),
+    "an acceptance before the issue that nobody kept": (
+        "UPDATE offers_assignment SET accepted_at = issued_at - interval '1 day' WHERE id = %(kept)s",
+        {"moments_out_of_order"},
+    ),
+}

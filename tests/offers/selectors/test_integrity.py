@@ -32,7 +32,12 @@ from tests.factories import (
     import_codes,
     plan_run,
 )
-from tests.offers.selectors.integrity_plants import PLANTS, PLANTS_OF_LIMITS, PLANTS_OF_UNDO
+from tests.offers.selectors.integrity_plants import (
+    PLANTS,
+    PLANTS_OF_LIMITS,
+    PLANTS_OF_PERSONAL_OFFERS,
+    PLANTS_OF_UNDO,
+)
 
 
 def found(programme=None) -> dict[str, list[str]]:
@@ -154,7 +159,8 @@ def test_what_is_broken_is_found_and_nothing_else(world, plant):
 
 def test_every_check_has_a_plant():
     """Issue 3: a check that nothing shows to work is none."""
-    shown = set().union(*(finds for _, finds in (PLANTS | PLANTS_OF_LIMITS | PLANTS_OF_UNDO).values()))
+    plants = PLANTS | PLANTS_OF_LIMITS | PLANTS_OF_UNDO | PLANTS_OF_PERSONAL_OFFERS
+    shown = set().union(*(finds for _, finds in plants.values()))
     assert shown == {check.name for check in integrity.checks() if not check.name.startswith("orphan:")}
 
 
@@ -165,6 +171,7 @@ DUMMIES = {
     "BooleanField": False,
     "ArrayField": [],
     "UUIDField": uuid.UUID(int=7),
+    "BinaryField": b"x",
 }
 NOBODY = {"UUIDField": uuid.UUID(int=9)}
 

@@ -1,0 +1,127 @@
+"""Imports of personal offers: what they would do, what they did, and what members hold by them (S1-17, D-14)."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+
+from loyalty.database import rows
+from loyalty.errors import NotFound
+from loyalty.models import Programme
+from offers.models import ConfigOffer, PersonalOfferImport, PersonalOfferRow, PersonalOfferValue
+
+PREVIEW = """
+    SELECT judged.outcome, count(*) AS n, coalesce(sum(judged.exposure_minor), 0)::bigint AS exposure,
+           count(*) FILTER (WHERE judged.accepted AND judged.is_same) AS kept,
+           count(*) FILTER (WHERE judged.accepted AND NOT judged.is_same) AS lost
+      FROM (
+            SELECT CASE WHEN row.outcome = 'faulty' THEN 'faulty'
+                        WHEN value.digest = row.digest THEN 'unchanged'
+                        WHEN member.status <> 'active' THEN 'refused'
+                        WHEN value.id IS NULL THEN 'new' ELSE 'changed' END AS outcome,
+                   row.exposure_minor, held.accepted_at IS NOT NULL AS accepted,
+                   value.core_digest = row.core_digest AS is_same
+              FROM offers_personalofferrow AS row
+              LEFT JOIN loyalty_member AS member ON member.id = row.member_id
+              LEFT JOIN offers_personaloffervalue AS value
+                ON value.config_offer_id = %(offer_id)s AND value.member_id = row.member_id
+              LEFT JOIN offers_assignment AS held ON held.id = value.assignment_id
+             WHERE row.upload_id = %(upload_id)s
+           ) AS judged
+     GROUP BY judged.outcome
+"""
+ABSENT = """
+      FROM offers_personaloffervalue AS value
+      JOIN loyalty_member AS member ON member.id = value.member_id
+     WHERE value.config_offer_id = %(offer_id)s
+       AND NOT EXISTS (SELECT FROM offers_personalofferrow AS row
+                        WHERE row.upload_id = %(upload_id)s AND row.member_id = value.member_id)
+"""
+COUNT_ABSENT = f"""
+    SELECT count(*) FILTER (WHERE NOT used.is_used) AS withdrawn, count(*) FILTER (WHERE used.is_used) AS left_as_used
+      FROM (
+            SELECT held.used_up_at IS NOT NULL
+                   OR EXISTS (SELECT FROM offers_redemption WHERE assignment_id = held.id) AS is_used
+              FROM (SELECT value.assignment_id {ABSENT}) AS absent
+              JOIN offers_assignment AS held ON held.id = absent.assignment_id
+           ) AS used
+"""
+
+
+def preview(*, upload: PersonalOfferImport) -> dict[str, int]:
+    """Say what committing would do now, by outcome; `exposure_minor` is the most that what is given can cost."""
+    key = {"upload_id": upload.pk, "offer_id": upload.config_offer_id}
+    found = {row["outcome"]: row for row in rows(PREVIEW, key)}
+    said = {outcome: row["n"] for outcome, row in found.items()}
+    if "changed" in found:
+        said |= {"acceptance_kept": found["changed"]["kept"], "acceptance_lost": found["changed"]["lost"]}
+    if upload.is_full:
+        said |= rows(COUNT_ABSENT, key)[0]
+    said["exposure_minor"] = sum(found[one]["exposure"] for one in ("new", "changed") if one in found)
+    return {name: n for name, n in said.items() if n}
+
+
+COUNTS = """
+    SELECT outcome, count(*) AS n, count(*) FILTER (WHERE acceptance = 'kept') AS kept,
+           count(*) FILTER (WHERE acceptance = 'lost') AS lost
+      FROM offers_personalofferrow
+     WHERE upload_id = %(upload_id)s AND outcome IS NOT NULL
+     GROUP BY outcome
+"""
+
+
+def counts(*, upload: PersonalOfferImport) -> dict[str, int]:
+    """Count what became of the rows, by outcome."""
+    found = rows(COUNTS, {"upload_id": upload.pk})
+    said = {row["outcome"]: row["n"] for row in found}
+    said["acceptance_kept"] = sum(row["kept"] for row in found)
+    said["acceptance_lost"] = sum(row["lost"] for row in found)
+    return {name: n for name, n in said.items() if n}
+
+
+def accepted(*, offer: ConfigOffer) -> dict[str, int]:
+    """Count what is held by attributes that has to be accepted: how many were, and how many were not (S1-17)."""
+    return rows(
+        """
+        SELECT count(*) FILTER (WHERE held.acceptance_required AND held.accepted_at IS NOT NULL) AS accepted,
+               count(*) FILTER (WHERE held.acceptance_required AND held.accepted_at IS NULL) AS open,
+               count(*) FILTER (WHERE NOT held.acceptance_required) AS not_needed
+          FROM offers_personaloffervalue AS value
+          JOIN offers_assignment AS held ON held.id = value.assignment_id
+         WHERE value.config_offer_id = %(offer_id)s
+        """,
+        {"offer_id": offer.pk},
+    )[0]
+
+
+def value_of(*, offer: ConfigOffer, member_id: int) -> PersonalOfferValue | None:
+    """Return the attribute that counts for a member now."""
+    return PersonalOfferValue.objects.filter(config_offer=offer, member_id=member_id).first()
+
+
+def imports(*, offer: ConfigOffer) -> QuerySet[PersonalOfferImport]:
+    """Return the offer's imports, the newest first."""
+    return PersonalOfferImport.objects.filter(config_offer=offer).select_related(
+        "config_offer", "programme", "created_by", "committed_by", "api_client"
+    )
+
+
+def find(*, programme: Programme, pk: int) -> PersonalOfferImport:
+    """Return one of the programme's imports. Raises NotFound."""
+    found = (
+        PersonalOfferImport.objects.filter(programme=programme, pk=pk)
+        .select_related(
+            "config_offer__current_revision", "config_offer__programme", "programme", "created_by", "committed_by"
+        )
+        .first()
+    )
+    if found is None:
+        raise NotFound("There is no such import here.")
+    return found
+
+
+def report(*, upload: PersonalOfferImport, outcome: str = "", has_problems: bool | None = None) -> QuerySet[Any]:
+    """Return an import's rows in the file's order, those of one outcome where it is named."""
+    found = PersonalOfferRow.objects.filter(upload=upload).order_by("number")
+    if outcome:
+        found = found.filter(outcome=outcome)
+    return found if has_problems is None else found.filter(problems__isnull=not has_problems)

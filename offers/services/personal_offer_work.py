@@ -1,0 +1,202 @@
+"""The work on imports of personal offers: checking a received file, doing a committed one, in chunks (D-14).
+
+A worker may die at any line: a check and a chunk commit whole or not at all, attempts are counted before the work.
+"""
+
+import tempfile
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, BinaryIO, cast
+
+import structlog
+from django.conf import settings
+from django.db import DatabaseError, transaction
+from django.db.models import F, Q
+from django.utils.translation import gettext as _
+
+from loyalty import tables
+from loyalty.database import execute, in_transaction, is_retryable
+from loyalty.errors import DomainError
+from offers.models import PersonalOfferImport, PersonalOfferPart, PersonalOfferRow
+from offers.selectors import personal_offer
+from offers.services import personal_offer_check, personal_offer_file, personal_offer_giving
+from offers.services.verb import By
+
+log = structlog.get_logger(__name__)
+State = PersonalOfferImport.State
+# Rows done in one transaction: as many as one outbox row names.
+CHUNK = 1_000
+# Rows from which on the planner should know of them.
+ANALYZED = 10_000
+ATTEMPTS = 5
+LEASE = timedelta(seconds=120)
+
+
+def check(*, upload_id: int, now: datetime) -> bool:
+    """Read a received file into rows and say what it would do; return whether there was something to do.
+
+    All or nothing, and safe to repeat. What cannot be read at all is `failed`, with the cause.
+    """
+    taken = _lease(upload_id, State.RECEIVED, now)
+    if not taken:
+        return False
+    upload = _loaded(upload_id)
+    if upload.attempts > ATTEMPTS:
+        _fail(upload, {"code": "check_failed", "message": "", "attempts": upload.attempts - 1}, now)
+        return False
+    try:
+        in_transaction(lambda: _check(upload, now))
+    except DomainError as error:
+        failure = {"code": error.code, "message": error.message, "problems": error.problems[:100]}
+        _fail(upload, failure, now)
+    return True
+
+
+def _lease(upload_id: int, state: str, now: datetime) -> bool:
+    """Count an attempt before the work, and keep others away from it."""
+    return bool(
+        PersonalOfferImport.objects.filter(pk=upload_id, state=state)
+        .filter(Q(leased_until__isnull=True) | Q(leased_until__lt=now))
+        .update(leased_until=now + LEASE, attempts=F("attempts") + 1)
+    )
+
+
+def _loaded(upload_id: int) -> PersonalOfferImport:
+    return PersonalOfferImport.objects.select_related(
+        "programme", "config_offer__programme", "config_offer__current_revision", "committed_by"
+    ).get(pk=upload_id)
+
+
+def _fail(upload: PersonalOfferImport, failure: dict[str, Any], now: datetime) -> None:
+    with transaction.atomic():
+        PersonalOfferImport.objects.filter(pk=upload.pk).filter(state__in=[State.RECEIVED, State.COMMITTING]).update(
+            state=State.FAILED, failure=failure, leased_until=None, finished_at=now
+        )
+        PersonalOfferPart.objects.filter(upload=upload).delete()
+    log.warning("personal_import.failed", upload=upload.pk, code=failure["code"])
+
+
+def _check(upload: PersonalOfferImport, now: datetime) -> None:
+    locked = PersonalOfferImport.objects.select_for_update().get(pk=upload.pk)
+    if locked.state != State.RECEIVED or locked.attempts != upload.attempts:
+        return
+    context = personal_offer_check.context(offer=upload.config_offer, now=now)
+    number = 1
+    with _file(upload) as file:
+        table, problems = personal_offer_file.opened(file, upload.file_name)
+        waiting: list[personal_offer_file.Given] = []
+        for found in personal_offer_file.read(table, mechanic=context.mechanic):
+            waiting += found
+            while len(waiting) >= personal_offer_check.BATCH:
+                part, waiting = waiting[: personal_offer_check.BATCH], waiting[personal_offer_check.BATCH :]
+                number += personal_offer_check.write_rows(upload=upload, given=part, context=context, first=number)
+        if waiting:
+            number += personal_offer_check.write_rows(upload=upload, given=waiting, context=context, first=number)
+    if problems.count > len(problems.listed) or any(one.line is None for one in problems.listed):
+        # More than can be listed, or something about the whole file.
+        problems.refuse()
+    if number == 1 and not problems.count:
+        raise tables.InvalidTable(_("“%(name)s” has no rows.") % {"name": upload.file_name}, code="no_rows")
+    personal_offer_check.write_unreadable(upload=upload, problems=problems, first=number)
+    _close(upload, now)
+    PersonalOfferPart.objects.filter(upload=upload).delete()
+
+
+def _close(upload: PersonalOfferImport, now: datetime) -> None:
+    if upload.attempts and PersonalOfferRow.objects.filter(upload=upload, number=ANALYZED).exists():
+        # What follows joins them all: planned without statistics, one by one.
+        execute("ANALYZE offers_personalofferrow")
+    counted = personal_offer_check.close(upload=upload)
+    upload.state = State.FAULTY if counted["faulty"] else State.CHECKED
+    upload.rows, upload.faulty = counted["members"], counted["faulty"]
+    upload.unattributed, upload.last_number = counted["unattributed"], counted["last_number"]
+    upload.checked_at, upload.leased_until, upload.attempts = now, None, 0
+    upload.preview = personal_offer.preview(upload=upload)
+    upload.save()
+
+
+class _file:
+    """An import's file, put together again outside the memory."""
+
+    def __init__(self, upload: PersonalOfferImport) -> None:
+        self.upload = upload
+        self.spool = tempfile.SpooledTemporaryFile(max_size=settings.FILE_UPLOAD_MAX_MEMORY_SIZE)  # noqa: SIM115
+
+    def __enter__(self) -> BinaryIO:
+        parts = PersonalOfferPart.objects.filter(upload=self.upload).order_by("number")
+        for number in parts.values_list("number", flat=True):
+            self.spool.write(bytes(parts.get(number=number).content))
+        self.spool.seek(0)
+        return cast(BinaryIO, self.spool)
+
+    def __exit__(self, *_error: object) -> None:
+        self.spool.close()
+
+
+def do_next_chunk(*, upload_id: int, now: datetime) -> bool:
+    """Do the next rows of a committed import; return whether there were any, or it is somebody else's turn.
+
+    Attempts are counted, and committed, before the work; rows that fail again and again stop the import, and say why.
+    """
+    if not _lease(upload_id, State.COMMITTING, now):
+        return False
+    upload = _loaded(upload_id)
+    if upload.attempts > ATTEMPTS:
+        failure = upload.failure or {"code": "chunk_failed", "message": ""}
+        _fail(upload, {**failure, "done_to": upload.done_to}, now)
+        return False
+    try:
+        return in_transaction(lambda: _do_chunk(upload, now))
+    except DatabaseError as error:
+        message = str(error).splitlines()[0][:500]
+        if not is_retryable(error):
+            log.exception("personal_import.chunk_failed", upload=upload_id, done_to=upload.done_to)
+        PersonalOfferImport.objects.filter(pk=upload_id, state=State.COMMITTING).update(
+            leased_until=None, failure={"code": "chunk_failed", "message": message}
+        )
+        return True
+
+
+def _do_chunk(upload: PersonalOfferImport, now: datetime) -> bool:
+    locked = PersonalOfferImport.objects.select_for_update().get(pk=upload.pk)
+    if locked.state != State.COMMITTING or locked.attempts != upload.attempts:
+        return False
+    if locked.done_to >= locked.last_number:
+        _finish(upload, now)
+        return False
+    last = min(locked.done_to + CHUNK, locked.last_number)
+    open_rows = list(
+        PersonalOfferRow.objects.filter(
+            upload=upload, number__gt=locked.done_to, number__lte=last, outcome__isnull=True
+        ).order_by("number")
+    )
+    by = By(actor=upload.committed_by)
+    personal_offer_giving.give(upload=upload, offer=upload.config_offer, rows=open_rows, by=by, now=now)
+    PersonalOfferImport.objects.filter(pk=upload.pk).update(done_to=last, attempts=0, leased_until=None, failure=None)
+    return True
+
+
+def _finish(upload: PersonalOfferImport, now: datetime) -> None:
+    PersonalOfferImport.objects.filter(pk=upload.pk).update(
+        state=State.FINISHED,
+        counts=personal_offer.counts(upload=upload),
+        finished_at=now,
+        leased_until=None,
+        attempts=0,
+    )
+
+
+def run_to_end(*, upload_id: int, clock: Callable[[], datetime]) -> PersonalOfferImport:
+    """Check a received import, or do a committed one, in this process, as the command line does."""
+    check(upload_id=upload_id, now=clock())
+    while do_next_chunk(upload_id=upload_id, now=clock()):
+        pass
+    return PersonalOfferImport.objects.get(pk=upload_id)
+
+
+def waiting(*, now: datetime) -> list[int]:
+    """Return the imports that should be going on and have nobody at them."""
+    found = PersonalOfferImport.objects.filter(state__in=[State.RECEIVED, State.COMMITTING]).filter(
+        Q(leased_until__isnull=True) | Q(leased_until__lt=now)
+    )
+    return list(found.values_list("pk", flat=True))

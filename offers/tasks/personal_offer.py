@@ -1,0 +1,41 @@
+"""Imports of personal offers in Celery workers. Messages carry the import's id, may come twice, late or never."""
+
+import time
+
+import structlog
+from celery import shared_task
+from kombu.exceptions import OperationalError as BrokerError
+from redis.exceptions import RedisError
+
+from loyalty import clock
+from offers.services import personal_offer_work
+
+log = structlog.get_logger(__name__)
+# A worker turns to the next message after so long, so that imports and runs share the workers.
+TURN_SECONDS = 20
+
+
+def ring(upload_id: int) -> None:
+    """Tell the workers that an import waits. A broker that is away is logged: the sweeper rings again."""
+    try:
+        work.apply_async([upload_id], retry=False)
+    except (BrokerError, RedisError, OSError) as error:
+        log.warning("personal_import.not_rung", upload=upload_id, error=str(error))
+
+
+@shared_task(name="offers.tasks.personal_offer.work", ignore_result=True)
+def work(upload_id: int) -> None:
+    """Check the import if it waits for that, or do its rows until there is none left or the turn is over."""
+    turn_ends = time.monotonic() + TURN_SECONDS
+    personal_offer_work.check(upload_id=upload_id, now=clock.now())
+    while personal_offer_work.do_next_chunk(upload_id=upload_id, now=clock.now()):
+        if time.monotonic() > turn_ends:
+            ring(upload_id)
+            return
+
+
+@shared_task(name="offers.tasks.personal_offer.sweep", ignore_result=True)
+def sweep() -> None:
+    """Ring again for every import that should be going on and has nobody at it."""
+    for upload_id in personal_offer_work.waiting(now=clock.now()):
+        ring(upload_id)
