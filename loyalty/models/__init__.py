@@ -1,6 +1,7 @@
 from loyalty.models.api_client import ApiClient, Scope
 from loyalty.models.attribute import AttributeDefinition, ValueType
 from loyalty.models.audit import AuditEvent
+from loyalty.models.consent import Channel, Consent, ConsentEvent
 from loyalty.models.idempotency import IdempotencyKey
 from loyalty.models.member import Member
 from loyalty.models.outbox import OutboxEvent
@@ -15,6 +16,9 @@ __all__ = [
     "AttributeDefinition",
     "AuditEvent",
     "Category",
+    "Channel",
+    "Consent",
+    "ConsentEvent",
     "IdempotencyKey",
     "Member",
     "OutboxEvent",

@@ -13,6 +13,7 @@ class Scope(models.TextChoices):
     CATALOGUE_WRITE = "catalogue:write", _("change the catalogue")
     VOUCHERS = "vouchers", _("upload and count voucher codes")
     MEMBERS = "members", _("read and change members")
+    CONSENTS = "consents", _("read and write consents, and read channels")
     ASSIGN = "assign", _("assign offers")
     ASSIGN_IN_BULK = "assignments:bulk", _("assign offers in sets, as an outside bulk producer")
     ASSIGNMENTS_WRITE = "assignments:write", _("revoke, reissue, extend and close assignments")

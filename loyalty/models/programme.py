@@ -2,11 +2,20 @@
 
 import zoneinfo
 
+import pgtrigger
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+
+# Whoever makes a programme, by whatever door: it has the usual channels (S1-20). `address` as in Channel.Address.
+USUAL_CHANNELS = """
+    INSERT INTO loyalty_channel (programme_id, code, name, address)
+    VALUES (NEW.id, 'email', 'E-mail', 'email'), (NEW.id, 'sms', 'SMS', 'phone'), (NEW.id, 'push', 'Push', ''),
+           (NEW.id, 'receipt', 'Receipt', ''), (NEW.id, 'app', 'App', '');
+    RETURN NULL;
+"""
 
 
 def known_zone(name: str) -> None:
@@ -49,6 +58,14 @@ class Programme(models.Model):
         verbose_name = _("programme")
         verbose_name_plural = _("programmes")
         ordering = ["name"]
+        triggers = [
+            pgtrigger.Trigger(
+                name="a_programme_has_channels",
+                operation=pgtrigger.Insert,
+                when=pgtrigger.After,
+                func=USUAL_CHANNELS,
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name

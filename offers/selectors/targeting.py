@@ -14,10 +14,22 @@ from django.utils.translation import gettext_lazy as _
 
 from loyalty.database import execute, rows
 from loyalty.errors import NotFound
-from loyalty.models import AttributeDefinition, Category, Member, Product, ProductGroup, Programme, Store
+from loyalty.models import AttributeDefinition, Category, Channel, Member, Product, ProductGroup, Programme, Store
 from offers import targeting
 from offers.models import Campaign, ConfigOffer, OfferTemplate, Targeting, TargetingVersion
-from offers.targeting import Attribute, Catalogue, Column, Criteria, Dimension, Field, Predicate, SavedTree, naming
+from offers.targeting import (
+    Attribute,
+    Catalogue,
+    Column,
+    ConsentTo,
+    Criteria,
+    Dimension,
+    Field,
+    Predicate,
+    ReachableOn,
+    SavedTree,
+    naming,
+)
 
 # Below this many members an exact count is as quick as an estimate.
 SMALL = 50_000
@@ -51,6 +63,8 @@ MEMBER_FIELDS = (
 IDENTITIES = {"external_id", "email", "phone"}
 # What is said later is said in the language of then.
 _capitalized = lazy(lambda text: str(text).capitalize(), str)
+_said = lazy(lambda sentence, **words: str(sentence) % words, str)
+CONSENTS = (("given", _("given")), ("refused", _("refused")))
 STATUSES = tuple(choice for choice in Member.Status.choices if choice[0] != Member.Status.ERASED)
 
 
@@ -63,7 +77,7 @@ class Estimate:
 
 
 def catalogue(programme: Programme) -> Catalogue:
-    """Return what criteria may speak of in this programme: one query, and one for each list of ids when read."""
+    """Return what criteria may speak of in this programme: two queries, and one for each list of ids when read."""
     fields = [
         Field(
             key=f"member.{name}",
@@ -87,6 +101,7 @@ def catalogue(programme: Programme) -> Catalogue:
         )
         for definition in AttributeDefinition.objects.filter(programme=programme)
     ]
+    fields += _consents(programme)
     categories = Category.objects.filter(programme=programme)
     dimensions = [
         Dimension("departments", _("Departments"), _named(categories.filter(depth=0))),
@@ -119,6 +134,26 @@ def catalogue(programme: Programme) -> Catalogue:
         currency=programme.currency,
         targeting=lambda targeting_id, version: _saved_tree(programme, targeting_id, version),
     )
+
+
+def _consents(programme: Programme) -> Iterator[Field]:
+    """Yield for each channel what a member agreed to, and whether it reaches her."""
+    for channel in Channel.objects.filter(programme=programme):
+        yield Field(
+            key=f"consent.{channel.code}",
+            label=_said(_("Consent to %(channel)s"), channel=channel.name),
+            type="choice",
+            source=ConsentTo(channel.pk),
+            choices=CONSENTS,
+            group=_("Consents"),
+        )
+        yield Field(
+            key=f"reachable.{channel.code}",
+            label=_said(_("Reachable by %(channel)s"), channel=channel.name),
+            type="boolean",
+            source=ReachableOn(channel.pk, channel.is_active, Column(channel.address) if channel.address else None),
+            group=_("Consents"),
+        )
 
 
 def _named(known: QuerySet[Any, Any], key: str = "external_id") -> Callable[[Collection[str]], Mapping[str, str]]:

@@ -11,7 +11,8 @@ from loyalty.database import rows
 from loyalty.errors import InvalidInput
 from loyalty.models import Programme
 from offers.selectors import targeting as selector
-from offers.targeting import Attribute, Criteria, Field
+from offers.targeting import Column, ConsentTo, Criteria, Field, ReachableOn, consent
+from offers.targeting.compiler import Compiler
 
 # More values than this are put together as “others”.
 MOST_PARTS = 12
@@ -69,13 +70,15 @@ def breakdown(criteria: Any, *, programme: Programme, key: str, now: datetime) -
 
 def _counted(checked: Criteria, programme: Programme, field: Field, now: datetime) -> list[dict[str, Any]]:
     predicate = selector.where(programme=programme, criteria=checked, now=now)
+    state = Compiler(programme_id=programme.pk, now=now, zone=programme.zone, params=dict(predicate.params))
+    value = _value(field, state)
     is_ordered = field.type in ("number", "date", "moment")
     sql = f"""
         WITH meant AS MATERIALIZED (
-            SELECT member.id, {_value(field)} AS value FROM loyalty_member AS member WHERE {predicate.sql}
+            SELECT member.id, {value} AS value FROM loyalty_member AS member WHERE {predicate.sql}
         ), {_STEPS if is_ordered else _VALUES.format(values=_values(field))}
     """
-    params = predicate.params | {
+    params = state.params | {
         "breakdown_name": getattr(field.source, "name", ""),
         "breakdown_zone": programme.timezone,
         "breakdown_most": MOST_PARTS,
@@ -121,10 +124,13 @@ _VALUES = """
 """
 
 
-def _value(field: Field) -> str:
+def _value(field: Field, state: Compiler) -> str:
     """Return the member's value as text or JSON to be counted, as a number for what has an order."""
-    if not isinstance(field.source, Attribute):
-        column = f"member.{field.source.name}"
+    source = field.source
+    if isinstance(source, ConsentTo | ReachableOn):
+        return f"({consent.value(source, state)})::text"
+    if isinstance(source, Column):
+        column = f"member.{source.name}"
         return {
             "date": f"({column} - DATE '1970-01-01')::numeric",
             "moment": f"(({column} AT TIME ZONE %(breakdown_zone)s)::date - DATE '1970-01-01')::numeric",

@@ -11,7 +11,7 @@ from loyalty.database import rows
 from loyalty.models import Category, Product, ProductGroup, Programme, Store
 from offers.models import Campaign, ConfigOffer, OfferTemplate
 from offers.selectors import targeting as selector
-from offers.targeting import Attribute, naming, operators
+from offers.targeting import Attribute, Column, naming, operators
 
 SUGGESTIONS = 12
 SUBJECTS = {
@@ -129,8 +129,10 @@ def suggestions(*, programme: Programme, key: str, text: str) -> list[tuple[str,
                 "jsonb_array_elements_text(CASE WHEN jsonb_typeof(member.attributes -> %(name)s) = 'array' "
                 "THEN member.attributes -> %(name)s ELSE '[]' END)"
             )
-    else:
+    elif isinstance(field.source, Column):
         source = f"member.{field.source.name}"
+    else:
+        return []
     # A bounded look at the table: these are hints, not a report.
     values = rows(
         f"""

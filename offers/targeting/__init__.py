@@ -4,7 +4,7 @@ Pure: without models, settings or the clock. What may be spoken of is handed in 
 """
 
 from offers.targeting import operators
-from offers.targeting.catalogue import Attribute, Catalogue, Column, Dimension, Field, SavedTree
+from offers.targeting.catalogue import Attribute, Catalogue, Column, ConsentTo, Dimension, Field, ReachableOn, SavedTree
 from offers.targeting.criteria import Comparison, Criteria, Group, History, Saved, Share, Window
 from offers.targeting.expression import Predicate, predicate
 from offers.targeting.problem import InvalidCriteria
@@ -16,6 +16,7 @@ __all__ = [
     "Catalogue",
     "Column",
     "Comparison",
+    "ConsentTo",
     "Criteria",
     "Dimension",
     "Field",
@@ -23,6 +24,7 @@ __all__ = [
     "History",
     "InvalidCriteria",
     "Predicate",
+    "ReachableOn",
     "Saved",
     "SavedTree",
     "Share",

@@ -32,6 +32,26 @@ class Attribute:
     name: str
 
 
+@dataclass(frozen=True)
+class ConsentTo:
+    """What a member agreed to on a channel: `given`, `refused`, or nothing where nobody asked her."""
+
+    channel_id: int
+
+
+@dataclass(frozen=True)
+class ReachableOn:
+    """Whether a channel reaches a member: it is in use, she agreed, and the address that it needs is known."""
+
+    channel_id: int
+    is_active: bool
+    # The column of the address; None where none is needed.
+    address: Column | None = None
+
+
+Source = Column | Attribute | ConsentTo | ReachableOn
+
+
 # Compared by identity: comparing or hashing lazy labels would translate them before Django is ready.
 @dataclass(frozen=True, eq=False)
 class Field:
@@ -40,7 +60,7 @@ class Field:
     key: str
     label: str | Promise
     type: FieldType
-    source: Column | Attribute
+    source: Source
     choices: tuple[tuple[str, str | Promise], ...] = ()
     group: str | Promise = ""
     # Whether a value of it names one member: her ids and addresses.

@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from offers.targeting import expression, history
-from offers.targeting.catalogue import Attribute
+from offers.targeting import consent, expression, history
+from offers.targeting.catalogue import Attribute, ConsentTo, ReachableOn
 from offers.targeting.compiler import Compiler
 from offers.targeting.criteria import Comparison, Criteria, Group, History, Leaf, Node, Saved, Share
 
@@ -84,6 +84,8 @@ def _value(leaf: Leaf, state: Compiler) -> str:
         source = leaf.field.source
         if isinstance(source, Attribute):
             return f"member.attributes -> {state.parameter(source.name, 'text')}"
+        if isinstance(source, ConsentTo | ReachableOn):
+            return consent.value(source, state)
         return f"member.{source.name}"
     if isinstance(leaf, History):
         return history.measured(leaf, state)

@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from offers.targeting import compiler, history, operators
-from offers.targeting.catalogue import Attribute, Field
+from offers.targeting import compiler, consent, history, operators
+from offers.targeting.catalogue import Attribute, Column, ConsentTo, Field, ReachableOn
 from offers.targeting.compiler import SYMBOLS, Compiler
 from offers.targeting.criteria import Criteria, Group, History, Leaf, Node, Saved, Share, has_history
 
@@ -59,6 +59,10 @@ def _node(node: Node, state: Compiler, *, negated: bool) -> str:
         wanted = f"{place(node, state)} < {state.parameter(round(node.percent * 100), 'int')}"
         return f"(NOT {wanted})" if negated else f"({wanted})"
     operator = operators.COMPLEMENTS.get(node.operator, node.operator)
+    source = node.field.source
+    if isinstance(source, ConsentTo | ReachableOn):
+        negated ^= operator != node.operator
+        return f"({consent.condition(source, operator, node.value, state, negated=negated)})"
     positive = _comparison(node.field, operator, node.value, state)
     return f"({positive}) IS NOT TRUE" if negated ^ (operator != node.operator) else f"({positive})"
 
@@ -106,9 +110,12 @@ def seed(key: str) -> int:
 
 
 def _comparison(known: Field, operator: str, value: Any, state: Compiler) -> str:
-    if isinstance(known.source, Attribute):
-        return _attribute(known, known.source.name, operator, value, state)
-    column = f"member.{known.source.name}"
+    source = known.source
+    if isinstance(source, Attribute):
+        return _attribute(known, source.name, operator, value, state)
+    if not isinstance(source, Column):
+        raise TypeError(f"{type(source).__name__} is compared elsewhere")
+    column = f"member.{source.name}"
     if known.type == "moment":
         return " AND ".join(compiler.moments(column, operator, value, state))
     if known.type == "date":

@@ -13,6 +13,7 @@ from loyalty import clock, contact, csv_export, staff, toasts
 from loyalty.errors import DomainError
 from loyalty.listing import Column, Listing
 from loyalty.models import Member
+from loyalty.selectors import consent as consents
 from loyalty.services import audit, member_session, member_token
 from support.filters.member import MemberFilter
 from support.selectors import assignment as assignments
@@ -83,6 +84,7 @@ def detail(request: staff.StaffRequest, member_id: int) -> HttpResponse:
         "member": member,
         "now": now,
         "attributes": members.attributes(member=member),
+        "consents": consents.of_member(member=member),
         "current": assignments.current(member=member, now=now),
         "past": over,
         "has_more_past": has_more_past,

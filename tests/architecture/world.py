@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models import Model
 from django.utils import timezone
 
-from loyalty.models import OutboxEvent, Programme
+from loyalty.models import Channel, OutboxEvent, Programme
 from loyalty.services import audit
 from offers.models import AssignmentEvent, DoorEntry, FieldDefinition, MassAssignment, Redemption, Source
 from offers.services import eligibility_settings
@@ -124,6 +124,7 @@ def plant(mark: str) -> World:
         "category": category,
         "product": product,
         "group": ProductGroupFactory(**named),
+        "channel": Channel.objects.create(**here, code=mark.lower(), name=mark),
         "attribute": AttributeDefinitionFactory(**here, name=mark.lower(), label=mark),
         "field": FieldDefinition.objects.create(**here, table="offers", name=mark.lower(), label=mark, type="text"),
         "offer": offer,

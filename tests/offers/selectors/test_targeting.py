@@ -158,7 +158,7 @@ def test_every_field_and_operator_of_the_catalogue_is_sql_that_runs_and_says_its
     }
     for field in catalogue.fields.values():
         for operator in targeting.operators.BY_TYPE[field.type]:
-            value = values[field.type]
+            value = field.choices[0][0] if field.choices else values[field.type]
             given_value = {"between": [value, value], "in": [value], "not_in": [value]}.get(operator, value)
             tree = {"field": field.key, "is": operator, "value": given_value}
             if operator.endswith("last_days"):

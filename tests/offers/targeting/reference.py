@@ -59,8 +59,17 @@ class Person:
     lines: tuple[Bought, ...]
     given: tuple[Given, ...] = ()
     redeemed: tuple[Given, ...] = ()
+    # What she said, "given" or "refused", by channel; those in use, with the column of the address that each needs.
+    consents: Mapping[str, str] = field(default_factory=dict)
+    channels: Mapping[str, str] = field(default_factory=dict)
     # Her place among all in hundredths of a percent, by key.
     places: Mapping[str, int] = field(default_factory=dict)
+
+    def is_reached_by(self, channel: str) -> bool:
+        """Say whether the channel is in use, she agreed to it, and the address that it needs is known."""
+        if channel not in self.channels or self.consents.get(channel) != "given":
+            return False
+        return not self.channels[channel] or bool(self.columns[self.channels[channel]])
 
 
 @dataclass(frozen=True)
@@ -99,6 +108,10 @@ class Judge:
 
     def field(self, key: str, operator: str, value: Any, person: Person) -> bool:
         where, name = key.split(".")
+        if where == "consent":
+            return self.compare(person.consents.get(name), operator, value)
+        if where == "reachable":
+            return operator == "exists" or person.is_reached_by(name) == value
         if where == "member":
             return self.compare(person.columns[name] or None, operator, value)
         given, kind = person.attributes.get(name), self.types[name]

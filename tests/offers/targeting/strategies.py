@@ -20,6 +20,10 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "attribute.owner": st.booleans(),
     "attribute.wedding": DAYS,
     "attribute.likes": st.sampled_from(["tea", "milk", "beer"]),
+} | {
+    f"{kind}.{code}": st.sampled_from(["given", "refused"]) if kind == "consent" else st.booleans()
+    for kind in ("consent", "reachable")
+    for code in world.KINDS_OF_CONSENT
 }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from loyalty.database import rows
-from loyalty.models import Member, Programme
+from loyalty.models import Channel, Consent, Member, Programme
 from offers.models import Assignment, Redemption, Source, Targeting
 from tests.factories import (
     AttributeDefinitionFactory,
@@ -38,6 +38,11 @@ KINDS: dict[str, Any] = {
     "member.birth_date": "date",
     "member.joined_at": "moment",
 } | {f"attribute.{name}": kind for name, kind in ATTRIBUTES.items()}
+# Channels in use, with the column of the address that each needs; `app` is out of use here.
+CHANNELS = {"email": "email", "sms": "phone", "push": ""}
+KINDS_OF_CONSENT = [*CHANNELS, "app"]
+KINDS |= {f"consent.{code}": "choice" for code in KINDS_OF_CONSENT}
+KINDS |= {f"reachable.{code}": "boolean" for code in KINDS_OF_CONSENT}
 # Other targetings, which may be named in criteria: one of them names another.
 SAVED: dict[str, Any] = {
     "londoners": {"field": "member.city", "is": "starts_with", "value": "lon"},
@@ -106,6 +111,8 @@ def _people(programme: Programme, chance: random.Random) -> dict[int, Person]:
     extra = OfferTemplateFactory(programme=programme, config_offer=offers[0], external_id="coffee-extra")
     offers = [(offers[0], extra), (offers[0], None), (offers[1], None)]
     campaigns = [CampaignFactory(programme=programme, external_id=name) for name in ("spring", "summer")]
+    # A lot of their own: what else is planted stays as it was.
+    consents, lot = _Consents(programme), random.Random(9)
     people = {}
     for number in range(60):
         columns = {
@@ -113,6 +120,8 @@ def _people(programme: Programme, chance: random.Random) -> dict[int, Person]:
             "status": chance.choice(["active", "active", "inactive"]),
             "birth_date": chance.choice([None, date(1970, 6, 15), date(1985, 6, 15), date(1985, 6, 16)]),
             "joined_at": _moment(chance) if chance.random() < 0.8 else None,
+            "email": lot.choice(["", "ada@example.com"]),
+            "phone": lot.choice(["", "+15550000000"]),
         }
         attributes = {name: chance.choice(values) for name, values in STORED.items() if chance.random() < 0.85}
         member = MemberFactory(
@@ -126,11 +135,31 @@ def _people(programme: Programme, chance: random.Random) -> dict[int, Person]:
             lines=tuple(lines),
             given=tuple(given),
             redeemed=tuple(redeemed),
+            consents=consents.draw(member, lot),
+            channels=CHANNELS,
             places={key: _place(member.pk, key) for key in KEYS},
         )
     erased = MemberFactory(programme=programme, external_id="erased", status=Member.Status.ERASED, city="London")
     _buy(erased, products, store, chance)
     return people
+
+
+class _Consents:
+    """Members say yes, no, or nothing; a channel out of use has what it was told."""
+
+    def __init__(self, programme: Programme) -> None:
+        Channel.objects.filter(programme=programme, code="app").update(is_active=False)
+        self.channels = dict(Channel.objects.filter(programme=programme).values_list("code", "pk"))
+
+    def draw(self, member: Member, lot: random.Random) -> dict[str, str]:
+        said = {code: word for code in KINDS_OF_CONSENT if (word := lot.choice(["given", "given", "refused", ""]))}
+        Consent.objects.bulk_create(
+            Consent(
+                member=member, channel_id=self.channels[code], is_granted=word == "given", changed_at=NOW, source="test"
+            )
+            for code, word in said.items()
+        )
+        return said
 
 
 def _moment(chance: random.Random) -> datetime:
