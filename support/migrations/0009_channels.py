@@ -26,5 +26,5 @@ def _permissions(apps, role):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("support", "0006_marketers_explain"), ("loyalty", "0006_channels_and_consents")]
+    dependencies = [("support", "0008_marketers_import_personal_offers"), ("loyalty", "0006_channels_and_consents")]
     operations = [migrations.RunPython(allow, forbid)]
