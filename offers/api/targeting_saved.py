@@ -11,13 +11,13 @@ from loyalty import clock
 from loyalty.api.documentation import ProblemSchema
 from loyalty.api.pagination import NewestFirstCursor
 from loyalty.errors import InvalidInput
-from loyalty.models import Scope
+from loyalty.models import Programme, Scope
 from offers.api.targeting import TargetingView
 from offers.models import Targeting
 from offers.selectors import targeting as selectors
 from offers.selectors import targeting_catalogue, targeting_history
 from offers.services import targeting as service
-from offers.targeting import InvalidCriteria, parse, sentence
+from offers.targeting import InvalidCriteria
 
 REFUSALS = {403: ProblemSchema, 404: ProblemSchema, 409: ProblemSchema, 422: ProblemSchema}
 
@@ -105,16 +105,10 @@ class SavedTargetingView(TargetingView):
         return Response(data, status=status)
 
 
-def _said(targetings: list[Targeting], programme: Any) -> list[Targeting]:
-    """Give each targeting its sentence; what they name is looked up together."""
-    trees = [one.current_version.criteria for one in targetings if one.current_version]
-    catalogue = targeting_catalogue.catalogue_of(programme=programme, trees=trees)
+def _said(targetings: list[Targeting], programme: Programme) -> list[Targeting]:
+    said = targeting_catalogue.sentences(programme=programme, targetings=targetings)
     for one in targetings:
-        try:
-            said = sentence(parse(one.current_version.criteria, catalogue)) if one.current_version else ""
-        except InvalidCriteria as error:
-            said = error.message
-        one.sentence = said  # type: ignore[attr-defined]
+        one.sentence = said[one.pk]  # type: ignore[attr-defined]
     return targetings
 
 

@@ -275,13 +275,15 @@ def saved(programme: Programme) -> QuerySet[Targeting]:
     return listed(programme=programme)
 
 
+def every(programme: Programme) -> QuerySet[Targeting]:
+    """Return the programme's targetings, archived ones too, but not the conditions of single offers."""
+    known = Targeting.objects.filter(programme=programme, config_offer__isnull=True)
+    return known.select_related("programme", "current_version__targeting", "owner").order_by("name", "pk")
+
+
 def listed(*, programme: Programme, text: str = "", is_archived: bool = False) -> QuerySet[Targeting]:
     """Return the programme's targetings in use, or those that are archived, with these words in name or description."""
-    found = (
-        Targeting.objects.filter(programme=programme, archived_at__isnull=not is_archived, config_offer__isnull=True)
-        .select_related("current_version__targeting", "owner")
-        .order_by("name", "pk")
-    )
+    found = every(programme).filter(archived_at__isnull=not is_archived)
     for word in text.split():
         found = found.filter(Q(name__icontains=word) | Q(description__icontains=word))
     return found
@@ -289,11 +291,11 @@ def listed(*, programme: Programme, text: str = "", is_archived: bool = False) -
 
 def find(*, programme: Programme, targeting_id: int) -> Targeting:
     """Return a targeting of the programme, archived ones too, with its current version. Raises TargetingNotFound."""
-    known = Targeting.objects.filter(programme=programme, config_offer__isnull=True)
+    known = every(programme)
     # Addresses carry larger numbers than the key holds.
     found = None
     if targeting_id < 2**63:
-        found = known.select_related("programme", "current_version", "owner").filter(pk=targeting_id).first()
+        found = known.filter(pk=targeting_id).first()
     if found is None:
         raise TargetingNotFound(f"There is no targeting with the id {targeting_id}.", id=targeting_id)
     return found

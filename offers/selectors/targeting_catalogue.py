@@ -5,10 +5,12 @@ from dataclasses import replace
 from typing import Any
 
 from django.db.models import F, Q
+from django.utils.translation import gettext as _
 
 from loyalty.models import Programme
+from offers.models import Targeting
 from offers.selectors import targeting as selector
-from offers.targeting import Catalogue, Dimension, SavedTree, naming
+from offers.targeting import Catalogue, Dimension, InvalidCriteria, SavedTree, naming, parse, sentence
 from offers.targeting.naming import Named
 
 
@@ -34,6 +36,24 @@ def catalogue_of(*, programme: Programme, trees: Sequence[Any]) -> Catalogue:
         dimensions={key: _looked_up(one, named.get(key, set())) for key, one in whole.dimensions.items()},
         targeting=lambda targeting_id, version: saved.get((targeting_id, version)),
     )
+
+
+def sentences(*, programme: Programme, targetings: Sequence[Targeting]) -> dict[int, str]:
+    """Return by id whom each targeting means in words, or what is wrong with it since; looked up together."""
+    catalogue = catalogue_of(
+        programme=programme, trees=[one.current_version.criteria for one in targetings if one.current_version]
+    )
+    return {one.pk: _sentence(one, catalogue) for one in targetings}
+
+
+def _sentence(one: Targeting, catalogue: Catalogue) -> str:
+    if one.current_version is None:
+        return _("Nothing is chosen yet")
+    try:
+        return str(sentence(parse(one.current_version.criteria, catalogue)))
+    except InvalidCriteria as error:
+        # An attribute or a category that it speaks of may be gone since.
+        return error.message
 
 
 def _saved(programme: Programme, wanted: set[Named]) -> dict[Named, SavedTree]:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from loyalty.models import AuditEvent
 from offers.models import MassAssignment, Targeting, TargetingVersion
 from offers.selectors import targeting_catalogue
@@ -47,7 +49,7 @@ def versions(targeting: Targeting, *, most: int = 20) -> list[Version]:
                 number=one.number,
                 sentence=str(wording.sentence(checked)) if isinstance(checked, Criteria) else checked,
                 is_readable=isinstance(checked, Criteria),
-                saved_by=str(one.created_by or machines.get(one.number, "")),
+                saved_by=str(one.created_by or machines.get(one.number) or _("somebody")),
                 created_at=one.created_at,
                 runs=runs.get(one.pk, []),
                 change=difference.between(before, checked) if are_readable else None,  # type: ignore[arg-type]

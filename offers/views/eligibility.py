@@ -39,14 +39,13 @@ def edit(request: StaffRequest, pk: int) -> HttpResponse:
         else:
             toasts.say(request, _("Saved. It holds for whatever is assigned from now on."))
             return redirect("offers:offer", pk)
-    tree = given["tree"]
     context: dict[str, Any] = {
         "offer": offer,
         "given": given,
         "problems": problems,
         "asked": selectors.of(offer),
         "targetings": targetings.saved(request.programme).filter(current_version__isnull=False),
-        "builder": targeting_builder.context(request.programme, tree) | {"text": given["criteria"]},
+        "builder": targeting_builder.context(request.programme, given["criteria"]),
         "limit_history": [
             each for each in limits.history(offer) if any(c.label == limits.LABELS["eligibility"] for c in each.changes)
         ],
@@ -64,7 +63,6 @@ def _given(request: StaffRequest, offer: ConfigOffer) -> dict[str, Any]:
             "who": request.POST.get("who", ""),
             "targeting": request.POST.get("targeting", ""),
             "criteria": criteria,
-            "tree": _tree(criteria),
         }
     tree = naming.unpinned(version.criteria) if version is not None and is_own else EMPTY
     chosen = request.GET.get("targeting", "")
@@ -73,15 +71,7 @@ def _given(request: StaffRequest, offer: ConfigOffer) -> dict[str, Any]:
         "who": "audience" if chosen else who,
         "targeting": chosen or (str(version.targeting_id) if version is not None and not is_own else ""),
         "criteria": orjson.dumps(tree, option=orjson.OPT_INDENT_2).decode(),
-        "tree": tree,
     }
-
-
-def _tree(text: str) -> Any:
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return EMPTY
 
 
 def _save(request: StaffRequest, offer: ConfigOffer, given: dict[str, Any]) -> None:

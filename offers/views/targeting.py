@@ -1,69 +1,34 @@
-"""Saved targetings: list, and the builder with its sentence, its counts and some of the members meant (S4-24..26)."""
+"""A saved targeting: the builder with its sentence, its counts and some of the members meant (S4-24..26)."""
 
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from loyalty import clock, toasts
-from loyalty.errors import DomainError, InvalidInput
-from loyalty.listing import Column, Listing
+from loyalty.errors import Conflict, DomainError, InvalidInput
 from loyalty.models import Member, Programme
 from loyalty.services import audit
 from loyalty.staff import StaffRequest
 from offers import targeting as criteria_language
 from offers.models import Targeting
 from offers.selectors import targeting as selector
-from offers.selectors import targeting_catalogue, targeting_explanation
+from offers.selectors import targeting_explanation, targeting_history, targeting_use
 from offers.services import targeting as service
-from offers.targeting import InvalidCriteria, naming
+from offers.targeting import naming
+from offers.targeting.difference import Difference
 from offers.views import targeting_builder
 from offers.views.access import staff
-
-COLUMNS = (
-    Column("name", gettext_lazy("Audience"), "name"),
-    Column("meaning", gettext_lazy("Who is meant")),
-    Column("version", gettext_lazy("Version"), end=True),
-    Column("owner", gettext_lazy("Owner"), "owner__username"),
-    Column("updated", gettext_lazy("Changed"), "updated_at"),
-)
 
 
 def _programme(request: StaffRequest) -> Programme:
     return request.programme
-
-
-@staff("offers.view_targeting")
-@require_GET
-def targetings(request: StaffRequest) -> HttpResponse:
-    """List the audiences in use, each with its criteria in words."""
-    programme = _programme(request)
-    found = selector.saved(programme)
-    if text := request.GET.get("q", "").strip():
-        found = found.filter(name__icontains=text)
-    listing = Listing(request, found, columns=COLUMNS, default_sort="name")
-    shown = list(listing.page.object_list)
-    trees = [one.current_version.criteria for one in shown if one.current_version]
-    catalogue = targeting_catalogue.catalogue_of(programme=programme, trees=trees)
-    for targeting in shown:
-        targeting.sentence = _sentence(targeting, catalogue)  # type: ignore[attr-defined]
-    listing.page.object_list = shown
-    return render(request, "offers/targetings.html", {"listing": listing})
-
-
-def _sentence(targeting: Targeting, catalogue: criteria_language.Catalogue) -> str:
-    if targeting.current_version is None:
-        return _("Nothing is chosen yet")
-    try:
-        return criteria_language.sentence(criteria_language.parse(targeting.current_version.criteria, catalogue))
-    except InvalidCriteria as error:
-        # An attribute or a category that it speaks of may be gone since.
-        return error.message
 
 
 @staff("offers.add_targeting")
@@ -77,53 +42,103 @@ def create(request: StaffRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def edit(request: StaffRequest, pk: int) -> HttpResponse:
     """Show an audience in the builder, or save it: other criteria make a new version."""
+    return _edit(request, _found(request, pk))
+
+
+def _found(request: StaffRequest, pk: int) -> Targeting:
     # Conditions of one offer are changed on that offer's page.
-    known = Targeting.objects.filter(programme=_programme(request), config_offer=None)
-    found = known.select_related("current_version", "owner")
-    return _edit(request, get_object_or_404(found, pk=pk))
+    return get_object_or_404(selector.every(_programme(request)), pk=pk)
 
 
 def _edit(request: StaffRequest, targeting: Targeting | None) -> HttpResponse:
-    programme = _programme(request)
-    given = {
-        "name": targeting.name if targeting else "",
-        "description": targeting.description if targeting else "",
-        "criteria": naming.unpinned(targeting.current_version.criteria)
-        if targeting and targeting.current_version
-        else targeting_builder.EMPTY,
+    if request.method != "POST":
+        return _page(request, targeting, _stored(request, targeting))
+    if not request.user.has_perm("offers.change_targeting" if targeting else "offers.add_targeting"):
+        return render(request, "403.html", status=403)
+    given = {name: request.POST.get(name, "") for name in ("name", "description", "criteria")}
+    try:
+        criteria = targeting_builder.read_criteria(request)
+        saved = _save(request, targeting, given | {"criteria": criteria})
+    except service.Changed:
+        return _page(request, targeting, given, has_changed=True)
+    except DomainError as error:
+        return _page(request, targeting, given, problems=error.problems or [{"message": error.message}])
+    toasts.say(request, _("“%(name)s” is saved.") % {"name": saved.name})
+    return redirect(_next(request, saved))
+
+
+def _stored(request: StaffRequest, targeting: Targeting | None) -> dict[str, Any]:
+    """Return what the form begins with: the audience, nothing, or a copy of the one that `?clone=` names."""
+    source, name = targeting, targeting.name if targeting else ""
+    key = request.GET.get("clone", "")
+    if targeting is None and key.isascii() and key.isdigit() and len(key) < 19:
+        source = selector.every(request.programme).filter(pk=int(key)).first()
+        name = _("%(name)s (copy)") % {"name": source.name[:190]} if source else ""
+    version = source.current_version if source else None
+    return {
+        "name": name,
+        "description": source.description if source else "",
+        "criteria": naming.unpinned(version.criteria) if version else targeting_builder.EMPTY,
     }
-    problems: list[dict[str, Any]] = []
-    if request.method == "POST":
-        permission = "offers.change_targeting" if targeting else "offers.add_targeting"
-        if not request.user.has_perm(permission):
-            return render(request, "403.html", status=403)
-        try:
-            given = {name: request.POST.get(name, "") for name in ("name", "description")} | {
-                "criteria": targeting_builder.read_criteria(request)
-            }
-            saved = _save(request, programme, targeting, given)
-        except DomainError as error:
-            problems = error.problems or [{"message": error.message}]
-        else:
-            toasts.say(request, _("“%(name)s” is saved.") % {"name": saved.name})
-            return redirect(_next(request, saved))
+
+
+def _page(
+    request: StaffRequest,
+    targeting: Targeting | None,
+    given: dict[str, Any],
+    *,
+    problems: Sequence[Mapping[str, Any]] = (),
+    has_changed: bool = False,
+    refusal: str = "",
+) -> HttpResponse:
+    """Show the builder with what is given, and what was refused: `refusal` of archiving and the like."""
+    if targeting:
+        # As it is now: what somebody else saved meanwhile is what the next save is compared with.
+        targeting = get_object_or_404(selector.every(request.programme), pk=targeting.pk)
+    may_save = request.user.has_perm("offers.change_targeting" if targeting else "offers.add_targeting")
     context = {
         "targeting": targeting,
         "given": given,
         "problems": problems,
-        "builder": targeting_builder.context(programme, given["criteria"]),
+        "has_changed": has_changed,
+        "refusal": refusal,
+        "builder": targeting_builder.context(request.programme, given["criteria"]),
         "next": request.POST.get("next", request.GET.get("next", "")),
-        "may_save": request.user.has_perm("offers.change_targeting" if targeting else "offers.add_targeting"),
-        "versions": targeting.versions.select_related("created_by")[:10] if targeting else [],
+        "may_save": may_save and not (targeting and targeting.archived_at),
+        "versions": targeting_history.versions(targeting) if targeting else [],
+        "places": targeting_use.places(targeting) if targeting else None,
+        "since": _since(request, targeting) if has_changed and targeting else None,
     }
-    return render(request, "offers/targeting.html", context, status=422 if problems else 200)
+    return render(
+        request, "offers/targeting.html", context, status=409 if has_changed or refusal else 422 if problems else 200
+    )
 
 
-def _save(request: StaffRequest, programme: Programme, targeting: Targeting | None, given: dict[str, Any]) -> Targeting:
+def _seen(request: StaffRequest) -> service.Seen | None:
+    """Return what the form was opened with. A form without it, as of a script, overwrites nothing but what it names."""
+    number = request.POST.get("version", "")
+    if not (number.isascii() and number.isdigit() and len(number) < 10):
+        return None
+    try:
+        updated_at = datetime.fromisoformat(request.POST.get("updated", ""))
+    except ValueError:
+        updated_at = None
+    return service.Seen(version=int(number), updated_at=updated_at)
+
+
+def _since(request: StaffRequest, targeting: Targeting) -> Difference | None:
+    """Return what the criteria differ in from what the editor had opened."""
+    seen, current = _seen(request), targeting.current_version
+    if seen is None or current is None or seen.version == current.number:
+        return None
+    return targeting_history.compare(targeting, before=seen.version, after=current.number)
+
+
+def _save(request: StaffRequest, targeting: Targeting | None, given: dict[str, Any]) -> Targeting:
     actor: Any = request.user
     if targeting is None:
-        return service.create(programme=programme, actor=actor, **given)
-    return service.update(targeting=targeting, actor=actor, **given)
+        return service.create(programme=request.programme, actor=actor, **given)
+    return service.update(targeting=targeting, actor=actor, seen=_seen(request), **given)
 
 
 def _next(request: StaffRequest, saved: Targeting) -> str:
@@ -171,14 +186,57 @@ def count(request: StaffRequest) -> HttpResponse:
 @require_POST
 def archive(request: StaffRequest, pk: int) -> HttpResponse:
     """Take an audience out of use, unless something names it; runs keep the version they were launched with."""
-    targeting = get_object_or_404(Targeting, pk=pk, programme=_programme(request), config_offer=None)
+    targeting = _found(request, pk)
     try:
         service.archive(targeting=targeting, actor=request.user, now=clock.now())
     except service.InUse as error:
-        toasts.say(request, error.message, level="error")
-        return redirect("offers:targeting", pk=pk)
+        return _page(request, targeting, _stored(request, targeting), refusal=error.message)
     toasts.say(request, _("“%(name)s” is archived.") % {"name": targeting.name})
     return redirect("offers:targetings")
+
+
+@staff("offers.change_targeting")
+@require_POST
+def unarchive(request: StaffRequest, pk: int) -> HttpResponse:
+    """Bring an archived audience back into use, unless its name is taken since or what it speaks of is gone."""
+    targeting = _found(request, pk)
+    try:
+        service.unarchive(targeting=targeting, actor=request.user)
+    except Conflict as error:
+        return _page(request, targeting, _stored(request, targeting), refusal=error.message)
+    toasts.say(request, _("“%(name)s” is in use again.") % {"name": targeting.name})
+    return redirect("offers:targeting", pk)
+
+
+@staff("offers.change_targeting")
+@require_POST
+def restore(request: StaffRequest, pk: int) -> HttpResponse:
+    """Go back to an old version, as a new one; what was since stays in the history."""
+    targeting, number = _found(request, pk), request.POST.get("restore", "")
+    is_number = number.isascii() and number.isdigit() and len(number) < 10
+    try:
+        saved = service.restore(
+            targeting=targeting, number=int(number) if is_number else 0, actor=request.user, seen=_seen(request)
+        )
+    except service.Changed:
+        return _page(request, targeting, _stored(request, targeting), has_changed=True)
+    except DomainError as error:
+        return _page(request, targeting, _stored(request, targeting), refusal=error.message)
+    words = {"number": int(number), "new": saved.current_version.number if saved.current_version else 0}
+    toasts.say(request, _("Version %(new)d means what version %(number)d meant.") % words)
+    return redirect("offers:targeting", pk)
+
+
+@staff("offers.view_targeting")
+@require_GET
+def compare(request: StaffRequest, pk: int) -> HttpResponse:
+    """Say which conditions came and went between two versions."""
+    numbers = [request.GET.get(name, "") for name in ("before", "after")]
+    if not all(one.isascii() and one.isdigit() and len(one) < 10 for one in numbers):
+        raise Http404
+    before, after = map(int, numbers)
+    found = targeting_history.compare(_found(request, pk), before=before, after=after)
+    return render(request, "offers/_targeting_difference.html", {"change": found, "is_asked": True})
 
 
 @staff("offers.view_targeting", "offers.explain_targeting")

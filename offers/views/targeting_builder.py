@@ -89,9 +89,15 @@ WORDS = {
 
 
 def context(programme: Programme, tree: Any) -> dict[str, Any]:
-    """Return what `offers/_builder.html` shows, for a stored tree or one that was sent."""
+    """Return what `offers/_builder.html` shows, for a stored tree or the text that was sent, JSON or not."""
+    text = tree if isinstance(tree, str) else orjson.dumps(tree, option=orjson.OPT_INDENT_2).decode()
+    if isinstance(tree, str):
+        try:
+            tree = orjson.loads(tree)
+        except orjson.JSONDecodeError:
+            tree = EMPTY
     return {
-        "text": orjson.dumps(tree, option=orjson.OPT_INDENT_2).decode(),
+        "text": text,
         "words": WORDS,
         "description": selector.description(programme),
         "names": selector.names(programme, tree),

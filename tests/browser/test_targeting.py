@@ -8,6 +8,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from loyalty.models import AttributeDefinition
 from offers.models import Targeting
+from offers.services import targeting as service
 from tests.factories import (
     CategoryFactory,
     ConfigOfferFactory,
@@ -380,3 +381,63 @@ def test_s4_24_a_phone_can_do_it_too(open_context, programme, person, sign_in, a
     assert tree(page)["items"][2] == GOLD
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert_accessible(page)
+
+
+def test_s4_26_a_marketer_looks_at_versions_compares_and_goes_back(
+    page, programme, person, sign_in, assert_accessible, shoot
+):
+    """S4-26: what changed between any two, and one click back; a copy; the archive and out of it again."""
+    marketer = person("marketer")
+    sign_in(page, marketer)
+    saved = service.create(programme=programme, name="Locals", description="Near us", criteria=LYON, actor=marketer)
+    for tree_ in ({"op": "and", "items": [LYON, GOLD]}, {"op": "and", "items": [LYON, FRENCH]}):
+        service.update(targeting=saved, criteria=tree_, actor=marketer)
+    page.goto(reverse("offers:targeting", args=[saved.pk]))
+    versions = page.get_by_role("region", name="Versions")
+    expect(versions.get_by_text("City is Lyon and Tier is gold")).to_be_visible()
+    versions.get_by_role("button", name="Compare").click()
+    expect(page.locator("#difference")).to_contain_text("Country is FR")
+    expect(page.locator("#preview .criteria-count")).to_contain_text("members")
+    assert_accessible(page)
+    shoot(page, "audience-versions", whole=True)
+    versions.get_by_role("button", name="Go back to version 2").click()
+    expect(page.get_by_text("Version 4 means what version 2 meant.")).to_be_visible()
+    assert tree(page)["items"] == [LYON, GOLD]
+    more = page.locator(".page-head details.menu")
+    more.locator("summary").click()
+    more.get_by_role("link", name="Duplicate").click()
+    expect(page.get_by_label("Name", exact=True)).to_have_value("Locals (copy)")
+    page.goto(reverse("offers:targeting", args=[saved.pk]))
+    more.locator("summary").click()
+    more.get_by_role("button", name="Archive").click()
+    expect(page.get_by_role("heading", name="No audiences yet")).to_be_visible()
+    page.get_by_label("State").select_option(label="Archived")
+    expect(page.get_by_role("link", name="Locals")).to_be_visible()
+    shoot(page, "audiences-archived")
+    page.get_by_role("link", name="Locals").click()
+    page.get_by_role("button", name="Bring back").click()
+    expect(page.get_by_text("“Locals” is in use again.")).to_be_visible()
+
+
+def test_s4_26_what_somebody_else_saved_meanwhile_is_shown_before_it_is_replaced(
+    page, programme, person, sign_in, assert_accessible, shoot, complaints
+):
+    """S4-26: mine stays in the builder; theirs is one click away; saving again is meant."""
+    marketer = person("marketer")
+    sign_in(page, marketer)
+    saved = service.create(programme=programme, name="Locals", criteria=LYON, actor=marketer)
+    page.goto(reverse("offers:targeting", args=[saved.pk]))
+    service.update(targeting=saved, criteria={"op": "and", "items": [LYON, GOLD]}, actor=None)
+    condition(page.locator("#builder"), "1").get_by_label("Value").fill("Nice")
+    page.get_by_role("button", name="Save changes").click()
+    warning = page.get_by_role("alert").filter(has_text="somebody else saved it meanwhile")
+    expect(warning).to_contain_text("City is Lyon and Tier is gold")
+    expect(condition(page.locator("#builder"), "1").get_by_label("Value")).to_have_value("Nice")
+    assert_accessible(page)
+    shoot(page, "audience-meanwhile")
+    # The browser notes the refusal as an error of the page.
+    complaints.clear()
+    page.get_by_role("button", name="Save mine over it").click()
+    expect(page.get_by_text("“Locals” is saved.")).to_be_visible()
+    saved.refresh_from_db()
+    assert (saved.current_version.number, saved.current_version.criteria["items"][0]["value"]) == (3, "Nice")

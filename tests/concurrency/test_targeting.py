@@ -18,7 +18,7 @@ LONDON = {"field": "member.city", "is": "equals", "value": "London"}
 def answer_of(call):
     try:
         call()
-    except (InvalidCriteria, service.InUse) as refusal:
+    except (InvalidCriteria, service.InUse, service.Changed) as refusal:
         return type(refusal).__name__
     return "done"
 
@@ -56,3 +56,18 @@ def test_s4_26_an_audience_is_named_or_archived_never_both(turn: int) -> None:
 
     named, archived = at_once([name_it, archive])
     assert (named, archived) in {("done", "InUse"), ("InvalidCriteria", "done")}
+
+
+@pytest.mark.parametrize("turn", range(3))
+def test_s4_26_of_two_who_edit_the_same_audience_at_once_one_is_told(turn: int) -> None:
+    """S4-26: nothing is overwritten unseen; one version more, not two."""
+    saved = service.create(programme=ProgrammeFactory(), name="Both", criteria=LONDON, actor=None)
+    seen = service.Seen(version=1, updated_at=saved.updated_at)
+
+    def save(city: str) -> str:
+        tree = LONDON | {"value": city}
+        return answer_of(lambda: service.update(targeting=saved, criteria=tree, actor=None, seen=seen))
+
+    assert sorted(at_once([lambda: save("Paris"), lambda: save("Lyon")])) == ["Changed", "done"]
+    saved.refresh_from_db()
+    assert saved.current_version.number == 2

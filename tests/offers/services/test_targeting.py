@@ -91,6 +91,64 @@ def test_an_archived_targeting_changes_no_more() -> None:
     assert TargetingVersion.objects.count() == 1
 
 
+def test_s4_26_whoever_saves_second_upon_what_is_gone_is_told_the_version_of_now() -> None:
+    """S4-26: other criteria, another name, a restored version: nothing that one has not seen is overwritten."""
+    saved = create()
+    seen = targeting.Seen(version=1, updated_at=saved.updated_at)
+    targeting.update(targeting=saved, name="Neighbours", actor=None, seen=seen)
+    for changes in ({"criteria": PARIS}, {"name": "Mine"}):
+        with pytest.raises(targeting.Changed, match="“Neighbours” was changed meanwhile; it is version 1 now") as said:
+            targeting.update(targeting=saved, actor=None, seen=seen, **changes)
+        assert said.value.details == {"version": 1}
+    targeting.update(targeting=saved, criteria=PARIS, actor=None, seen=targeting.Seen(version=1))
+    with pytest.raises(targeting.Changed, match="it is version 2 now"):
+        targeting.restore(targeting=saved, number=1, actor=None, seen=targeting.Seen(version=1))
+    saved.refresh_from_db()
+    assert (saved.name, saved.current_version.number) == ("Neighbours", 2)
+
+
+def test_s4_26_going_back_makes_a_new_version_and_takes_along_who_names_it() -> None:
+    """S4-26: others are named as they are now; what it means already makes no version; an unknown one is refused."""
+    inner = create()
+    outer = create(programme=inner.programme, name="Outer", criteria={"targeting": inner.pk})
+    targeting.update(targeting=inner, criteria=PARIS, actor=None)
+    restored = targeting.restore(targeting=inner, number=1, actor=None)
+    assert (restored.current_version.number, restored.current_version.criteria) == (3, LONDON)
+    assert targeting.restore(targeting=inner, number=1, actor=None).current_version.number == 3
+    outer.refresh_from_db()
+    assert outer.current_version.criteria == named(inner.pk, 3)
+    # Its first version named inner's first; going back means inner as it is now.
+    assert targeting.restore(targeting=outer, number=1, actor=None).current_version.criteria == named(inner.pk, 3)
+    for number in (0, 9):
+        with pytest.raises(InvalidInput, match=f"There is no version {number}."):
+            targeting.restore(targeting=inner, number=number, actor=None)
+
+
+def test_s4_26_an_archived_targeting_comes_back_unless_its_name_or_what_it_speaks_of_is_gone() -> None:
+    """S4-26: a taken name and a gone audience are named; it comes back naming others as they are now."""
+    inner = create()
+    programme, now = inner.programme, clock.now()
+    outer = create(programme=programme, name="Outer", criteria={"targeting": inner.pk})
+    targeting.archive(targeting=outer, actor=None, now=now)
+    targeting.update(targeting=inner, criteria=PARIS, actor=None)
+    other = create(programme=programme, name="Outer")
+    with pytest.raises(targeting.NameTaken, match="There is a targeting called “Outer” already"):
+        targeting.unarchive(targeting=outer, actor=None)
+    targeting.update(targeting=other, name="Another", actor=None)
+    user = UserFactory()
+    assert targeting.unarchive(targeting=outer, actor=user)
+    assert not targeting.unarchive(targeting=outer, actor=user)
+    outer.refresh_from_db()
+    assert (outer.archived_at, outer.current_version.criteria) == (None, named(inner.pk, 2))
+    assert AuditEvent.objects.filter(action="targeting.unarchived", user=user).count() == 1
+    targeting.archive(targeting=outer, actor=None, now=now)
+    targeting.archive(targeting=inner, actor=None, now=now)
+    with pytest.raises(targeting.Unreadable, match="“Outer” cannot be brought back: There is no saved targeting"):
+        targeting.unarchive(targeting=outer, actor=None)
+    outer.refresh_from_db()
+    assert outer.archived_at is not None
+
+
 def named(targeting_id: int, version: int) -> dict[str, Any]:
     return {"targeting": targeting_id, "version": version}
 

@@ -75,7 +75,7 @@ def test_s0_02_conditions_are_built_for_one_offer_alone_and_refused_in_words(pro
     assert "City is Nice" in refused.reasons[0].message
     assert "meet its own conditions: City is Nice" in words(client.get(reverse("offers:offer", args=[coffee.pk])))
     # The form opens with what is set.
-    assert client.get(page_of(coffee)).context["given"]["tree"] == living_in("Nice")
+    assert json.loads(client.get(page_of(coffee)).context["builder"]["text"]) == living_in("Nice")
 
 
 @pytest.mark.parametrize(

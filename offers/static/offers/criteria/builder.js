@@ -39,6 +39,8 @@ const write = (key = null) => {
 };
 const change = (act) => { act(); draw(); write(); };
 const load = (given) => {
+  // Anything but objects is no condition; the preview says what it is.
+  for (const [node] of tree.walk(given)) if (node === null || typeof node !== "object" || Array.isArray(node)) throw new TypeError("not a condition");
   const isGroup = tree.isGroup(given);
   root = isGroup ? given : { op: "and", items: [given] };
   wrapped = !isGroup;
