@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import IO, Any, BinaryIO, cast
+from typing import IO, Any, BinaryIO, Self, cast
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -16,10 +16,16 @@ CHUNK = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A table that came as a body; its name says the format, as `tables.read` wants it."""
+    """A table that came as a body; a context manager that closes its file. `tables.read` wants its name for the format."""
 
     file: BinaryIO
     file_name: str
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.file.close()
 
 
 def spooled(stream: IO[Any], check_size: Callable[[int], None]) -> BinaryIO:

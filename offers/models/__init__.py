@@ -5,6 +5,7 @@ from offers.models.field import FieldDefinition
 from offers.models.limit import Limit, LimitReservation, MemberCount
 from offers.models.mass_assignment import AudienceMember, CodeReservation, MassAssignment, MassAssignmentChunk
 from offers.models.mass_assignment_undo import KeptAssignment, MassAssignmentUndo, MassAssignmentUndoChunk
+from offers.models.member_list import MemberList, MemberListEntry, MemberListLine
 from offers.models.personal_offer import (
     PersonalOfferImport,
     PersonalOfferPart,
@@ -35,6 +36,9 @@ __all__ = [
     "MassAssignmentUndo",
     "MassAssignmentUndoChunk",
     "MemberCount",
+    "MemberList",
+    "MemberListEntry",
+    "MemberListLine",
     "OfferRevision",
     "OfferTemplate",
     "PersonalOfferImport",

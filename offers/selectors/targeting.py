@@ -17,6 +17,7 @@ from loyalty.errors import NotFound
 from loyalty.models import AttributeDefinition, Category, Channel, Member, Product, ProductGroup, Programme, Store
 from offers import targeting
 from offers.models import Campaign, ConfigOffer, OfferTemplate, Targeting, TargetingVersion
+from offers.selectors import member_list
 from offers.targeting import (
     Attribute,
     Catalogue,
@@ -133,6 +134,7 @@ def catalogue(programme: Programme) -> Catalogue:
         dimensions={dimension.key: dimension for dimension in dimensions},
         currency=programme.currency,
         targeting=lambda targeting_id, version: _saved_tree(programme, targeting_id, version),
+        member_list=lambda list_id: member_list.names(programme, [list_id]).get(list_id),
     )
 
 

@@ -10,6 +10,7 @@ from loyalty import money
 from loyalty.database import rows
 from loyalty.models import Category, Product, ProductGroup, Programme, Store
 from offers.models import Campaign, ConfigOffer, OfferTemplate
+from offers.selectors import member_list
 from offers.selectors import targeting as selector
 from offers.targeting import Attribute, Column, naming, operators
 
@@ -69,18 +70,21 @@ def _type(measure: str) -> str:
 def names(programme: Programme, tree: Any) -> dict[str, str]:
     """Return `dimension:id` -> name for the ids that a stored tree speaks of, so that the builder can show names.
 
-    Other targetings are named `targeting:id`.
+    Other targetings are named `targeting:id`, lists `list:id`.
     """
     dimensions = selector.catalogue(programme).dimensions
     found = {key: ids for key, ids in naming.ids(tree).items() if key in dimensions}
     named = {f"{key}:{one}": name for key, ids in found.items() for one, name in dimensions[key].names(ids).items()}
     targetings = {pk for pk, _number in naming.targetings(tree)}
     chosen = selector.saved(programme).filter(pk__in=targetings).values_list("pk", "name")
-    return named | {f"targeting:{pk}": name for pk, name in chosen}
+    uploaded = member_list.names(programme, naming.lists(tree))
+    return (
+        named | {f"targeting:{pk}": name for pk, name in chosen} | {f"list:{pk}": name for pk, name in uploaded.items()}
+    )
 
 
 def _named_things(programme: Programme) -> dict[str, QuerySet[Any]]:
-    """Return what criteria name, by dimension; other targetings as `targeting`."""
+    """Return what criteria name, by dimension; other targetings as `targeting`, lists as `list`."""
     models: dict[str, QuerySet[Any]] = {
         "departments": Category.objects.filter(depth=0),
         "categories": Category.objects.all(),
@@ -91,12 +95,13 @@ def _named_things(programme: Programme) -> dict[str, QuerySet[Any]]:
         "templates": OfferTemplate.objects.filter(archived_at__isnull=True),
         "campaigns": Campaign.objects.filter(is_of_run=False),
         "targeting": selector.saved(programme),
+        "list": member_list.saved(programme),
     }
     return {key: found.filter(programme=programme) for key, found in models.items()}
 
 
 def _column(key: str) -> str:
-    return {"offers": "offer_reference", "targeting": "pk"}.get(key, "external_id")
+    return {"offers": "offer_reference", "targeting": "pk", "list": "pk"}.get(key, "external_id")
 
 
 def named(*, programme: Programme, key: str, ids: Collection[str]) -> list[tuple[str, str]]:
@@ -105,7 +110,7 @@ def named(*, programme: Programme, key: str, ids: Collection[str]) -> list[tuple
     if key not in things:
         return []
     column = _column(key)
-    known = [one for one in ids if key != "targeting" or (one.isascii() and one.isdigit() and len(one) < 19)]
+    known = [one for one in ids if _column(key) != "pk" or (one.isascii() and one.isdigit() and len(one) < 19)]
     found = things[key].filter(**{f"{column}__in": known}).values_list(column, "name")
     return [(str(one), name) for one, name in found]
 

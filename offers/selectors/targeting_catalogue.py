@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from loyalty.models import Programme
 from offers.models import Targeting
+from offers.selectors import member_list
 from offers.selectors import targeting as selector
 from offers.targeting import Catalogue, Dimension, InvalidCriteria, SavedTree, naming, parse, sentence
 from offers.targeting.naming import Named
@@ -17,24 +18,29 @@ from offers.targeting.naming import Named
 def catalogue_of(*, programme: Programme, trees: Sequence[Any]) -> Catalogue:
     """Return a catalogue for reading and saying these stored trees, and no others.
 
-    One query for the fields, one for each dimension that is named, and one for each level of targetings within others.
+    One query for the fields, one for each dimension that is named, one for lists, and one for each level of
+    targetings within others.
     """
     whole = selector.catalogue(programme)
     saved: dict[Named, SavedTree | None] = {}
     named: dict[str, set[str]] = {}
+    lists: set[int] = set()
     waiting = list(trees)
     while waiting:
         for tree in waiting:
             for key, ids in naming.ids(tree).items():
                 named.setdefault(key, set()).update(ids)
+            lists |= naming.lists(tree)
         wanted = set().union(*(naming.targetings(tree) for tree in waiting)) - saved.keys()
         found = _saved(programme, wanted) if wanted else {}
         saved |= {one: found.get(one) for one in wanted}
         waiting = [one.tree for one in found.values()]
+    uploaded = member_list.names(programme, lists) if lists else {}
     return replace(
         whole,
         dimensions={key: _looked_up(one, named.get(key, set())) for key, one in whole.dimensions.items()},
         targeting=lambda targeting_id, version: saved.get((targeting_id, version)),
+        member_list=uploaded.get,
     )
 
 

@@ -13,7 +13,7 @@ from loyalty import money
 from loyalty.database import rows
 from loyalty.models import Member, Programme
 from offers.selectors import targeting as selector
-from offers.targeting import Comparison, Criteria, Group, History, Saved, explanation, operators, wording
+from offers.targeting import Comparison, Criteria, Group, History, Listed, Saved, explanation, operators, wording
 from offers.targeting.explanation import Judged
 
 
@@ -93,6 +93,8 @@ def _clauses(checked: Criteria, programme: Programme, judged: Judged, path: str,
 
 def _value(node: Any, value: Any, programme: Programme) -> str:
     """Say the member's own value."""
+    if isinstance(node, Listed):
+        return _("line %(line)s") % {"line": value} if value is not None else _("not in it")
     if value is None or value == "" or value == []:
         return _("not known")
     if isinstance(node, History):

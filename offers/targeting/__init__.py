@@ -5,7 +5,7 @@ Pure: without models, settings or the clock. What may be spoken of is handed in 
 
 from offers.targeting import operators
 from offers.targeting.catalogue import Attribute, Catalogue, Column, ConsentTo, Dimension, Field, ReachableOn, SavedTree
-from offers.targeting.criteria import Comparison, Criteria, Group, History, Saved, Share, Window
+from offers.targeting.criteria import Comparison, Criteria, Group, History, Listed, Saved, Share, Window
 from offers.targeting.expression import Predicate, predicate
 from offers.targeting.problem import InvalidCriteria
 from offers.targeting.reading import parse
@@ -23,6 +23,7 @@ __all__ = [
     "Group",
     "History",
     "InvalidCriteria",
+    "Listed",
     "Predicate",
     "ReachableOn",
     "Saved",

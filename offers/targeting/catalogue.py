@@ -96,17 +96,24 @@ def no_targetings(targeting_id: int, version: int | None) -> SavedTree | None:
     return None
 
 
+def no_lists(list_id: int) -> str | None:
+    """Know no uploaded list."""
+    return None
+
+
 @dataclass(frozen=True, eq=False)
 class Catalogue:
     """The fields by key, in the order of the builder, the dimensions of the history, and the currency of amounts.
 
     `targeting` finds another saved targeting by its id, in the version of this number; without one as it is now.
+    `member_list` returns the name of an uploaded list by its id.
     """
 
     fields: Mapping[str, Field]
     dimensions: Mapping[str, Dimension] = field(default_factory=dict)
     currency: str = "EUR"
     targeting: Callable[[int, int | None], SavedTree | None] = no_targetings
+    member_list: Callable[[int], str | None] = no_lists
 
     def dimensions_of(self, subject: str) -> dict[str, Dimension]:
         """Return the ways to narrow this part of the history."""

@@ -81,6 +81,18 @@ class Share:
 
 
 @dataclass(frozen=True)
+class Listed:
+    """Who stands in an uploaded list, which never changes."""
+
+    list_id: int
+    name: str
+
+    def data(self) -> dict[str, Any]:
+        """Return the canonical JSON."""
+        return {"list": self.list_id}
+
+
+@dataclass(frozen=True)
 class Saved:
     """Who another saved targeting means, in one of its versions: what is stored keeps meaning the same members."""
 
@@ -108,7 +120,7 @@ class Group:
         return ({"not": True} if self.negated else {}) | found
 
 
-Leaf = Comparison | History | Share | Saved
+Leaf = Comparison | History | Share | Listed | Saved
 Node = Group | Leaf
 
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from offers.targeting import consent, expression, history
 from offers.targeting.catalogue import Attribute, ConsentTo, ReachableOn
 from offers.targeting.compiler import Compiler
-from offers.targeting.criteria import Comparison, Criteria, Group, History, Leaf, Node, Saved, Share
+from offers.targeting.criteria import Comparison, Criteria, Group, History, Leaf, Listed, Node, Saved, Share
 
 # The member of the question, as a relation: whose history is looked up.
 ALONE = "alone"
@@ -91,4 +91,6 @@ def _value(leaf: Leaf, state: Compiler) -> str:
         return history.measured(leaf, state)
     if isinstance(leaf, Share):
         return expression.place(leaf, state)
+    if isinstance(leaf, Listed):
+        return expression.line_in(leaf, state)
     raise TypeError(f"{type(leaf).__name__} is asked about by its own conditions")

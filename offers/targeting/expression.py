@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from offers.targeting import compiler, consent, history, operators
 from offers.targeting.catalogue import Attribute, Column, ConsentTo, Field, ReachableOn
 from offers.targeting.compiler import SYMBOLS, Compiler
-from offers.targeting.criteria import Criteria, Group, History, Leaf, Node, Saved, Share, has_history
+from offers.targeting.criteria import Criteria, Group, History, Leaf, Listed, Node, Saved, Share, has_history
 
 # A member's place among all by lot, in hundredths of a percent from 0: the same one for the same seed (B-13, D-19).
 PLACE = "(hashint8extended(member.id, {seed}) & 9223372036854775807) %% 10000"
@@ -58,6 +58,11 @@ def _node(node: Node, state: Compiler, *, negated: bool) -> str:
     if isinstance(node, Share):
         wanted = f"{place(node, state)} < {state.parameter(round(node.percent * 100), 'int')}"
         return f"(NOT {wanted})" if negated else f"({wanted})"
+    if isinstance(node, Listed):
+        entries = f"SELECT entry.member_id FROM offers_memberlistentry AS entry WHERE {_of_list(node, state)}"
+        if negated:
+            return f"NOT EXISTS ({entries} AND entry.member_id = member.id)"
+        return f"member.id IN ({entries})"
     operator = operators.COMPLEMENTS.get(node.operator, node.operator)
     source = node.field.source
     if isinstance(source, ConsentTo | ReachableOn):
@@ -94,6 +99,18 @@ def _any(items: tuple[Node, ...], state: Compiler, *, negated: bool) -> str:
 def condition(leaf: Leaf, state: Compiler) -> str:
     """Return the expression that one condition is."""
     return _node(leaf, state, negated=False)
+
+
+def line_in(node: Listed, state: Compiler) -> str:
+    """Return the line that named the member in the list; NULL where none did."""
+    return (
+        "(SELECT entry.line FROM offers_memberlistentry AS entry"
+        f" WHERE {_of_list(node, state)} AND entry.member_id = member.id)"
+    )
+
+
+def _of_list(node: Listed, state: Compiler) -> str:
+    return f"entry.member_list_id = {state.parameter(node.list_id, 'bigint')}"
 
 
 def place(node: Share, state: Compiler) -> str:

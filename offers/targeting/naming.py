@@ -1,4 +1,4 @@
-"""What stored trees name, without reading them: other targetings, and the ids of dimensions. For looking up in bulk."""
+"""What stored trees name, without reading them: other targetings, lists, the ids of dimensions. To look up in bulk."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -25,6 +25,11 @@ def targetings(tree: Any) -> set[Named]:
         for node in _nodes(tree)
         if _is_number(node.get("targeting")) and (node.get("version") is None or _is_number(node["version"]))
     }
+
+
+def lists(tree: Any) -> set[int]:
+    """Return the uploaded lists that the tree names itself."""
+    return {node["list"] for node in _nodes(tree) if _is_number(node.get("list"))}
 
 
 def ids(tree: Any) -> dict[str, set[str]]:

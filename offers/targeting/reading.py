@@ -12,7 +12,19 @@ from django.utils.translation import gettext as _
 from offers.rules.problem import shown_text
 from offers.targeting import contradiction, operators, problem, values
 from offers.targeting.catalogue import Catalogue, Field
-from offers.targeting.criteria import Comparison, Criteria, Group, History, Node, Saved, Share, Value, Window, child
+from offers.targeting.criteria import (
+    Comparison,
+    Criteria,
+    Group,
+    History,
+    Listed,
+    Node,
+    Saved,
+    Share,
+    Value,
+    Window,
+    child,
+)
 from offers.targeting.problem import InvalidCriteria, Problem
 from offers.targeting.values import Refused
 
@@ -75,11 +87,13 @@ class _Reader:
             return self.history(tree, path, subject)
         if "random_percent" in tree:
             return self.share(tree, path)
+        if "list" in tree:
+            return self.listed(tree, path)
         if "targeting" in tree:
             return self.saved(tree, path, level)
         message = _(
             "This is neither a group nor a condition. Give “op” and “items”, or one of: field, purchases, assignments, "
-            "redemptions, random_percent, targeting."
+            "redemptions, random_percent, list, targeting."
         )
         self.refuse(path, "unknown_node", message)
         return None
@@ -167,6 +181,16 @@ class _Reader:
             message = _("The random share has no “key”. Give the campaign's id: the same key means the same members.")
             self.refuse(_under(path, "key"), "missing_value", message)
         return Share(percent, key) if percent is not None and key is not None else None
+
+    def listed(self, tree: Mapping[str, Any], path: str) -> Listed | None:
+        self.known_keys(tree, path, ("list",))
+        list_id = tree["list"]
+        name = self.catalogue.member_list(list_id) if _is_id(list_id, 2**63) else None
+        if name is None:
+            message = _("There is no list %(value)s. Choose another one, or upload it.")
+            self.refuse(_under(path, "list"), "unknown_list", message % {"value": shown_text(list_id)}, list_id)
+            return None
+        return Listed(list_id, name)
 
     def saved(self, tree: Mapping[str, Any], path: str, level: int) -> Saved | None:
         self.known_keys(tree, path, ("targeting", "version"))

@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 
 from loyalty import money
 from offers.targeting import operators
-from offers.targeting.criteria import Comparison, Criteria, History, Node, Saved, Share, Window
+from offers.targeting.criteria import Comparison, Criteria, History, Listed, Node, Saved, Share, Window
 
 # More values than this are counted, not named.
 MOST_NAMED = 5
@@ -37,6 +37,8 @@ def _node(criteria: Criteria, node: Node, *, is_outermost: bool = False) -> str:
     if isinstance(node, Share):
         words = {"percent": formats.number_format(node.percent), "key": node.key}
         return _("a random %(percent)s %% (key “%(key)s”)") % words
+    if isinstance(node, Listed):
+        return _("is in the list “%(name)s”") % {"name": node.name}
     if isinstance(node, Saved):
         return _("is in “%(name)s”") % {"name": node.name}
     parts = [_node(criteria, item) for item in node.items]

@@ -78,7 +78,7 @@ def _stored(request: StaffRequest, targeting: Targeting | None) -> dict[str, Any
     return {
         "name": name,
         "description": source.description if source else "",
-        "criteria": naming.unpinned(version.criteria) if version else targeting_builder.EMPTY,
+        "criteria": naming.unpinned(version.criteria) if version else _begun(request),
     }
 
 
@@ -111,6 +111,16 @@ def _page(
     }
     return render(
         request, "offers/targeting.html", context, status=409 if has_changed or refusal else 422 if problems else 200
+    )
+
+
+def _begun(request: StaffRequest) -> dict[str, Any]:
+    """Return what a new audience begins with: nothing, or the list that it shall be made of."""
+    chosen = request.GET.get("list", "")
+    return (
+        {"op": "and", "items": [{"list": int(chosen)}]}
+        if chosen.isdecimal() and len(chosen) < 19
+        else targeting_builder.EMPTY
     )
 
 

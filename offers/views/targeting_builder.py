@@ -38,6 +38,8 @@ WORDS = {
     "offers": gettext_lazy("Offers given"),
     "more": gettext_lazy("More"),
     "targeting": gettext_lazy("In another audience"),
+    "list": gettext_lazy("In an uploaded list"),
+    "list_name": gettext_lazy("List"),
     "targeting_name": gettext_lazy("Audience"),
     "share": gettext_lazy("A random share"),
     "percent": gettext_lazy("Share in percent"),

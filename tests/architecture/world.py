@@ -9,7 +9,7 @@ from django.utils import timezone
 from loyalty.models import Channel, OutboxEvent, Programme
 from loyalty.services import audit
 from offers.models import AssignmentEvent, DoorEntry, FieldDefinition, MassAssignment, Redemption, Source
-from offers.services import eligibility_settings
+from offers.services import eligibility_settings, member_list
 from tests.factories import (
     ApiClientFactory,
     AttributeDefinitionFactory,
@@ -65,6 +65,8 @@ class World:
             "/offers/campaigns/pk": self["campaign"].pk,
             "/offers/audiences/pk": self["targeting"].pk,
             "/api/v1/campaigns/key": self["campaign"].external_id,
+            "/offers/lists/pk": self["member_list"].pk,
+            "/api/v1/member-lists/pk": self["member_list"].pk,
             "/runs/pk": self["run"].pk,
             "targeting_id": self["targeting"].pk,
             "run_id": self["run"].pk,
@@ -90,6 +92,13 @@ def plant(mark: str) -> World:
     template = OfferTemplateFactory(config_offer=offer, name=mark, external_id=f"{mark}-1")
     campaign = CampaignFactory(**named)
     targeting = TargetingFactory(**here, name=mark)
+    uploaded = member_list.upload(
+        programme=programme,
+        name=mark,
+        file=member_list.of_ids([f"{mark}-1", f"{mark}-unknown"]),
+        file_name=f"{mark}.csv",
+        actor=None,
+    )
     run = MassAssignment.objects.create(
         **here,
         name=mark,
@@ -133,6 +142,7 @@ def plant(mark: str) -> World:
         "batch": offer.voucher_bank.batches.get(),
         "campaign": campaign,
         "targeting": targeting,
+        "member_list": uploaded,
         "run": run,
         "assignment": assignment,
         "event": AssignmentEvent.objects.create(

@@ -64,6 +64,8 @@ class Person:
     channels: Mapping[str, str] = field(default_factory=dict)
     # Her place among all in hundredths of a percent, by key.
     places: Mapping[str, int] = field(default_factory=dict)
+    # The uploaded lists she stands in, by name.
+    lists: frozenset[str] = frozenset()
 
     def is_reached_by(self, channel: str) -> bool:
         """Say whether the channel is in use, she agreed to it, and the address that it needs is known."""
@@ -94,6 +96,8 @@ class Judge:
             return join(self.holds(item, person) for item in tree["items"]) != tree.get("not", False)
         if "random_percent" in tree:
             return person.places[tree["key"]] < round(tree["random_percent"] * 100)
+        if "list" in tree:
+            return tree["list"] in person.lists
         if "targeting" in tree:
             return self.holds(self.saved[tree["targeting"]], person)
         operator, value = tree["is"], tree.get("value")

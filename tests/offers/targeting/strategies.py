@@ -98,6 +98,7 @@ shares = st.builds(
     st.sampled_from([0.5, 10, 33.33, 50, 99.99]),
     st.sampled_from(world.KEYS),
 )
+lists = st.sampled_from(world.LISTS).map(lambda name: {"list": name})
 saved = st.sampled_from(sorted(world.SAVED)).map(lambda name: {"targeting": name})
 
 
@@ -108,4 +109,4 @@ def _groups(items: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
-trees = st.recursive(st.one_of(comparisons(), history(), history(), shares, saved), _groups, max_leaves=8)
+trees = st.recursive(st.one_of(comparisons(), history(), history(), shares, lists, saved), _groups, max_leaves=8)

@@ -69,7 +69,7 @@ def test_the_walk_names_every_node_by_its_path() -> None:
                 "",
                 "unknown_node",
                 "This is neither a group nor a condition. Give “op” and “items”, or one of: field, purchases, "
-                "assignments, redemptions, random_percent, targeting.",
+                "assignments, redemptions, random_percent, list, targeting.",
             ),
         ),
         (

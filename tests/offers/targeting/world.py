@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 
 from loyalty.database import rows
 from loyalty.models import Channel, Consent, Member, Programme
-from offers.models import Assignment, Redemption, Source, Targeting
+from offers.models import Assignment, MemberList, Redemption, Source, Targeting
+from offers.services import member_list
 from tests.factories import (
     AttributeDefinitionFactory,
     CampaignFactory,
@@ -53,6 +54,8 @@ SAVED: dict[str, Any] = {
 }
 MINUTE = timedelta(minutes=1)
 KEYS = ["spring", "summer"]
+# Uploaded lists of every second and every third of them.
+LISTS = ["odd", "third"]
 JUDGE = Judge(now=NOW, zone=ZONE, types=ATTRIBUTES, saved=SAVED)
 
 CITIES = ["", "London", "Londonderry", "Paris", "100%", "100 percent", "a_b", "aXb", "a\\b", "'; --", "Über"]
@@ -79,7 +82,7 @@ def plant() -> tuple[Programme, dict[int, Person]]:
         AttributeDefinitionFactory(programme=programme, name=name, type=kind)
     for name, tree in SAVED.items():
         TargetingFactory(programme=programme, name=name, criteria=resolved(tree, programme))
-    people = _people(programme, random.Random(7))
+    people = _listed(programme, _people(programme, random.Random(7)))
     _people(ProgrammeFactory(), random.Random(8))
     return programme, people
 
@@ -88,6 +91,8 @@ def resolved(tree: Any, programme: Programme) -> Any:
     """Return the tree with the ids of the targetings that it names."""
     if isinstance(tree, dict) and "targeting" in tree:
         return {"targeting": Targeting.objects.get(programme=programme, name=tree["targeting"]).pk}
+    if isinstance(tree, dict) and "list" in tree:
+        return {"list": MemberList.objects.get(programme=programme, name=tree["list"]).pk}
     if isinstance(tree, dict) and "items" in tree:
         return tree | {"items": [resolved(item, programme) for item in tree["items"]]}
     return tree
@@ -160,6 +165,22 @@ class _Consents:
             for code, word in said.items()
         )
         return said
+
+
+def _listed(programme: Programme, people: dict[int, Person]) -> dict[int, Person]:
+    """Upload two lists, as a marketer would, and say of everybody in which she stands."""
+    for name, every in (("odd", 2), ("third", 3)):
+        ids = [f"m{number}" for number in range(60) if number % every == 1] + ["nobody"]
+        member_list.upload(
+            programme=programme, name=name, file=member_list.of_ids(ids), file_name="ids.csv", actor=None
+        )
+    numbers = {pk: int(key[1:]) for pk, key in Member.objects.filter(pk__in=people).values_list("pk", "external_id")}
+    return {
+        pk: dataclasses.replace(
+            person, lists=frozenset(name for name, every in (("odd", 2), ("third", 3)) if numbers[pk] % every == 1)
+        )
+        for pk, person in people.items()
+    }
 
 
 def _moment(chance: random.Random) -> datetime:

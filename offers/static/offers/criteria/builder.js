@@ -50,7 +50,7 @@ const load = (given) => {
 const learnNames = async () => {
   const asked = new Map();
   for (const [node] of tree.walk(root)) {
-    if (typeof node.targeting === "number") asked.set("targeting", [...(asked.get("targeting") ?? []), node.targeting]);
+    for (const key of ["targeting", "list"]) if (typeof node[key] === "number") asked.set(key, [...(asked.get(key) ?? []), node[key]]);
     for (const [key, ids] of Object.entries(node.where ?? {})) if (Array.isArray(ids) && ids.length) asked.set(key, [...(asked.get(key) ?? []), ...ids]);
   }
   const learnt = await Promise.all([...asked].map(([key, ids]) => learn(key, ids)));

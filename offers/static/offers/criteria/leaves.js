@@ -62,6 +62,14 @@ const aTargeting = {
   controls: (cell) => [picked(cell, "targeting", words.targeting_name)],
 };
 
+const aList = {
+  is: (node) => "list" in node,
+  chosen: () => "list",
+  groups: () => [{ label: words.more, options: [{ value: "list", text: words.list, hint: "list" }] }],
+  blank: (key) => (key === "list" ? { list: null } : null),
+  controls: (cell) => [picked(cell, "list", words.list_name)],
+};
+
 const aShare = {
   is: (node) => "random_percent" in node,
   chosen: () => "random_percent",
@@ -83,7 +91,7 @@ const anything = {
   controls: (cell) => [make("code", { class: "criteria-unknown", text: JSON.stringify(cell.node) })],
 };
 
-const kinds = [aField, aHistory, aTargeting, aShare, anything];
+const kinds = [aField, aHistory, aTargeting, aList, aShare, anything];
 const kindOf = (node) => kinds.find((kind) => kind.is(node));
 
 // Groups of one name are one group: several kinds may stand under "More".
