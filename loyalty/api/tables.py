@@ -16,7 +16,7 @@ CHUNK = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A table that came as a body; a context manager that closes its file. `tables.read` wants its name for the format."""
+    """A table that came as a body; a context manager that closes its file. Its name says the format."""
 
     file: BinaryIO
     file_name: str

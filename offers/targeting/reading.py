@@ -185,6 +185,10 @@ class _Reader:
     def listed(self, tree: Mapping[str, Any], path: str) -> Listed | None:
         self.known_keys(tree, path, ("list",))
         list_id = tree["list"]
+        if list_id is None:
+            message = _("Which list is meant? Choose one, or remove the condition.")
+            self.refuse(_under(path, "list"), "missing_value", message)
+            return None
         name = self.catalogue.member_list(list_id) if _is_id(list_id, 2**63) else None
         if name is None:
             message = _("There is no list %(value)s. Choose another one, or upload it.")

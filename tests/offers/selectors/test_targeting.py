@@ -288,8 +288,10 @@ def test_a_targeting_may_name_another_but_not_itself() -> None:
     assert targeting.sentence(targeting.parse({"targeting": outer.pk}, catalogue)) == f"is in “{outer.name}”"
 
     foreign, archived = TargetingFactory(), TargetingFactory(programme=programme, archived_at=world.NOW)
-    for unknown in (foreign.pk, archived.pk, 0, 10**30, "1", True, None):
+    for unknown in (foreign.pk, archived.pk, 0, 10**30, "1", True):
         assert [one["code"] for one in refusals(programme, {"targeting": unknown})] == ["unknown_targeting"]
+    for key in ("targeting", "list"):
+        assert [one["code"] for one in refusals(programme, {key: None})] == ["missing_value"]
     version = TargetingVersion.objects.filter(targeting=inner)
     version.update(criteria={"targeting": outer.pk})
     [found] = refusals(programme, {"op": "and", "items": [{"targeting": outer.pk}]})
