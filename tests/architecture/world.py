@@ -65,7 +65,7 @@ class World:
             "/offers/campaigns/pk": self["campaign"].pk,
             "/offers/audiences/pk": self["targeting"].pk,
             "/api/v1/campaigns/key": self["campaign"].external_id,
-            "/offers/lists/pk": self["member_list"].pk,
+            "/audiences/lists/pk": self["member_list"].pk,
             "/api/v1/member-lists/pk": self["member_list"].pk,
             "/runs/pk": self["run"].pk,
             "targeting_id": self["targeting"].pk,
