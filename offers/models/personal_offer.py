@@ -39,6 +39,9 @@ class PersonalOfferImport(models.Model):
         related_name="personal_imports",
         verbose_name=_("config offer"),
     )
+    # A machine's own key of the upload, and what tells its file from another: sent twice, it is received once.
+    reference = models.CharField(_("reference"), max_length=200, null=True, editable=False)
+    content_digest = models.CharField(max_length=64, blank=True, editable=False)
     file_name = models.CharField(_("file"), max_length=200, blank=True)
     format = models.CharField(_("format"), max_length=10, choices=Format, blank=True)
     # Whoever is not in it loses what she had; else the others keep theirs.
@@ -87,6 +90,7 @@ class PersonalOfferImport(models.Model):
         ordering = ["-id"]
         permissions = [("import_personaloffers", _("Can import personal offers"))]
         constraints = [
+            models.UniqueConstraint(fields=["api_client", "reference"], name="an_upload_key_is_used_once_per_machine"),
             models.UniqueConstraint(
                 fields=["config_offer"],
                 condition=Q(state="committing"),

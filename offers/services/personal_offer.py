@@ -5,6 +5,7 @@ committing would do; committing gives the rows in chunks, each with what became 
 sweeper rings again.
 """
 
+import hashlib
 import tempfile
 from collections.abc import Sequence
 from datetime import datetime
@@ -64,13 +65,16 @@ def receive(
     actor: User | None,
     now: datetime,
     api_client: ApiClient | None = None,
+    reference: str | None = None,
 ) -> PersonalOfferImport:
     """Keep a file for a worker to check, and return its import; the caller rings the workers.
 
     Raises OffersModuleOff, NotPersonal, InvalidTable for what is no table, TableTooLarge. `is_full`: who is not in the
-    file loses what she had. (S1-03, S1-06)
+    file loses what she had. A machine's `reference` again, with the same file, is the same import; with another file
+    it raises InvalidInput. (S1-03, S1-06)
     """
     _require(programme, offer)
+    hashed = hashlib.sha256(f"{offer.pk} {is_full} ".encode())
     with tempfile.SpooledTemporaryFile(max_size=settings.FILE_UPLOAD_MAX_MEMORY_SIZE) as spool:
         size = 0
         while part := file.read(PART):
@@ -81,6 +85,9 @@ def receive(
                     _("“%(name)s” has more than %(most)s bytes. Split it.") % {"name": file_name, "most": most}
                 )
             spool.write(part)
+            hashed.update(part)
+        if reference and (known := _received(api_client, reference, hashed.hexdigest())):
+            return known
         spool.seek(0)
         # What it is shows at its beginning; what is in it, a worker reads.
         table, _problems = personal_offer_file.opened(cast(BinaryIO, spool), file_name)
@@ -91,6 +98,8 @@ def receive(
                 file_name=table.file_name,
                 format=table.format,
                 is_full=is_full,
+                reference=reference,
+                content_digest=hashed.hexdigest(),
                 created_by=actor,
                 api_client=api_client,
                 created_at=now,
@@ -109,6 +118,16 @@ def receive(
                 data={"bytes": size, "is_full": is_full},
             )
     return upload
+
+
+def _received(api_client: ApiClient | None, reference: str, digest: str) -> PersonalOfferImport | None:
+    """Return what the same machine sent under the same key."""
+    known = PersonalOfferImport.objects.filter(api_client=api_client, reference=reference).first()
+    if known is not None and known.content_digest != digest:
+        raise InvalidInput(
+            _("This key was used for another file. Use a new key for each."), code="idempotency_key_reused"
+        )
+    return known
 
 
 def _require(programme: Programme, offer: ConfigOffer) -> None:

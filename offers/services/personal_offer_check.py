@@ -253,12 +253,3 @@ def close(*, upload: PersonalOfferImport) -> dict[str, int]:
     """Name the members who come twice, and count the rows."""
     execute(TWICE, {"upload_id": upload.pk})
     return rows(COUNT, {"upload_id": upload.pk})[0]
-
-
-def said(found: dict[str, Any]) -> str:
-    """Say a stored problem in the active language."""
-    if found.get("table"):
-        return tables.problem.Problem(found.get("line"), found["code"], found["parameters"]).message
-    if found["code"] in storable.SENTENCES:
-        return str(storable.SENTENCES[found["code"]]) % {"deepest": storable.DEEPEST}
-    return personal_offer.again(found)

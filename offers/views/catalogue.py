@@ -122,6 +122,7 @@ def offer(request: StaffRequest, pk: int) -> HttpResponse:
         "usage": limits.of(found, now=now),
         "limit_history": limits.history(found, most=5),
         "asked": eligibility.of(found),
+        "is_personal": "personal" in (found.current_revision.terms if found.current_revision else found.terms),
     }
     return render(request, "offers/offer.html", context)
 
