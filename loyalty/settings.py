@@ -244,6 +244,7 @@ SPECTACULAR_SETTINGS = {
         "OfferInListStatus": "offers.api.member_offers.STATUSES",
         "OfferStatus": "offers.api.member_offers.ALL_STATUSES",
         "AssignmentStatus": "offers.api.assignment.STATUSES",
+        "PersonalOfferImportState": "offers.models.personal_offer.PersonalOfferImport.State",
     },
 }
 

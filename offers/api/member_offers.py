@@ -35,6 +35,23 @@ class BenefitSchema(serializers.Serializer[Any]):
     maximum_minor = serializers.IntegerField(required=False, allow_null=True)
 
 
+class PersonalItemSchema(serializers.Serializer[Any]):
+    external_id = serializers.CharField()
+    name = serializers.CharField(required=False)
+    benefit = serializers.DictField(help_text="As `benefit`; or the type `coupon`, with `offer_reference`.")
+    starts_at = serializers.CharField(required=False)
+    ends_at = serializers.CharField(required=False, help_text="A date: included, in the programme's zone.")
+
+
+class PersonalSchema(serializers.Serializer[Any]):
+    """A member's own terms (S1-19): items, or thresholds of the receipt."""
+
+    mechanic = serializers.ChoiceField(["products", "groups", "categories", "receipt"])
+    items = PersonalItemSchema(many=True, required=False)
+    benefit_type = serializers.CharField(required=False)
+    thresholds = serializers.ListField(child=serializers.DictField(), required=False)
+
+
 class MemberOfferSchema(serializers.Serializer[Any]):
     """Documentation only: the list is written without a serializer (PERFORMANCE.md, goal D)."""
 
@@ -45,6 +62,7 @@ class MemberOfferSchema(serializers.Serializer[Any]):
     image_url = serializers.CharField(allow_blank=True)
     web_page_url = serializers.CharField(allow_blank=True)
     benefit = BenefitSchema(allow_null=True)
+    personal = PersonalSchema(allow_null=True)
     status = serializers.ChoiceField(STATUSES)
     starts_at = serializers.DateTimeField(allow_null=True)
     ends_at = serializers.DateTimeField(allow_null=True, help_text="Half-open: over at this moment.")

@@ -8,13 +8,14 @@ What comes out are the terms of an assignment, keyed by rule.
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
 from annotated_types import Ge, Le
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic import Field as Constraints
-from pydantic import TypeAdapter, ValidationError
 
 from offers.rules import moment, problem
 from offers.rules.channels import Code
@@ -31,6 +32,7 @@ from offers.rules.personal import (
 )
 from offers.rules.problem import Problem
 
+Model = TypeVar("Model", bound=BaseModel)
 # By mechanic: what an unknown id is called.
 UNKNOWN = {"products": "unknown_product", "groups": "unknown_group", "categories": "unknown_category"}
 LARGEST_ID = 2**63 - 1
@@ -222,45 +224,77 @@ def again(found: Mapping[str, Any]) -> str:
     return problem.sentence(found["code"], "", "", found.get("value"), found.get("parameters") or {})
 
 
-def missing_ids(given: PersonalOffer, known: Mapping[tuple[str, int | str], Any]) -> list[Problem]:
+@dataclass(frozen=True)
+class Readable:
+    """What can be read of a value, whatever else is wrong with it: so that every problem is named at once."""
+
+    items: Sequence[tuple[int, GivenItem]]
+    channels: Sequence[tuple[int, str]]
+    whole: Dated | None
+
+
+def readable(value: Any, given: PersonalOffer | None) -> Readable:
+    """Return what can be looked up of a value: of a checked one all, of another what is right in itself."""
+    if given is not None:
+        return Readable(list(enumerate(given.items)), list(enumerate(given.channels)), given)
+    value = value if isinstance(value, Mapping) else {}
+    items, channels = value.get("items"), value.get("channels")
+    dates = {name: value[name] for name in ("starts_at", "ends_at") if value.get(name) is not None}
+    found = [(n, _read_or_none(GivenItem, item)) for n, item in enumerate(items if isinstance(items, list) else ())]
+    return Readable(
+        [(n, item) for n, item in found if item is not None],
+        [(n, code) for n, code in enumerate(channels if isinstance(channels, list) else ()) if isinstance(code, str)],
+        _read_or_none(Dated, dates),
+    )
+
+
+def _read_or_none(model: type[Model], value: Any) -> Model | None:
+    try:
+        return model.model_validate(value)
+    except ValidationError:
+        return None
+
+
+def missing_ids(
+    found: Readable, known: Mapping[tuple[str, int | str], tuple[str, str]], *, mechanic: str
+) -> list[Problem]:
     """Return a problem for each id that is not among the known ones, and for two ids of the same thing."""
     problems = []
-    seen: dict[str, int] = {}
-    for n, item in enumerate(given.items):
-        found = known.get(item.key)
-        if found is None:
-            code = UNKNOWN[given.mechanic or "products"]
-            problems.append(_problem(f"items[{n}].{item.key[0]}", code, item.key[1]))
-        elif found[0] in seen:
-            problems.append(_problem(f"items[{n}].{item.key[0]}", "twice", item.key[1]))
-        else:
-            seen[found[0]] = n
+    seen: dict[str, tuple[str, int | str]] = {}
+    for n, item in found.items if mechanic in UNKNOWN else ():
+        thing = known.get(item.key)
+        place = f"items[{n}].{item.key[0]}"
+        if thing is None:
+            problems.append(_problem(place, UNKNOWN[mechanic], item.key[1]))
+        elif seen.setdefault(thing[0], item.key) != item.key:
+            # By its other id; the same id twice shows in the value alone.
+            problems.append(_problem(place, "twice", item.key[1]))
     return problems
 
 
-def missing_coupons(given: PersonalOffer, known: Mapping[str, str]) -> list[Problem]:
+def missing_coupons(found: Readable, known: Mapping[str, str]) -> list[Problem]:
     """Return a problem for each coupon of an offer that is not among the known ones."""
     return [
         _problem(f"items[{n}].benefit.offer_reference", "unknown_offer", item.benefit.offer_reference)
-        for n, item in enumerate(given.items)
+        for n, item in found.items
         if item.benefit.offer_reference is not None and item.benefit.offer_reference not in known
     ]
 
 
-def missing_channels(given: PersonalOffer, known: Sequence[str]) -> list[Problem]:
+def missing_channels(found: Readable, known: Sequence[str]) -> list[Problem]:
     """Return a problem for each channel that is not among the known ones."""
     return [
         _problem(f"channels[{n}]", "unknown_channel", code, choices=", ".join(known))
-        for n, code in enumerate(given.channels)
+        for n, code in found.channels
         if code not in known
     ]
 
 
-def overdue(given: PersonalOffer, *, now: datetime, zone: ZoneInfo) -> list[Problem]:
+def overdue(found: Readable, *, now: datetime, zone: ZoneInfo) -> list[Problem]:
     """Return a problem for each end that is over, and each period that the zone shows to be backwards."""
     problems = []
-    for place, one in [("", given), *((f"items[{n}].", item) for n, item in enumerate(given.items))]:
-        if one.ends_at is None:
+    for place, one in [("", found.whole), *((f"items[{n}].", item) for n, item in found.items)]:
+        if one is None or one.ends_at is None:
             continue
         ends_at = moment.end(one.ends_at, zone)
         if ends_at <= now:

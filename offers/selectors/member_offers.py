@@ -60,6 +60,7 @@ _COLUMNS = (
     "image_url",
     "web_page_url",
     "benefit",
+    "personal",
     "status",
     "starts_at",
     "ends_at",
@@ -75,6 +76,7 @@ moment AS (SELECT COALESCE(%(now)s, statement_timestamp()) AS now),
 hers AS (
   SELECT assignment.id, true AS is_personal, {_TEXTS},
     COALESCE(assignment.terms -> 'benefit', given.terms -> 'benefit') AS benefit,
+    assignment.terms -> 'personal' AS personal,
     CASE
       WHEN assignment.acceptance_required AND assignment.accepted_at IS NULL THEN 'waiting_for_acceptance'
       WHEN assignment.starts_at > moment.now THEN 'upcoming'
@@ -97,7 +99,7 @@ hers AS (
 ),
 everyones AS (
   SELECT offer.public_id AS id, false AS is_personal, {_TEXTS},
-    shown.terms -> 'benefit' AS benefit,
+    shown.terms -> 'benefit' AS benefit, NULL::jsonb AS personal,
     CASE WHEN shown.starts_at > moment.now THEN 'upcoming' ELSE 'usable' END AS status,
     shown.starts_at, shown.ends_at, false AS acceptance_required, NULL::timestamptz AS accepted_at,
     false AS has_code, offer.rank
@@ -233,6 +235,7 @@ def as_json(offers: MemberOffers) -> bytes:
     for item in offers.items:
         # The driver hands JSON over as text, and it leaves as it came.
         item["benefit"] = orjson.Fragment(item["benefit"] or "null")
+        item["personal"] = orjson.Fragment(item["personal"] or "null")
     return orjson.dumps({"currency": offers.currency, "language": offers.language, "offers": offers.items})
 
 

@@ -20,7 +20,7 @@ class OfferProducts:
 
 def products(*, programme_id: int, terms: Mapping[str, Any], limit: int = 50) -> OfferProducts:
     """Return how many products the terms name, directly, by group or by category, and the first ones by name."""
-    rule = terms.get("products")
+    rule = terms.get("products") or _of_personal(terms.get("personal") or {})
     if not rule:
         return OfferProducts(is_everything=True, count=0, items=[])
     named = Q(external_id__in=rule.get("products", ()))
@@ -36,6 +36,12 @@ def products(*, programme_id: int, terms: Mapping[str, Any], limit: int = 50) ->
         named |= Q(category__in=found) | Q(department__in=found)
     matching = Product.objects.filter(named, programme_id=programme_id, is_listed=True)
     return OfferProducts(is_everything=False, count=matching.count(), items=list(matching.order_by("name")[:limit]))
+
+
+def _of_personal(personal: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return what a member's own items are on, as the rule about products says it."""
+    items = personal.get("items")
+    return {personal["mechanic"]: [item["external_id"] for item in items]} if items else {}
 
 
 def _with_descendants(*, programme_id: int, external_ids: list[str]) -> QuerySet[Category]:

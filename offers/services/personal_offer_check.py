@@ -18,7 +18,7 @@ from loyalty.models import Category, Member, Product, ProductGroup
 from offers import rules
 from offers.models import ConfigOffer, PersonalOfferImport, PersonalOfferRow
 from offers.rules import personal_offer
-from offers.rules.personal_offer import PersonalOffer
+from offers.rules.personal_offer import GivenItem, PersonalOffer
 from offers.selectors import channel
 from offers.services.personal_offer_file import Given
 
@@ -133,21 +133,19 @@ def _look_up(checked: Sequence[_Checked], context: Context) -> None:
     offer, programme = context.offer, context.offer.programme
     names = {one.given.member for one in checked if 0 < len(one.given.member) <= LONGEST_MEMBER}
     members = dict(Member.objects.filter(programme=programme, external_id__in=names).values_list("external_id", "pk"))
-    attributes = [one.attribute for one in checked if one.attribute]
-    known = _things(attributes, context)
-    coupons = _coupons(attributes, offer)
-    for one in checked:
+    read = [personal_offer.readable(one.given.value, one.attribute) for one in checked]
+    items = [item for found in read for _n, item in found.items]
+    known, coupons = _things(items, context), _coupons(items, offer)
+    for one, found in zip(checked, read, strict=True):
         one.member_id = members.get(one.given.member)
         if one.given.member and one.member_id is None:
             one.refuse([personal_offer.unknown_member(one.given.member)])
-        if one.attribute is None:
-            continue
-        one.refuse(personal_offer.missing_ids(one.attribute, known))
-        one.refuse(personal_offer.missing_coupons(one.attribute, coupons))
+        one.refuse(personal_offer.missing_ids(found, known, mechanic=context.mechanic))
+        one.refuse(personal_offer.missing_coupons(found, coupons))
         if context.channels is not None:
-            one.refuse(personal_offer.missing_channels(one.attribute, context.channels))
-        one.refuse(personal_offer.overdue(one.attribute, now=context.now, zone=programme.zone))
-        if not one.given.problems:
+            one.refuse(personal_offer.missing_channels(found, context.channels))
+        one.refuse(personal_offer.overdue(found, now=context.now, zone=programme.zone))
+        if one.attribute is not None and not one.given.problems:
             _settle(one, one.attribute, known, context)
 
 
@@ -168,10 +166,10 @@ def _settle(
         one.terms, one.exposure_minor = terms, settled.exposure_minor
 
 
-def _things(attributes: Sequence[PersonalOffer], context: Context) -> dict[tuple[str, int | str], tuple[str, str]]:
+def _things(items: Sequence[GivenItem], context: Context) -> dict[tuple[str, int | str], tuple[str, str]]:
     """Return external id and name of each named thing, by the id that names it: one statement for either kind."""
     model = MODELS.get(context.mechanic)
-    keys = {item.key for attribute in attributes for item in attribute.items}
+    keys = {item.key for item in items}
     found: dict[tuple[str, int | str], tuple[str, str]] = {}
     if model is None or not keys:
         return found
@@ -186,8 +184,8 @@ def _things(attributes: Sequence[PersonalOffer], context: Context) -> dict[tuple
     return found
 
 
-def _coupons(attributes: Sequence[PersonalOffer], offer: ConfigOffer) -> dict[str, str]:
-    references = {item.benefit.offer_reference for one in attributes for item in one.items} - {None}
+def _coupons(items: Sequence[GivenItem], offer: ConfigOffer) -> dict[str, str]:
+    references = {item.benefit.offer_reference for item in items} - {None}
     if not references:
         return {}
     of_programme = ConfigOffer.objects.filter(programme=offer.programme, offer_reference__in=references)
@@ -231,10 +229,10 @@ def _json(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
-def write_unreadable(*, upload: PersonalOfferImport, problems: tables.Problems, first: int) -> int:
+def write_unreadable(*, upload: PersonalOfferImport, problems: tables.Problems, first: int, is_flat: bool) -> int:
     """Write a row for each line that the table's reader could not read, and name those beside them; return how many.
 
-    Whose line it was nobody knows: a neighbour whose lines touch it may have lost one.
+    Whose line it was nobody knows: where a member has several, a neighbour whose lines touch it may have lost one.
     """
     with connection.cursor() as cursor, cursor.copy(COPY) as copy:
         for number, one in enumerate(problems.listed, start=first):
@@ -243,7 +241,7 @@ def write_unreadable(*, upload: PersonalOfferImport, problems: tables.Problems, 
             nothing = ("", None, None, None, None, 0, "", "")
             copy.write_row((upload.pk, number, one.line, one.line, *nothing, _json([kept]), outcome, "", False))
     lines = [one.line for one in problems.listed if one.line is not None]
-    if lines:
+    if lines and is_flat:
         beside = _json(_kept(personal_offer.unreadable_beside()))
         execute(BESIDE, {"upload_id": upload.pk, "lines": lines, "problem": beside})
     return len(problems.listed)

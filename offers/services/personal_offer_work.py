@@ -4,6 +4,7 @@ A worker may die at any line: a check and a chunk commit whole or not at all, at
 """
 
 import tempfile
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, BinaryIO, cast
@@ -30,6 +31,8 @@ CHUNK = 1_000
 ANALYZED = 10_000
 ATTEMPTS = 5
 LEASE = timedelta(seconds=120)
+# Between two looks at an import that a worker is at.
+WAIT_SECONDS = 0.1
 
 
 def check(*, upload_id: int, now: datetime) -> bool:
@@ -85,8 +88,10 @@ def _check(upload: PersonalOfferImport, now: datetime) -> None:
     with _file(upload) as file:
         table, problems = personal_offer_file.opened(file, upload.file_name)
         waiting: list[personal_offer_file.Given] = []
+        is_flat = False
         for found in personal_offer_file.read(table, mechanic=context.mechanic):
             waiting += found
+            is_flat = is_flat or any(one.lines is not None for one in found)
             while len(waiting) >= personal_offer_check.BATCH:
                 part, waiting = waiting[: personal_offer_check.BATCH], waiting[personal_offer_check.BATCH :]
                 number += personal_offer_check.write_rows(upload=upload, given=part, context=context, first=number)
@@ -97,7 +102,7 @@ def _check(upload: PersonalOfferImport, now: datetime) -> None:
         problems.refuse()
     if number == 1 and not problems.count:
         raise tables.InvalidTable(_("“%(name)s” has no rows.") % {"name": upload.file_name}, code="no_rows")
-    personal_offer_check.write_unreadable(upload=upload, problems=problems, first=number)
+    personal_offer_check.write_unreadable(upload=upload, problems=problems, first=number, is_flat=is_flat)
     _close(upload, now)
     PersonalOfferPart.objects.filter(upload=upload).delete()
 
@@ -187,11 +192,17 @@ def _finish(upload: PersonalOfferImport, now: datetime) -> None:
 
 
 def run_to_end(*, upload_id: int, clock: Callable[[], datetime]) -> PersonalOfferImport:
-    """Check a received import, or do a committed one, in this process, as the command line does."""
-    check(upload_id=upload_id, now=clock())
-    while do_next_chunk(upload_id=upload_id, now=clock()):
-        pass
-    return PersonalOfferImport.objects.get(pk=upload_id)
+    """Check a received import, or do a committed one, in this process, as the command line does.
+
+    Where a worker is at it already, wait until it is done.
+    """
+    while True:
+        is_busy = check(upload_id=upload_id, now=clock()) or do_next_chunk(upload_id=upload_id, now=clock())
+        upload = PersonalOfferImport.objects.get(pk=upload_id)
+        if not upload.is_at_work:
+            return upload
+        if not is_busy:
+            time.sleep(WAIT_SECONDS)
 
 
 def waiting(*, now: datetime) -> list[int]:

@@ -11,11 +11,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from loyalty import money
+from offers import rules
 
 register = template.Library()
 
 # Up to here an end is said in days; further away its date says more.
 DAYS_SAID = 21
+# Of a member's own terms, so many stand on the card; all of them on the offer's page.
+MOST_LINES = 3
 
 
 @register.simple_tag
@@ -37,6 +40,34 @@ def headline(benefit: Mapping[str, Any] | None, currency: str) -> str:
                 "points": formats.number_format(size, force_grouping=True)
             }
     return ""
+
+
+@register.simple_tag
+def personal_headline(personal: Mapping[str, Any] | None, currency: str) -> str:
+    """Say a member's own terms as a price tag does, where they are of one type: `up to 30 % off`."""
+    if not personal:
+        return ""
+    kind = personal.get("benefit_type")
+    benefits = [{**one, "type": kind} for one in personal.get("thresholds", ())]
+    benefits = benefits or [item["benefit"] for item in personal.get("items", ())]
+    if not benefits or len({one["type"] for one in benefits}) > 1 or benefits[0]["type"] in ("fixed_price", "coupon"):
+        return ""
+    sizes = [one["size"] for one in benefits]
+    best = headline({"type": benefits[0]["type"], "size": max(sizes)}, currency)
+    return best if min(sizes) == max(sizes) else _("up to %(benefit)s") % {"benefit": best}
+
+
+@register.simple_tag(takes_context=True)
+def personal_lines(context: Any, personal: Mapping[str, Any] | None, currency: str) -> list[str]:
+    """Say the first of a member's own terms, for her card (S1-19)."""
+    if not personal:
+        return []
+    terms = {"personal": personal}
+    said = [str(line.text) for line in rules.explain(terms, currency=currency, zone=context["brand"].zone)]
+    if len(said) <= MOST_LINES:
+        return said
+    more = len(said) - MOST_LINES
+    return [*said[:MOST_LINES], ngettext("and %(n)d more", "and %(n)d more", more) % {"n": more}]
 
 
 @register.simple_tag

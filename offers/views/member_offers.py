@@ -71,6 +71,7 @@ def offers(request: HttpRequest, *, now: Any) -> HttpResponse:
     found = member_offers.listed(**_asking(request), now=now)
     for item in found.items:
         item["benefit"] = orjson.loads(item["benefit"]) if item["benefit"] else None
+        item["personal"] = orjson.loads(item["personal"]) if item["personal"] else None
     return render(
         request,
         "rewards/offers.html",
@@ -116,7 +117,10 @@ def accept(request: HttpRequest, offer_id: UUID, *, now: Any) -> HttpResponse:
     if request.htmx.target == "offer":  # type: ignore[attr-defined]
         return render(request, "rewards/_offer.html", _detail(request, offer_id, now=now) | {"refusal": refusal})
     found = member_offers.detail(**asked, offer_id=offer_id, now=now)
-    item = {name: getattr(found, name) for name in found.__slots__} | {"benefit": found.terms.get("benefit")}
+    item = {name: getattr(found, name) for name in found.__slots__} | {
+        "benefit": found.terms.get("benefit"),
+        "personal": found.terms.get("personal"),
+    }
     shown = {"item": item, "currency": found.currency, "now": now, "refusal": refusal, "is_answer": True}
     return render(request, "rewards/_card.html", _shared(request) | shown)
 
@@ -165,6 +169,7 @@ def _detail(request: HttpRequest, offer_id: UUID, *, now: Any) -> dict[str, Any]
     return _shared(request) | {
         "offer": found,
         "benefit": benefit,
+        "personal": found.terms.get("personal"),
         "currency": found.currency,
         "code": code,
         "sentences": sentences,

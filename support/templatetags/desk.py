@@ -162,10 +162,18 @@ def outcome_sentence(code: str) -> str:
     return str(OUTCOME_SENTENCES.get(code, ""))
 
 
+# Why an import of personal offers ended an assignment, or let it stand as accepted (D-14).
+OF_IMPORTS = {
+    "attribute_changed": gettext_lazy("An import changed the member's attribute."),
+    "attribute_withdrawn": gettext_lazy("The newest import has no attribute of the member."),
+    "attribute_unchanged_in_what_was_accepted": gettext_lazy("Kept: an import changed nothing that she had accepted."),
+}
+
+
 @register.filter
 def reason_label(code: str) -> str:
-    """Say an agent's reason in words; a code of older times stays as it is."""
-    return str(dict(GrantReason.choices).get(code, code))
+    """Say an agent's or an import's reason in words; what somebody wrote stays as it is."""
+    return str(OF_IMPORTS.get(code) or dict(GrantReason.choices).get(code, code))
 
 
 @register.filter

@@ -8,7 +8,15 @@ from django.utils import timezone
 
 from loyalty.models import Channel, OutboxEvent, Programme
 from loyalty.services import audit
-from offers.models import AssignmentEvent, DoorEntry, FieldDefinition, MassAssignment, Redemption, Source
+from offers.models import (
+    AssignmentEvent,
+    DoorEntry,
+    FieldDefinition,
+    MassAssignment,
+    PersonalOfferImport,
+    Redemption,
+    Source,
+)
 from offers.services import eligibility_settings, member_list
 from tests.factories import (
     ApiClientFactory,
@@ -70,6 +78,7 @@ class World:
             "/runs/pk": self["run"].pk,
             "targeting_id": self["targeting"].pk,
             "run_id": self["run"].pk,
+            "upload_id": self["upload"].pk,
         }
 
 
@@ -144,6 +153,14 @@ def plant(mark: str) -> World:
         "targeting": targeting,
         "member_list": uploaded,
         "run": run,
+        "upload": PersonalOfferImport.objects.create(
+            **here,
+            config_offer=offer,
+            file_name=mark,
+            format="csv",
+            state=PersonalOfferImport.State.CHECKED,
+            created_at=timezone.now(),
+        ),
         "assignment": assignment,
         "event": AssignmentEvent.objects.create(
             assignment=assignment, at=timezone.now(), verb="noted", data={"note": mark}

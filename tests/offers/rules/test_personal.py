@@ -60,7 +60,9 @@ def test_ids_are_told_apart_and_never_guessed_s1_07() -> None:
 
 def test_the_same_product_by_two_ids_is_named_once_it_is_looked_up_s1_07() -> None:
     given = read({"items": [COFFEE, {"id": 9, "benefit": COFFEE["benefit"]}, {"id": 8, "benefit": COFFEE["benefit"]}]})
-    found = personal_offer.missing_ids(given, {**KNOWN, ("id", 9): ("COFFEE", "Coffee")})
+    found = personal_offer.missing_ids(
+        personal_offer.readable({}, given), {**KNOWN, ("id", 9): ("COFFEE", "Coffee")}, mechanic="products"
+    )
     assert [(one["field"], one["code"]) for one in found] == [
         ("items[1].id", "twice"),
         ("items[2].id", "unknown_product"),
@@ -136,20 +138,22 @@ def test_the_type_and_size_of_a_benefit_may_be_a_coupon_of_an_offer_s1_03() -> N
     given = read(
         {"items": [{"external_id": "COFFEE", "benefit": {"type": "coupon", "size": 2, "offer_reference": "c"}}]}
     )
-    assert personal_offer.missing_coupons(given, {"c": "Cake"}) == []
-    [found] = personal_offer.missing_coupons(given, {})
+    assert personal_offer.missing_coupons(personal_offer.readable({}, given), {"c": "Cake"}) == []
+    [found] = personal_offer.missing_coupons(personal_offer.readable({}, given), {})
     assert (found["field"], found["code"]) == ("items[0].benefit.offer_reference", "unknown_offer")
 
 
 def test_unknown_channels_are_named_with_those_there_are_s1_20() -> None:
-    [found] = personal_offer.missing_channels(read({"items": [COFFEE], "channels": ["app", "tv"]}), ["app", "push"])
+    [found] = personal_offer.missing_channels(
+        personal_offer.readable({}, read({"items": [COFFEE], "channels": ["app", "tv"]})), ["app", "push"]
+    )
     assert found["field"] == "channels[1]"
     assert found["message"] == "there is no channel “tv”. Use one of: app, push."
 
 
 def test_what_is_over_is_named_in_the_programmes_zone_d_09() -> None:
     given = read({"items": [{**COFFEE, "ends_at": "2026-11-21"}, {**TEA, "ends_at": "2026-11-22"}]})
-    [found] = personal_offer.overdue(given, now=NOW, zone=PARIS)
+    [found] = personal_offer.overdue(personal_offer.readable({}, given), now=NOW, zone=PARIS)
     assert (found["field"], found["code"], found["value"]) == ("items[0].ends_at", "over", "2026-11-21")
 
 

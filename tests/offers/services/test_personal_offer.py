@@ -177,6 +177,7 @@ def test_a_dry_run_names_every_problem_by_line_field_and_value_and_writes_nothin
         (2, "ends_at", "ends_before_start", "2099-01-01"),
         (3, "ends_at", "differs", "2099-03-01"),
         (4, "member", "unknown_member", "M-9"),
+        (5, "external_id", "unknown_product", "MILK"),
         (6, "id", "not_a_whole_number", "x"),
         (7, "size", "not_a_whole_number", "ten"),
         (7, "member", "member_twice", "M-3"),
