@@ -173,7 +173,9 @@ OF_IMPORTS = {
 @register.filter
 def reason_label(code: str) -> str:
     """Say an agent's or an import's reason in words; what somebody wrote stays as it is."""
-    return str(OF_IMPORTS.get(code) or dict(GrantReason.choices).get(code, code))
+    if code in OF_IMPORTS:
+        return str(OF_IMPORTS[code])
+    return str(dict(GrantReason.choices).get(code, code))
 
 
 @register.filter
