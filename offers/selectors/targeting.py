@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.utils.functional import lazy
 from django.utils.translation import gettext_lazy as _
@@ -17,7 +17,7 @@ from loyalty.errors import NotFound
 from loyalty.models import AttributeDefinition, Category, Channel, Member, Product, ProductGroup, Programme, Store
 from offers import targeting
 from offers.models import Campaign, ConfigOffer, OfferTemplate, Targeting, TargetingVersion
-from offers.selectors import member_list
+from offers.selectors import member_list, targeting_cancellation
 from offers.targeting import (
     Attribute,
     Catalogue,
@@ -206,20 +206,26 @@ def planned(criteria: Any) -> Iterator[None]:
     if isinstance(criteria, Criteria) and not criteria.has_history:
         yield
         return
+    is_nested = connection.in_atomic_block
     with transaction.atomic():
-        for name, value in FOR_HISTORY.items():
-            execute(f"SET LOCAL {name} = '{value}'")
+        settings = ", ".join(f"set_config('{name}', '{value}', true)" for name, value in FOR_HISTORY.items())
+        execute(f"SELECT {settings}")
         yield
-        for name in FOR_HISTORY:
+        # A transaction of its own ends with its settings.
+        for name in FOR_HISTORY if is_nested else ():
             execute(f"SET LOCAL {name} TO DEFAULT")
 
 
-def count(criteria: Any, *, programme: Programme, now: datetime) -> int:
-    """Return exactly how many members the criteria mean (S4-26)."""
+def count(criteria: Any, *, programme: Programme, now: datetime, mark: str = "") -> int:
+    """Return exactly how many members the criteria mean (S4-26).
+
+    A marked count can be stopped (`targeting_cancellation`); it raises Outdated then.
+    """
     checked = read(criteria, programme=programme)
     predicate = where(programme=programme, criteria=checked, now=now)
+    sql = f"SELECT count(*) AS n FROM loyalty_member AS member WHERE {predicate.sql}"
     with planned(checked):
-        found = rows(f"SELECT count(*) AS n FROM loyalty_member AS member WHERE {predicate.sql}", predicate.params)
+        found = targeting_cancellation.rows(sql, predicate.params, mark=mark)
     return int(found[0]["n"])
 
 

@@ -7,12 +7,24 @@ from typing import Any
 from django.db.models import F, Q
 from django.utils.translation import gettext as _
 
+from loyalty import storable
 from loyalty.models import Programme
 from offers.models import Targeting
 from offers.selectors import member_list
 from offers.selectors import targeting as selector
-from offers.targeting import Catalogue, Dimension, InvalidCriteria, SavedTree, naming, parse, sentence
+from offers.targeting import Catalogue, Criteria, Dimension, InvalidCriteria, SavedTree, naming, parse, sentence
 from offers.targeting.naming import Named
+
+# Beyond these nothing has an id, and the database could not be asked for one.
+LARGEST_ID, LARGEST_NUMBER = 2**63 - 1, 2**31 - 1
+
+
+def read(criteria: Any, *, programme: Programme) -> Criteria:
+    """Return the checked criteria of a request, with what they name looked up together: a fixed number of queries.
+
+    Raises targeting.InvalidCriteria with every problem.
+    """
+    return parse(criteria, catalogue_of(programme=programme, trees=[criteria]))
 
 
 def catalogue_of(*, programme: Programme, trees: Sequence[Any]) -> Catalogue:
@@ -29,9 +41,10 @@ def catalogue_of(*, programme: Programme, trees: Sequence[Any]) -> Catalogue:
     while waiting:
         for tree in waiting:
             for key, ids in naming.ids(tree).items():
-                named.setdefault(key, set()).update(ids)
-            lists |= naming.lists(tree)
-        wanted = set().union(*(naming.targetings(tree) for tree in waiting)) - saved.keys()
+                # What is no id of anything is refused when the tree is read.
+                named.setdefault(key, set()).update(one for one in ids if not storable.UNSTORABLE.search(one))
+            lists |= {one for one in naming.lists(tree) if _may_be(one, None)}
+        wanted = {one for tree in waiting for one in naming.targetings(tree) if _may_be(*one)} - saved.keys()
         found = _saved(programme, wanted) if wanted else {}
         saved |= {one: found.get(one) for one in wanted}
         waiting = [one.tree for one in found.values()]
@@ -42,6 +55,10 @@ def catalogue_of(*, programme: Programme, trees: Sequence[Any]) -> Catalogue:
         targeting=lambda targeting_id, version: saved.get((targeting_id, version)),
         member_list=uploaded.get,
     )
+
+
+def _may_be(targeting_id: int, number: int | None) -> bool:
+    return 0 < targeting_id <= LARGEST_ID and (number is None or 0 < number <= LARGEST_NUMBER)
 
 
 def sentences(*, programme: Programme, targetings: Sequence[Targeting]) -> dict[int, str]:

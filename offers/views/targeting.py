@@ -19,7 +19,13 @@ from loyalty.staff import StaffRequest
 from offers import targeting as criteria_language
 from offers.models import Targeting
 from offers.selectors import targeting as selector
-from offers.selectors import targeting_explanation, targeting_history, targeting_use
+from offers.selectors import (
+    targeting_cancellation,
+    targeting_catalogue,
+    targeting_explanation,
+    targeting_history,
+    targeting_use,
+)
 from offers.services import targeting as service
 from offers.targeting import naming
 from offers.targeting.difference import Difference
@@ -159,13 +165,21 @@ def _next(request: StaffRequest, saved: Targeting) -> str:
     return reverse("offers:targeting", args=[saved.pk])
 
 
+def _mark(request: StaffRequest) -> str:
+    return targeting_cancellation.mark_of(request.user.pk, request.POST.get("page", ""))
+
+
 @staff("offers.view_targeting")
 @require_POST
 def preview(request: StaffRequest) -> HttpResponse:
-    """Say who is meant and about how many; what is wrong with the tree, if anything is."""
+    """Say who is meant and about how many; what is wrong with the tree, if anything is.
+
+    An exact count of what stood there before is stopped: nobody waits for it any more.
+    """
     programme, now = _programme(request), clock.now()
+    targeting_cancellation.stop(_mark(request))
     try:
-        checked = selector.read(targeting_builder.read_criteria(request), programme=programme)
+        checked = targeting_catalogue.read(targeting_builder.read_criteria(request), programme=programme)
     except InvalidInput as error:
         return render(request, "offers/_targeting_preview.html", {"problems": error.problems})
     context = {
@@ -181,11 +195,15 @@ def count(request: StaffRequest) -> HttpResponse:
     """Count exactly, and show some of the members meant (S4-26)."""
     programme, now = _programme(request), clock.now()
     try:
-        checked = selector.read(targeting_builder.read_criteria(request), programme=programme)
+        checked = targeting_catalogue.read(targeting_builder.read_criteria(request), programme=programme)
+        counted = selector.count(checked, programme=programme, now=now, mark=_mark(request))
     except InvalidInput as error:
         return render(request, "offers/_targeting_preview.html", {"problems": error.problems})
+    except targeting_cancellation.Outdated:
+        # Whoever asked has something newer on its way; htmx leaves the page as it is.
+        return HttpResponse(status=204)
     context = {
-        "count": selector.count(checked, programme=programme, now=now),
+        "count": counted,
         "sample": selector.sample(checked, programme=programme, now=now, size=8),
         "may_see_members": request.user.has_perm("loyalty.view_member"),
     }
@@ -256,7 +274,7 @@ def explain(request: StaffRequest) -> HttpResponse:
     programme, key = _programme(request), request.POST.get("member", "").strip()
     context: dict[str, Any] = {"asked": key, "may_see_members": request.user.has_perm("loyalty.view_member")}
     try:
-        checked = selector.read(targeting_builder.read_criteria(request), programme=programme)
+        checked = targeting_catalogue.read(targeting_builder.read_criteria(request), programme=programme)
     except InvalidInput as error:
         return render(request, "offers/_targeting_explanation.html", context | {"problems": error.problems})
     member = Member.objects.filter(programme=programme, external_id=key).first() if key else None

@@ -7,8 +7,7 @@ from django.views.decorators.http import require_POST
 from loyalty import clock
 from loyalty.errors import InvalidInput
 from loyalty.staff import StaffRequest
-from offers.selectors import targeting as selector
-from offers.selectors import targeting_breakdown
+from offers.selectors import targeting_breakdown, targeting_catalogue
 from offers.views.access import staff
 from offers.views.targeting_builder import read_criteria
 
@@ -21,7 +20,7 @@ def breakdown(request: StaffRequest) -> HttpResponse:
     context: dict[str, object] = {"fields": targeting_breakdown.fields(programme), "chosen": key}
     if key:
         try:
-            checked = selector.read(read_criteria(request), programme=programme)
+            checked = targeting_catalogue.read(read_criteria(request), programme=programme)
             context["found"] = targeting_breakdown.breakdown(checked, programme=programme, key=key, now=clock.now())
         except InvalidInput as error:
             context["problems"] = error.problems

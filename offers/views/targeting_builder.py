@@ -1,5 +1,6 @@
 """The builder of criteria on whatever page it stands: its words, its choices, and what it sends (S4-24)."""
 
+import secrets
 from typing import Any
 
 import orjson
@@ -103,6 +104,8 @@ def context(programme: Programme, tree: Any) -> dict[str, Any]:
         "words": WORDS,
         "description": selector.description(programme),
         "names": selector.names(programme, tree),
+        # Tells this page's counts from those of others, so that a newer one stops an older one.
+        "page": secrets.token_hex(8),
     }
 
 

@@ -9,7 +9,14 @@ from django.urls import reverse
 
 from loyalty import clock
 from offers.models import Targeting
-from tests.factories import CategoryFactory, MemberFactory, ProgrammeFactory, TargetingFactory, UserFactory
+from tests.factories import (
+    CategoryFactory,
+    MemberFactory,
+    ProgrammeFactory,
+    StoreFactory,
+    TargetingFactory,
+    UserFactory,
+)
 
 pytestmark = pytest.mark.django_db
 IN_LYON = {"op": "and", "items": [{"field": "member.city", "is": "equals", "value": "Lyon"}]}
@@ -210,3 +217,49 @@ def test_an_audience_is_broken_down_by_a_chosen_field(marketer, programme):
     assert "100 %" in page
     broken = json.dumps({"op": "and", "items": [{"field": "member.shoe"}]})
     assert "There is no field" in marketer.post(address, {"criteria": broken, "by": "member.tier"}).content.decode()
+
+
+def test_s4_24_a_preview_asks_the_database_as_little_for_many_conditions_as_for_few(marketer, programme):
+    """S4-24, issue 4 (under 300 ms as felt): names of all conditions are looked up together, other audiences too."""
+
+    def bought(number: int) -> dict:
+        category = CategoryFactory(programme=programme, name=f"Shelf {number}")
+        store = StoreFactory(programme=programme, name=f"Shop {number}")
+        where = {"categories": [category.external_id], "stores": [store.external_id], "last_days": 30}
+        return {"purchases": "amount", "where": where, "is": "greater", "value": number}
+
+    def asked(size: int) -> int:
+        inner = TargetingFactory(programme=programme, criteria={"op": "or", "items": [bought(0)]})
+        conditions = [bought(number) for number in range(size)]
+        tree = {"op": "or", "items": [*IN_LYON["items"], *conditions, {"targeting": inner.pk}]}
+        given = {"criteria": json.dumps(tree), "page": "0123456789abcdef"}
+        with CaptureQueriesContext(connection) as queries:
+            answer = marketer.post(reverse("offers:targeting-preview"), given)
+        assert f"Shelf {size - 1}, Stores: Shop {size - 1}" in answer.context["sentence"].replace("Categories: ", "")
+        return len(queries)
+
+    asked(1)
+    few = asked(1)
+    assert asked(15) == few
+    # Session, person, programme, rights; the stop; fields; two dimensions, the audience; the estimate with its plan.
+    assert few <= 24
+
+
+@pytest.mark.parametrize(
+    "leaf",
+    [
+        {"targeting": 10**30},
+        {"targeting": 7, "version": 10**12},
+        {"targeting": -1},
+        {"purchases": "count", "where": {"stores": ["a\0"]}, "is": "greater", "value": 1},
+        {"purchases": "count", "where": {"stores": [5, {}]}, "is": "greater", "value": 1},
+        {"purchases": "count", "where": {"stores": "x"}, "is": "greater", "value": 1},
+    ],
+)
+def test_b_02_what_is_no_id_of_anything_is_refused_where_names_are_looked_up_together(marketer, leaf):
+    """B-02: by its path, before the database is asked for what it cannot hold."""
+    answer = marketer.post(
+        reverse("offers:targeting-preview"), {"criteria": json.dumps({"op": "and", "items": [leaf]})}
+    )
+    assert answer.status_code == 200
+    assert [one["path"].startswith("items[0].") for one in answer.context["problems"]] == [True]
