@@ -12,6 +12,7 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.imports = (
     "loyalty.tasks.outbox",
     "loyalty.tasks.idempotency",
+    "loyalty.tasks.member_import",
     "offers.tasks.mass_assignment",
     "offers.tasks.mass_assignment_undo",
     "offers.tasks.personal_offer",

@@ -5,6 +5,7 @@ from functools import cache
 from importlib import resources
 
 import phonenumbers
+from phonenumbers.phonemetadata import PhoneMetadata
 
 # Digits of a masked phone number that stay readable, so that a caller can be asked for the rest.
 SHOWN_DIGITS = 2
@@ -38,6 +39,27 @@ def phone_keys(phone: str, *, regions: Sequence[str] = ()) -> list[str]:
         if phonenumbers.is_possible_number(number):
             found[phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)] = None
     return list(found)
+
+
+def plain_pattern(calling_code: int) -> str:
+    """Return a regular expression of numbers under a calling code that are their own key; nothing where none is sure.
+
+    For looking through millions in the database: what does not match may be a number all the same, see `phone_key`.
+    What begins as a national prefix might is left out, since the library would take that away.
+    """
+    region = phonenumbers.region_code_for_country_code(calling_code)
+    metadata = PhoneMetadata.metadata_for_region_or_calling_code(calling_code, region)
+    if metadata is None or metadata.general_desc is None:
+        return ""
+    prefix = metadata.national_prefix_for_parsing
+    lengths = [length for length in metadata.general_desc.possible_length if length > 0]
+    digits = "|".join(f"[0-9]{{{length}}}" for length in lengths)
+    return f"{calling_code}{f'(?!{prefix})' if prefix else ''}(?:{digits})" if digits else ""
+
+
+def calling_codes() -> list[int]:
+    """Return every calling code that there is."""
+    return sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE)
 
 
 def regions_of_zone(name: str) -> tuple[str, ...]:

@@ -143,6 +143,7 @@ CELERY_TASK_ROUTES = {
     "offers.tasks.mass_assignment.*": {"queue": "bulk"},
     "offers.tasks.mass_assignment_undo.*": {"queue": "bulk"},
     "offers.tasks.personal_offer.*": {"queue": "bulk"},
+    "loyalty.tasks.member_import.*": {"queue": "bulk"},
 }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {
@@ -159,6 +160,7 @@ CELERY_BEAT_SCHEDULE = {
     "sweep mass assignments": {"task": "offers.tasks.mass_assignment.sweep", "schedule": 15.0},
     "sweep undos of mass assignments": {"task": "offers.tasks.mass_assignment_undo.sweep", "schedule": 15.0},
     "sweep imports of personal offers": {"task": "offers.tasks.personal_offer.sweep", "schedule": 15.0},
+    "sweep imports of members": {"task": "loyalty.tasks.member_import.sweep", "schedule": 15.0},
     "relay the outbox": {"task": "loyalty.tasks.outbox.relay", "schedule": 5.0},
     "forget old idempotency keys": {
         "task": "loyalty.tasks.idempotency.forget_old",

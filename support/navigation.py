@@ -64,6 +64,7 @@ SECTIONS = (
         (
             Item(_("Home"), "support:home", "home", key="h"),
             Item(_("Members"), "support:members", "users", ("loyalty.view_member",), key="m"),
+            Item(_("Members by file"), "support:member_imports", "file-import", ("loyalty.import_members",)),
         ),
     ),
     OFFERS,

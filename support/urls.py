@@ -1,6 +1,6 @@
 from django.urls import path
 
-from support.views import assignment, grant, home, member, programme, search
+from support.views import assignment, grant, home, member, member_import, programme, search
 
 app_name = "support"
 
@@ -12,6 +12,12 @@ urlpatterns = [
     path("support/search", search.search, name="search"),
     path("support/members", member.listing, name="members"),
     path("support/members/export", member.export, name="members_export"),
+    path("support/members/imports", member_import.listing, name="member_imports"),
+    path("support/members/imports/<int:import_id>", member_import.detail, name="member_import"),
+    path("support/members/imports/<int:import_id>/live", member_import.live, name="member_import_live"),
+    path("support/members/imports/<int:import_id>/import", member_import.start, name="member_import_start"),
+    path("support/members/imports/<int:import_id>/undo", member_import.undo, name="member_import_undo"),
+    path("support/members/imports/<int:import_id>/report", member_import.report, name="member_import_report"),
     path("support/members/<int:member_id>", member.detail, name="member"),
     path("support/members/<int:member_id>/now", member.current, name="member_now"),
     path("support/members/<int:member_id>/past", member.past, name="member_past"),

@@ -4,6 +4,12 @@ from loyalty.models.audit import AuditEvent
 from loyalty.models.consent import Channel, Consent, ConsentEvent
 from loyalty.models.idempotency import IdempotencyKey
 from loyalty.models.member import Member
+from loyalty.models.member_import import (
+    MemberImport,
+    MemberImportChange,
+    MemberImportPart,
+    MemberImportProblem,
+)
 from loyalty.models.outbox import OutboxEvent
 from loyalty.models.product import Category, Product, ProductGroup
 from loyalty.models.programme import Programme
@@ -21,6 +27,10 @@ __all__ = [
     "ConsentEvent",
     "IdempotencyKey",
     "Member",
+    "MemberImport",
+    "MemberImportChange",
+    "MemberImportPart",
+    "MemberImportProblem",
     "OutboxEvent",
     "Product",
     "ProductGroup",

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import csv
 
 from loyalty.tables.problem import InvalidTable, Problem, refusal
@@ -43,6 +44,15 @@ class Batch:
         options = csv.WriteOptions(include_header=False, quoting_style="all_valid")
         csv.write_csv(pa.Table.from_arrays([self.lines, *self.values], names=names), into, options)
         return into.getvalue()
+
+
+def trimmed(batch: Batch) -> Batch:
+    """Return the batch with no blanks around its texts; JSON is left as it is."""
+    values = (
+        one if column.is_json else pc.utf8_trim_whitespace(one)
+        for column, one in zip(batch.columns, batch.values, strict=True)
+    )
+    return Batch(batch.columns, batch.lines, tuple(values))
 
 
 def columns(names: Sequence[str]) -> tuple[Column, ...]:

@@ -14,7 +14,7 @@ from typing import Any
 from django.db import DatabaseError, connection, transaction
 
 from loyalty.tables.reading import Table
-from loyalty.tables.shape import Batch, Column
+from loyalty.tables.shape import Batch, Column, trimmed
 
 
 @dataclass
@@ -40,9 +40,10 @@ class Staging:
 
 
 @contextmanager
-def staged(table: Table, *, analyze: bool = True) -> Iterator[Staging]:
+def staged(table: Table, *, analyze: bool = True, trim: bool = False) -> Iterator[Staging]:
     """Read the whole file into a table of the transaction's own, and take it away at the end, whatever happens.
 
+    `trim` takes away the blanks around each text.
     Raises what `read` raises, and TransactionManagementError outside a transaction. Look at the table's problems first:
     lines that have one are not in it.
     """
@@ -54,7 +55,8 @@ def staged(table: Table, *, analyze: bool = True) -> Iterator[Staging]:
         cursor.execute(f"CREATE UNLOGGED TABLE {name} (line bigint NOT NULL) WITH (autovacuum_enabled = off)")
         try:
             staging = Staging(name)
-            for columns, batches in groupby(table.batches, key=lambda batch: batch.columns):
+            batches_ = map(trimmed, table.batches) if trim else table.batches
+            for columns, batches in groupby(batches_, key=lambda batch: batch.columns):
                 _fill(cursor, staging, columns, batches)
             if analyze and staging.rows:
                 cursor.execute(f"ANALYZE {name}")

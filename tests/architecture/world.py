@@ -1,13 +1,14 @@
 """One programme with one of everything, every text of it marked: what shows elsewhere has leaked."""
 
+import io
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models import Model
 from django.utils import timezone
 
-from loyalty.models import Channel, OutboxEvent, Programme
-from loyalty.services import audit
+from loyalty.models import Channel, MemberImport, OutboxEvent, Programme
+from loyalty.services import audit, member_import
 from offers.models import (
     AssignmentEvent,
     DoorEntry,
@@ -39,6 +40,14 @@ from tests.factories import (
 )
 
 
+def member_import_of(programme: Programme, mark: str) -> MemberImport:
+    """Return a checked file of members whose name is marked."""
+    file = io.BytesIO(f"external_id,first_name\n{mark}-2,{mark}\n".encode())
+    made = member_import.receive(programme=programme, file=file, file_name=f"{mark}.csv", now=timezone.now())
+    member_import.work(import_id=made.pk, now=timezone.now())
+    return made
+
+
 @dataclass
 class World:
     mark: str
@@ -57,6 +66,8 @@ class World:
         }
         return of_admin | {
             "member_id": self["member"].pk,
+            "/support/members/imports/import_id": self["import"].pk,
+            "/api/v1/members/imports/import_id": self["import"].pk,
             "purchase_id": self["purchase"].pk,
             "assignment_id": self["assignment"].pk,
             "offer_id": self["assignment"].pk,
@@ -143,6 +154,7 @@ def plant(mark: str) -> World:
         "product": product,
         "group": ProductGroupFactory(**named),
         "channel": Channel.objects.create(**here, code=mark.lower(), name=mark),
+        "import": member_import_of(programme, mark),
         "attribute": AttributeDefinitionFactory(**here, name=mark.lower(), label=mark),
         "field": FieldDefinition.objects.create(**here, table="offers", name=mark.lower(), label=mark, type="text"),
         "offer": offer,

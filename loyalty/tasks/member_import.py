@@ -1,0 +1,54 @@
+"""Files of members in Celery workers. Messages carry the import's id, may come twice, late or never."""
+
+import structlog
+from celery import shared_task
+from kombu.exceptions import OperationalError as BrokerError
+from redis.exceptions import RedisError
+
+from loyalty import clock
+from loyalty.errors import Conflict
+from loyalty.models import MemberImport
+from loyalty.services import member_import, member_import_undo
+
+log = structlog.get_logger(__name__)
+
+
+def ring(import_id: int) -> None:
+    """Tell the workers that an import waits. A broker that is away is logged: the sweeper rings again."""
+    try:
+        work.apply_async([import_id], retry=False)
+    except (BrokerError, RedisError, OSError) as error:
+        log.warning("member_import.not_rung", member_import=import_id, error=str(error))
+
+
+def do(made: MemberImport) -> MemberImport:
+    """Do what the import waits for at once where it is small, else by a worker; return it as it is then."""
+    if made.size > member_import.SMALL or made.created + made.changed > member_import_undo.STEP:
+        ring(made.pk)
+    else:
+        work(made.pk)
+    made.refresh_from_db()
+    return made
+
+
+@shared_task(name="loyalty.tasks.member_import.work", ignore_result=True)
+def work(import_id: int) -> None:
+    """Check, import or undo, whichever it waits for. Another file at work in the programme: the sweeper rings again."""
+    state = MemberImport.objects.filter(pk=import_id).values_list("state", flat=True).first()
+    try:
+        if state == MemberImport.State.WAITING:
+            member_import.work(import_id=import_id, now=clock.now())
+        elif state == MemberImport.State.UNDOING:
+            member_import_undo.work(import_id=import_id, now=clock.now())
+    except Conflict as error:
+        # Not its fault, so not an attempt of its own.
+        member_import.wait_again(import_id=import_id)
+        log.info("member_import.waits", member_import=import_id, cause=error.code)
+
+
+@shared_task(name="loyalty.tasks.member_import.sweep", ignore_result=True)
+def sweep() -> None:
+    """Ring again for every import that waits: its message was lost, or its worker died."""
+    waiting = MemberImport.objects.filter(state__in=[MemberImport.State.WAITING, MemberImport.State.UNDOING])
+    for import_id in waiting.order_by("id").values_list("pk", flat=True)[:100]:
+        ring(import_id)

@@ -1,0 +1,30 @@
+"""Marketers and administrators import members from files."""
+
+from django.apps import apps as installed
+from django.contrib.auth.management import create_permissions
+from django.db import migrations
+
+ROLES = ("marketer", "administrator")
+
+
+def allow(apps, schema_editor):
+    # Permissions are otherwise made only after the last migration.
+    create_permissions(installed.get_app_config("loyalty"), verbosity=0, using=schema_editor.connection.alias)
+    for group in apps.get_model("auth", "Group").objects.filter(name__in=ROLES):
+        group.permissions.add(*_permissions(apps))
+
+
+def forbid(apps, schema_editor):
+    for group in apps.get_model("auth", "Group").objects.filter(name__in=ROLES):
+        group.permissions.remove(*_permissions(apps))
+
+
+def _permissions(apps):
+    return apps.get_model("auth", "Permission").objects.filter(
+        content_type__app_label="loyalty", codename="import_members"
+    )
+
+
+class Migration(migrations.Migration):
+    dependencies = [("support", "0009_channels"), ("loyalty", "0007_member_imports")]
+    operations = [migrations.RunPython(allow, forbid)]

@@ -1,0 +1,310 @@
+"""Members and attributes by file: dry run, per-line report, import and undo (issue 4, C)."""
+
+import io
+import json
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from loyalty import contact, tables
+from loyalty.errors import Conflict
+from loyalty.models import AuditEvent, Consent, ConsentEvent, Member, MemberImport
+from loyalty.selectors import member_import as selectors
+from loyalty.services import consent, member, member_import, member_import_undo
+from tests.factories import AttributeDefinitionFactory, ConfigOfferFactory, MemberFactory, ProgrammeFactory, give
+
+pytestmark = pytest.mark.django_db
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+LATER = NOW + timedelta(minutes=5)
+HEAD = "external_id,first_name,last_name,email,phone,birth_date,country,tier,joined_at,size,hobbies,consent.email\n"
+ADA = "m1,Ada,Lovelace, Ada@Example.com ,+1 555 000 0001,1985-12-10,US,gold,2026-01-31,4.5,chess|tea,yes\n"
+
+
+@pytest.fixture
+def programme():
+    programme = ProgrammeFactory(timezone="Europe/Paris")
+    AttributeDefinitionFactory(programme=programme, name="size", type="number")
+    AttributeDefinitionFactory(programme=programme, name="hobbies", type="list", choices=["chess", "tea", "go"])
+    AttributeDefinitionFactory(programme=programme, name="owner", type="boolean")
+    AttributeDefinitionFactory(programme=programme, name="wedding", type="date")
+    AttributeDefinitionFactory(programme=programme, name="note", type="text")
+    return programme
+
+
+def run(programme, content: str | bytes, *, name: str = "members.csv", wish: str = "import", now=NOW) -> MemberImport:
+    data = content.encode() if isinstance(content, str) else content
+    made = member_import.receive(programme=programme, file=io.BytesIO(data), file_name=name, now=now, wish=wish)
+    assert member_import.work(import_id=made.pk, now=now)
+    made.refresh_from_db()
+    return made
+
+
+def undo(made: MemberImport, now=LATER) -> MemberImport:
+    member_import_undo.begin(member_import=made, actor=None, now=now)
+    assert member_import_undo.work(import_id=made.pk, now=now)
+    made.refresh_from_db()
+    return made
+
+
+def counts(made: MemberImport) -> tuple[Any, ...]:
+    return made.state, made.created, made.changed, made.unchanged
+
+
+def found(made: MemberImport) -> list[tuple[int | None, str, str, str]]:
+    problems = selectors.problems(member_import=made)
+    assert all(selectors.message(one) for one in problems)
+    return [(one.line, one.field, one.code, one.value) for one in problems]
+
+
+def test_members_are_made_as_the_api_would_make_them(programme):
+    made = run(programme, HEAD + ADA)
+    assert counts(made) == ("finished", 1, 0, 0)
+    one = Member.objects.get()
+    assert (one.email, one.email_key, one.phone, one.phone_key) == (
+        "Ada@Example.com", "ada@example.com", "+1 555 000 0001", "+15550000001",
+    )  # fmt: skip
+    assert (one.birth_date, one.joined_at) == (date(1985, 12, 10), datetime(2026, 1, 30, 23, tzinfo=UTC))
+    assert one.attributes == {"size": 4.5, "hobbies": ["chess", "tea"]}
+    assert (one.status, one.created_at, one.updated_at) == ("active", NOW, NOW)
+    assert Consent.objects.get().is_granted
+    assert ConsentEvent.objects.get().source == f"import {made.pk}"
+    # The API would find nothing to change.
+    values = {"email": "Ada@Example.com", "phone": "+1 555 000 0001", "attributes": {"size": 4.5}}
+    member.put(programme=programme, members=[{"external_id": "m1", **values}], now=LATER)
+    assert Member.objects.get().updated_at == NOW
+    actions = list(AuditEvent.objects.filter(object_type="loyalty.memberimport").values_list("action", flat=True))
+    assert actions == ["member_import.finished", "member_import.received"]
+    assert not made.parts.exists()
+
+
+def test_a_dry_run_says_what_would_be_done_and_writes_no_member(programme):
+    run(programme, HEAD + ADA)
+    file = HEAD + ADA + ADA.replace("m1", "m2") + ADA.replace("m1", "m3")
+    MemberFactory(programme=programme, external_id="m3")
+    checked = run(programme, file, wish="check")
+    assert counts(checked) == ("checked", 1, 1, 1)
+    assert Member.objects.count() == 2
+    member_import.start(member_import=checked, actor=None)
+    assert member_import.work(import_id=checked.pk, now=LATER)
+    checked.refresh_from_db()
+    assert counts(checked) == ("finished", 1, 1, 1)
+    assert Member.objects.get(external_id="m3").first_name == "Ada"
+    with pytest.raises(Conflict):
+        member_import.start(member_import=checked, actor=None)
+
+
+def test_the_same_file_again_changes_nothing(programme):
+    run(programme, HEAD + ADA)
+    assert counts(run(programme, HEAD + ADA, now=LATER)) == ("finished", 0, 0, 1)
+    assert Member.objects.get().updated_at == NOW
+
+
+def test_per_member_attributes_by_file_leave_the_rest_and_an_empty_cell_empties(programme):
+    run(programme, HEAD + ADA)
+    made = run(programme, "external_id;attributes.size;owner;wedding\nm1;;Yes;2020-02-29\n", now=LATER)
+    assert counts(made) == ("finished", 0, 1, 0)
+    one = Member.objects.get()
+    assert one.attributes == {"hobbies": ["chess", "tea"], "owner": True, "wedding": "2020-02-29"}
+    assert (one.first_name, one.updated_at) == ("Ada", LATER)
+    run(programme, "external_id,first_name,birth_date,joined_at,hobbies\nm1,,,,\n", now=LATER)
+    one.refresh_from_db()
+    assert (one.first_name, one.birth_date, one.joined_at) == ("", None, None)
+    assert one.attributes == {"owner": True, "wedding": "2020-02-29"}
+    # A line of JSONL leaves what it does not name; null empties.
+    lines = [{"external_id": "m1", "owner": None}, {"external_id": "m2", "hobbies": ["go"], "size": 3}]
+    run(programme, b"\n".join(map(orjson.dumps, lines)), name="a.jsonl", now=LATER)
+    one.refresh_from_db()
+    assert one.attributes == {"wedding": "2020-02-29"}
+    assert Member.objects.get(external_id="m2").attributes == {"hobbies": ["go"], "size": 3}
+
+
+def test_every_problem_is_named_by_line_field_and_value_and_nothing_is_written(programme):
+    MemberFactory(programme=programme, external_id="gone", status=Member.Status.ERASED)
+    head = (
+        "external_id,first_name,email,phone,birth_date,country,language,timezone,status,joined_at,size,hobbies,owner,"
+    )
+    head += "wedding,consent.sms,colour\n"
+    bad = (
+        "m1,"
+        + "x" * 101
+        + ",a@b,call me,1985-02-30,fra,EN,Mars/Base,asleep,0001-01-01,1.2.3,go|cards,maybe,soon,perhaps,"
+    )
+    lines = [bad + "red", "m2" + "," * 15, "m2" + "," * 15, "," * 15, "gone" + "," * 15, "m3,too,short"]
+    made = run(programme, head + "\n".join(lines) + "\n")
+    assert counts(made) == ("refused", 0, 0, 0)
+    whole = found(made)
+    assert whole[0] == (None, "colour", "unknown_column", "")
+    assert {one[1:] for one in whole if one[0] == 2} == {
+        ("first_name", "too_long", "x" * 101),
+        ("email", "invalid_email", "a@b"),
+        ("phone", "invalid_phone", "call me"),
+        ("birth_date", "not_a_date", "1985-02-30"),
+        ("country", "too_long", "fra"),
+        ("country", "invalid_country", "fra"),
+        ("language", "invalid_language", "EN"),
+        ("timezone", "unknown_zone", "Mars/Base"),
+        ("status", "unknown_choice", "asleep"),
+        ("joined_at", "year_out_of_range", "0001-01-01"),
+        ("size", "not_a_number", "1.2.3"),
+        ("hobbies", "unknown_choice", "go|cards"),
+        ("owner", "not_yes_or_no", "maybe"),
+        ("wedding", "not_a_date", "soon"),
+        ("consent.sms", "not_yes_or_no", "perhaps"),
+    }
+    rest = {one for one in whole if one[0] not in (None, 2)}
+    assert rest == {
+        (3, "status", "unknown_choice", ""),
+        (4, "external_id", "given_twice", "m2"),
+        (4, "status", "unknown_choice", ""),
+        (5, "external_id", "missing", ""),
+        (5, "status", "unknown_choice", ""),
+        (6, "external_id", "member_erased", "gone"),
+        (6, "status", "unknown_choice", ""),
+        (7, "", "ragged_row", ""),
+    }
+    assert (made.problem_count, made.refused) == (len(whole), 6)
+    assert Member.objects.count() == 1
+    twice = made.problems.get(code="given_twice")
+    assert selectors.message(twice) == "This member is on line 3 too. Give each one once."
+    assert "The line has 3 cells" in selectors.message(made.problems.get(code="ragged_row"))
+
+
+def test_a_file_without_ids_and_a_file_that_is_no_table_are_refused(programme):
+    assert found(run(programme, "first_name\nAda\n")) == [(None, "external_id", "missing_column", "")]
+    with pytest.raises(tables.InvalidTable):
+        run(programme, "external_id,external_id\n1,2\n")
+    assert MemberImport.objects.count() == 1
+
+
+def test_addresses_and_numbers_of_every_kind_get_the_keys_that_one_member_would(programme):
+    """S0-01: whoever searches finds members of files as she finds others."""
+    emails = ["A@B.example", '"odd.one"@example.com', "ÄÖ@example.com", "x@bücher.example", "", "a.b+c@d-e.example"]
+    phones = ["+33 1 44 55 66 77", "01 44 55 66 77", "0033144556677", "+33144556677", "", "+15550000001", "+4930123456"]
+    lines = [{"external_id": f"e{n}", "email": one} for n, one in enumerate(emails) if one.isascii() or "@b" in one]
+    lines += [{"external_id": f"p{n}", "phone": one, "country": "FR"} for n, one in enumerate(phones)]
+    made = run(programme, b"\n".join(map(orjson.dumps, lines)), name="a.jsonl")
+    assert found(made) == []
+    for one in Member.objects.all():
+        assert one.email_key == contact.email_key(one.email)
+        assert one.phone_key == contact.phone_key(one.phone, regions=[one.country, "FR"] if one.country else ["FR"])
+    # A number is read anew where the country changes.
+    MemberFactory(programme=programme, external_id="moved", phone="030 123456", phone_key="", country="FR")
+    run(programme, "external_id,country\nmoved,DE\n", now=LATER)
+    assert Member.objects.get(external_id="moved").phone_key == "+4930123456"
+
+
+def test_what_is_its_own_key_in_the_database_is_so_in_python_too():
+    """The pattern is never surer than the library, for any calling code."""
+    import re
+
+    for code in contact.calling_codes():
+        pattern = contact.plain_pattern(code)
+        if not pattern:
+            continue
+        for begin in ("1", "2", "3", "5", "7", "9", "11", "15", "80", "44", "62", "90"):
+            for length in range(4, 16):
+                number = f"+{code}{(begin + '2345678901234567')[:length]}"
+                if re.fullmatch(rf"\+(?:{pattern})", number):
+                    assert contact.phone_key(number) == number
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.jsonl", "a.csv"])
+def test_three_formats_mean_the_same(programme, name):
+    table = {
+        "external_id": ["m1", "m2"], "first_name": ["Ada", "Zoë"],
+        "birth_date": ["1985-12-10", ""], "size": ["4.5", "5"],
+    }  # fmt: skip
+    if name.endswith("parquet"):
+        into = io.BytesIO()
+        typed = {**table, "birth_date": [date(1985, 12, 10), None], "size": [4.5, 5.0], "hobbies": [["go"], None]}
+        pq.write_table(pa.table({key: pa.array(value) for key, value in typed.items()}), into)
+        content = into.getvalue()
+    elif name.endswith("jsonl"):
+        rows = [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)]
+        rows[0]["hobbies"] = ["go"]
+        content = b"\n".join(map(orjson.dumps, rows))
+    else:
+        rows = [",".join(row) for row in zip(*table.values(), strict=True)]
+        content = (",".join(table) + ",hobbies\n" + rows[0] + ',"[""go""]"\n' + rows[1] + ",\n").encode()
+    assert counts(run(programme, content, name=name)) == ("finished", 2, 0, 0)
+    one, two = Member.objects.order_by("external_id")
+    assert (one.birth_date, one.attributes) == (date(1985, 12, 10), {"size": 4.5, "hobbies": ["go"]})
+    assert (two.first_name, two.birth_date, json.loads(json.dumps(two.attributes))) == ("Zoë", None, {"size": 5})
+
+
+def test_an_undo_takes_away_who_was_made_and_puts_back_who_was_changed(programme):
+    consent.put(
+        programme=programme,
+        consents=[{"member": MemberFactory(programme=programme, external_id="m2").external_id, "channel": "email",
+                   "is_granted": False}],
+        source="test",
+        now=NOW - timedelta(days=1),
+    )  # fmt: skip
+    before = Member.objects.filter(external_id="m2").values().get()
+    made = run(programme, HEAD + ADA.replace("yes", "") + ADA.replace("m1", "m2"))
+    assert counts(made) == ("finished", 1, 1, 0)
+    assert Consent.objects.get().is_granted
+    undone = undo(made)
+    assert (undone.state, undone.removed, undone.restored, undone.kept) == ("undone", 1, 1, 0)
+    after = Member.objects.filter(external_id="m2").values().get()
+    assert {**after, "updated_at": None} == {**before, "updated_at": None}
+    assert not Member.objects.filter(external_id="m1").exists()
+    assert not Consent.objects.get().is_granted
+    assert [one.is_granted for one in ConsentEvent.objects.order_by("id")] == [False, True, False]
+    # Again is the same, and the file can be imported anew.
+    member_import_undo.begin(member_import=made, actor=None, now=LATER)
+    assert counts(run(programme, HEAD + ADA, now=LATER)) == ("finished", 1, 0, 0)
+
+
+def test_what_cannot_be_taken_back_stays_and_is_listed(programme):
+    MemberFactory(programme=programme, external_id="old", city="Lyon")
+    made = run(programme, "external_id,city\nold,Paris\nheld,Paris\nedited,Paris\nfree,Paris\n")
+    template = ConfigOfferFactory(programme=programme).templates.get()
+    give(Member.objects.get(external_id="held"), template)
+    for name in ("old", "edited"):
+        member.put(programme=programme, members=[{"external_id": name, "tier": "gold"}], now=LATER)
+    undone = undo(made, now=LATER + timedelta(minutes=1))
+    assert (undone.removed, undone.deactivated, undone.restored, undone.kept) == (1, 1, 0, 2)
+    assert {one.external_id: (one.status, one.city) for one in Member.objects.all()} == {
+        "old": ("active", "Paris"),
+        "held": ("inactive", "Paris"),
+        "edited": ("active", "Paris"),
+    }
+    assert {(code, value) for _line, _field, code, value in found(undone)} == {
+        ("changed_since", "old"), ("made_and_changed_since", "edited"),
+    }  # fmt: skip
+
+
+def test_only_what_was_imported_is_undone(programme):
+    checked = run(programme, HEAD + ADA, wish="check")
+    with pytest.raises(Conflict):
+        member_import_undo.begin(member_import=checked, actor=None, now=NOW)
+
+
+def test_a_file_that_brings_workers_down_is_given_up(programme, monkeypatch):
+    made = member_import.receive(programme=programme, file=io.BytesIO(b"external_id\n1\n"), file_name="a.csv", now=NOW)
+
+    def die(*_given: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(member_import, "_merge", die)
+    for _attempt in range(3):
+        with pytest.raises(MemoryError):
+            member_import.work(import_id=made.pk, now=NOW)
+    assert not member_import.work(import_id=made.pk, now=NOW)
+    made.refresh_from_db()
+    assert made.state == "failed"
+
+
+def test_another_programmes_members_and_attributes_are_not_touched(programme):
+    """D-21."""
+    other = MemberFactory(external_id="m1", first_name="Eve")
+    AttributeDefinitionFactory(programme=other.programme, name="secret")
+    assert [one[1:3] for one in found(run(programme, "external_id,secret\nm1,x\n"))] == [("secret", "unknown_column")]
+    run(programme, HEAD + ADA)
+    other.refresh_from_db()
+    assert other.first_name == "Eve"
