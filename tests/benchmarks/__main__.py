@@ -10,7 +10,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loyalty.settings")
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="./run bench", description=__doc__)
-    parser.add_argument("names", nargs="*", default=["A", "B", "D", "E", "J"], help="rows to measure (default: all)")
+    parser.add_argument(
+        "names", nargs="*", default=["A", "B", "C", "D", "E", "J"], help="rows to measure (default: all)"
+    )
     parser.add_argument("--members", type=int, default=1_000_000)
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
@@ -18,6 +20,7 @@ def main() -> None:
     from tests.benchmarks import (
         a_mass_assignment,
         b_voucher_import,
+        c_member_import,
         d_member_list,
         e_one_grant,
         harness,
@@ -30,6 +33,7 @@ def main() -> None:
             n=options.members, repeats=options.repeats, few=options.members // 100, many=10 * options.members
         ),
         "B": lambda: b_voucher_import.run(repeats=options.repeats),
+        "C": lambda: c_member_import.run(n=options.members, repeats=options.repeats),
         "D": lambda: d_member_list.run(n=options.members, repeats=options.repeats),
         "E": lambda: e_one_grant.run(n=options.members, repeats=options.repeats),
         "J": lambda: j_targeting_count.run(n=options.members, repeats=options.repeats),

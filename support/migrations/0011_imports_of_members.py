@@ -26,5 +26,5 @@ def _permissions(apps):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("support", "0009_channels"), ("loyalty", "0007_member_imports")]
+    dependencies = [("support", "0010_marketers_upload_lists"), ("loyalty", "0007_member_imports")]
     operations = [migrations.RunPython(allow, forbid)]
