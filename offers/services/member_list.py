@@ -14,7 +14,7 @@ from typing import BinaryIO
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from loyalty import tables
+from loyalty import patience, tables
 from loyalty.database import execute, is_violation, rows
 from loyalty.errors import Conflict, InvalidInput
 from loyalty.models import ApiClient, Programme, User
@@ -79,12 +79,14 @@ def of_ids(ids: Iterable[str]) -> BinaryIO:
     return io.BytesIO("\n".join(lines).encode("utf-8", "surrogatepass"))
 
 
+@patience.patient()
 def check(*, programme: Programme, file: BinaryIO, file_name: str, column: str = "") -> Report:
     """Say what the file would be as a list; keep nothing. Raises as `upload` does, but for its name."""
     with transaction.atomic(), _staged(file, file_name) as staging:
         return _look(staging, programme, column)
 
 
+@patience.patient()
 def upload(
     *,
     programme: Programme,

@@ -8,7 +8,7 @@ import pytest
 import xlsxwriter
 from pyarrow import parquet
 
-from loyalty import clock, tables
+from loyalty import clock, patience, tables
 from loyalty.database import rows
 from loyalty.errors import InvalidInput
 from loyalty.models import AuditEvent, Member
@@ -200,3 +200,13 @@ def test_a_list_of_many_ids_is_kept_with_few_statements(programme, django_assert
         made = upload(programme, content)
     assert (made.size, made.unknown) == (1, 20_000)
     assert json.dumps(made.columns) == '["points"]'
+
+
+def test_a_long_list_may_take_longer_than_a_web_process_waits_otherwise(programme, monkeypatch):
+    """A million ids are looked up in one statement: that is no database that hangs."""
+    seen = []
+    looked = member_list._look
+    monkeypatch.setattr(member_list, "_look", lambda *given: seen.append(patience._is_patient.get()) or looked(*given))
+    upload(programme, "M-1\nM-2\n")
+    member_list.check(programme=programme, file=io.BytesIO(b"M-1\nM-2\n"), file_name="list.csv")
+    assert seen == [True, True]
