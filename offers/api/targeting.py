@@ -68,10 +68,10 @@ class TargetingView(OffersView):
             raise Forbidden(message, code="missing_scope", scope=Scope.MEMBERS.value)
 
     def require_members_for(self, checked: Criteria) -> None:
-        """Refuse a key that may not read members where the criteria compare what belongs to one alone."""
+        """Refuse a key that may not read members where the criteria name single ones."""
         if checked.names_members and Scope.MEMBERS not in self.client.scopes:
             message = (
-                "These criteria compare ids, e-mail addresses or phone numbers: a count tells about single members. "
+                "These criteria name members, by id, e-mail address, phone number or list: a count tells about each. "
                 f"That needs the scope “{Scope.MEMBERS}”, which this key lacks. Leave those conditions out."
             )
             raise Forbidden(message, code="missing_scope", scope=Scope.MEMBERS.value)
@@ -96,7 +96,7 @@ class CountTargeting(TargetingView):
     def post(self, request: Request) -> Response:
         """Count the members that a saved targeting or a criteria tree means; writes nothing.
 
-        Criteria that compare external ids, e-mail addresses or phone numbers need the scope `members` too.
+        Criteria that name members (external ids, e-mail addresses, phone numbers, lists) need the scope `members` too.
         """
         given = CountRequest(data=self.body())
         given.is_valid(raise_exception=True)

@@ -143,7 +143,7 @@ class Criteria:
 
     @property
     def names_members(self) -> bool:
-        """Say whether any condition, here or in a targeting that is named, compares what belongs to one member."""
+        """Say whether any condition, here or in a targeting that is named, is about what one member alone has."""
         return _names_members(self.root)
 
     def data(self) -> dict[str, Any]:
@@ -167,6 +167,8 @@ def _names_members(node: Node) -> bool:
         return any(_names_members(item) for item in node.items)
     if isinstance(node, Saved):
         return _names_members(node.root)
+    if isinstance(node, Listed):
+        return True
     # Whether she has an address at all names nobody.
     return isinstance(node, Comparison) and node.field.is_identity and node.value is not None
 

@@ -365,7 +365,7 @@ def test_a_marketer_asks_why_a_member_is_in_or_out(page, programme, builder, ass
     expect(answer.get_by_text("No member of this programme has the id “nobody”.")).to_be_visible()
 
 
-def test_s4_24_a_phone_can_do_it_too(open_context, programme, person, sign_in, assert_accessible):
+def test_s4_24_a_phone_can_do_it_too(open_context, programme, person, sign_in, assert_accessible, shoot):
     """S4-24: 390 px wide nothing hangs over the edge, and moves are in the menu for whoever cannot drag."""
     page = open_context(viewport={"width": 390, "height": 844}).new_page()
     sign_in(page, person("marketer"))
@@ -380,7 +380,11 @@ def test_s4_24_a_phone_can_do_it_too(open_context, programme, person, sign_in, a
     row.get_by_role("button", name="Move out of the group").click()
     assert tree(page)["items"][2] == GOLD
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    # Words and numbers follow the builder at once, not below all else.
+    tops = [page.locator(one).bounding_box()["y"] for one in ("#builder", "#preview", "#name")]
+    assert tops == sorted(tops)
     assert_accessible(page)
+    shoot(page, "audience-phone", whole=True)
 
 
 def test_s4_26_a_marketer_looks_at_versions_compares_and_goes_back(

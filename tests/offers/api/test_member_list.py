@@ -20,7 +20,9 @@ def programme():
 
 @pytest.fixture
 def head(programme):
-    _, key = ApiClient.objects.create_key(name="analytics", programme=programme, scopes=[Scope.TARGETINGS])
+    _, key = ApiClient.objects.create_key(
+        name="analytics", programme=programme, scopes=[Scope.TARGETINGS, Scope.MEMBERS]
+    )
     return {"Authorization": f"Api-Key {key}"}
 
 

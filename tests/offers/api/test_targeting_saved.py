@@ -6,7 +6,7 @@ import pytest
 
 from loyalty import clock
 from loyalty.models import ApiClient, AuditEvent, Scope
-from offers.models import Targeting, TargetingVersion
+from offers.models import MemberList, MemberListEntry, Targeting, TargetingVersion
 from offers.services import mass_assignment
 from offers.services import targeting as service
 from tests.factories import ConfigOfferFactory, MemberFactory, OfferTemplateFactory, ProgrammeFactory, TargetingFactory
@@ -169,3 +169,13 @@ def test_s4_26_a_key_without_members_counts_nobody_alone(programme, call, tree):
     assert TargetingVersion.objects.count() == 2
     known = {"field": "member.email", "is": "exists"}
     assert call("post", "/count", {"criteria": known}).status_code == 200
+
+
+def test_s4_26_a_list_of_one_member_is_no_way_round(programme, call):
+    """S4-26: who uploads a list of one and counts it within a condition asks about her."""
+    ann = MemberFactory(programme=programme, external_id="ann", city="Paris")
+    alone = MemberList.objects.create(programme=programme, name="Her", lines=1, size=1, unknown=0, repeated=0)
+    MemberListEntry.objects.create(member_list=alone, member=ann, line=2)
+    body = {"criteria": {"op": "and", "items": [PARIS, {"list": alone.pk}]}}
+    assert call("post", "/count", body).json()["code"] == "missing_scope"
+    assert call("post", "/count", body, scopes=(Scope.TARGETINGS, Scope.MEMBERS)).json()["count"] == 1
