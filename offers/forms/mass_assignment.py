@@ -15,9 +15,10 @@ from django.http import QueryDict
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
+from loyalty import clock
 from loyalty.models import Programme
 from offers import rules
-from offers.forms.rules import RulesForm
+from offers.forms.run_rules import RunRulesForm
 from offers.models import Campaign, OfferTemplate, Targeting, TargetingVersion
 from offers.selectors import mass_assignment as selectors
 from offers.selectors import targeting as targetings
@@ -100,15 +101,15 @@ class Draft:
         return offer.current_revision.terms if offer and offer.current_revision else {}
 
     @cached_property
-    def rules(self) -> RulesForm:
-        """Return the form for the template's rules and those that may be set otherwise (S0-07, S0-08)."""
+    def rules(self) -> RunRulesForm:
+        """Return the form for the template's rules and those that may be set otherwise (S0-07, S0-08, S1-05)."""
         is_typed = any(name.partition("__")[0] in rules.KINDS for name in self.data)
-        return RulesForm(
+        return RunRulesForm(
             self.data if is_typed or "terms" in self.data else None,
             kinds=[*self.required, *(kind for kind in rules.KINDS if kind not in (*self.required, "personal"))],
             required=self.required,
-            currency=self.programme.currency,
-            zone=self.programme.zone,
+            programme=self.programme,
+            today=clock.now().astimezone(self.programme.zone).date(),
             terms={kind: self.base[kind] for kind in self.required if kind in self.base},
         )
 
@@ -116,6 +117,11 @@ class Draft:
     def terms(self) -> dict[str, Any]:
         """Return the values given, once the rules are valid; nothing while they are not."""
         return self.rules.terms if self.rules.is_bound and self.rules.is_valid() else {}
+
+    @property
+    def member_values(self) -> dict[str, Any]:
+        """Return the rules of which a field differs per member, once they are valid (S1-05)."""
+        return self.rules.member_values if self.rules.is_bound and self.rules.is_valid() else {}
 
     @cached_property
     def targeting(self) -> Targeting | None:

@@ -105,18 +105,22 @@ class RulesForm(forms.Form):
                 fields=[self[name_of(kind, field.name)] for field in rules.fields(kind)],
             )
 
+    def judged_kinds(self) -> list[str]:
+        """Return the kinds of which what was typed is the same for everybody: all of them."""
+        return self.kinds
+
     def clean(self) -> dict[str, Any]:
         """Convert what was typed, let the rules judge it, and put each problem beside its field."""
         cleaned = super().clean() or self.cleaned_data
         problems: list[dict[str, Any]] = []
         typed: dict[str, Any] = {}
-        for kind in self.kinds:
+        for kind in self.judged_kinds():
             value = self._typed(kind, cleaned, problems)
             if value or any(found["rule"] == kind for found in problems):
                 typed[kind] = value
         unread = {(found["rule"], found["field"]) for found in problems}
         try:
-            parsed = rules.parse(typed, required=[kind for kind in self.kinds if kind in self.required])
+            parsed = rules.parse(typed, required=[kind for kind in self.judged_kinds() if kind in self.required])
         except rules.InvalidTerms as refusal:
             # A value that could not be read is not missing as well.
             problems += [

@@ -21,6 +21,7 @@ class Spread:
     key: str
     label: str
     unit: str
+    currency: str
     minimum: int | None
     median: int | None
     maximum: int | None
@@ -110,7 +111,9 @@ def seen(*, question: Question, values: MemberValues) -> Seen:
     return Seen(
         counted=_read(found["counted"]),
         exposure_minor=found["exposure_minor"],
-        spreads=[Spread(one.key, one.label, _unit(values, one), *spread[str(n)]) for n, one in numbers],
+        spreads=[
+            Spread(one.key, one.label, _unit(values, one), values.currency, *spread[str(n)]) for n, one in numbers
+        ],
         member_ids=found["member_ids"],
         question=question,
         values=values,

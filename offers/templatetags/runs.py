@@ -1,9 +1,13 @@
 """How a run's numbers are said."""
 
 from django import template
+from django.forms import BoundField
+from django.utils.formats import number_format
 from django.utils.translation import gettext, ngettext
 
+from loyalty import money
 from offers.models import MassAssignment
+from offers.services.member_value_preview import Spread
 
 register = template.Library()
 TONES = {
@@ -46,8 +50,30 @@ def about(seconds: int | None) -> str:
 @register.filter
 def without(draft: object, part: str) -> list[tuple[str, str]]:
     """Return what a step's form hides in itself: the other steps' values."""
-    parts = {"options": ("name", "campaign", "rank")}.get(part, (part,))
+    parts = {"options": ("name", "campaign", "hold_out", "rank")}.get(part, (part,))
     return draft.kept(*parts)  # type: ignore[attr-defined, no-any-return]
+
+
+@register.filter
+def own_fields(bound: BoundField) -> list[BoundField]:
+    """Return the inputs for a member's own value of a rule's field; none where it cannot differ (S1-05)."""
+    return bound.form.own_fields(bound.html_name)  # type: ignore[attr-defined, no-any-return]
+
+
+@register.filter
+def is_own(bound: BoundField) -> bool:
+    """Say whether the field is filled from a member's own value."""
+    return bound.form.is_own(bound.html_name)  # type: ignore[attr-defined, no-any-return]
+
+
+@register.filter
+def in_unit(value: int | None, spread: Spread) -> str:
+    """Say a number of a rule in its unit."""
+    if value is None:
+        return gettext("none")
+    if spread.unit == "money":
+        return money.display(value, spread.currency)
+    return f"{number_format(value, use_l10n=True, force_grouping=True)}{' %' if spread.unit == 'percent' else ''}"
 
 
 @register.simple_tag

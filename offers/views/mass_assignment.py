@@ -24,6 +24,7 @@ from offers.models import MassAssignment
 from offers.selectors import audience as audiences
 from offers.selectors import mass_assignment as selectors
 from offers.selectors import mass_assignment_undo as undo_selectors
+from offers.selectors import member_value as member_values
 from offers.selectors import voucher as vouchers
 from offers.services import mass_assignment as service
 from offers.services import shortfall
@@ -197,13 +198,8 @@ def _context(run: MassAssignment) -> dict[str, Any]:
         "waiting": progress.total - progress.done,
         "timeline": selectors.timeline(run=run),
         "troubled": selectors.troubled_chunks(run=run) if progress.failed_chunks or progress.retried_chunks else [],
-        "lines": rules.explain(
-            rules.effective(
-                run.config_offer.current_revision.terms if run.config_offer.current_revision else {}, run.terms
-            ),
-            currency=run.programme.currency,
-            zone=run.programme.zone,
-        ),
+        "lines": _lines(run),
+        "own_lines": member_values.lines(programme=run.programme, given=run.member_values),
     }
     if run.config_offer.require_vouchers:
         context["codes_left"] = vouchers.codes_left(bank=run.config_offer.voucher_bank, now=now)
@@ -213,6 +209,14 @@ def _context(run: MassAssignment) -> dict[str, Any]:
     if run.failure:
         context["failure"] = _failure(run, context.get("codes_left"))
     return context
+
+
+def _lines(run: MassAssignment) -> list[rules.Line]:
+    """Say what everybody gets; the rules that differ per member stand beside these."""
+    base = run.config_offer.current_revision.terms if run.config_offer.current_revision else {}
+    same = {kind: value for kind, value in base.items() if kind not in run.member_values}
+    effective = rules.effective(same, run.terms)
+    return rules.explain(effective, currency=run.programme.currency, zone=run.programme.zone)
 
 
 def _failure(run: MassAssignment, codes_left: int | None) -> dict[str, Any]:

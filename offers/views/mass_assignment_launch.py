@@ -27,6 +27,7 @@ from offers.models.outcome import REASON_LABELS
 from offers.selectors import audience as audiences_of_runs
 from offers.selectors import limit as limits
 from offers.selectors import mass_assignment as selectors
+from offers.selectors import member_value as member_values
 from offers.selectors import targeting as targetings
 from offers.selectors import voucher as vouchers
 from offers.services import audience, mass_assignment
@@ -151,6 +152,7 @@ def _shown(request: StaffRequest, draft: Draft, status: int = 200, **more: Any) 
         context |= _audiences(request)
     if draft.done["terms"] and draft.step != "terms":
         context["lines"] = _lines(draft)
+        context["own_lines"] = member_values.lines(programme=draft.programme, given=draft.member_values)
     if draft.version is not None:
         context["sentence"] = _sentence(request.programme, draft.version)
     page = "offers/_run_flow.html" if request.htmx and request.htmx.target == "flow" else "offers/run_create.html"
@@ -186,6 +188,7 @@ def _audiences(request: StaffRequest) -> dict[str, Any]:
 
 def _lines(draft: Draft) -> list[rules.Line]:
     effective = rules.effective(draft.base, draft.terms)
+    effective = {kind: value for kind, value in effective.items() if kind not in draft.member_values}
     return rules.explain(effective, currency=draft.programme.currency, zone=draft.programme.zone)
 
 
@@ -206,6 +209,7 @@ def _dry_run(request: StaffRequest, draft: Draft) -> dict[str, Any]:
             template=template,
             criteria=version.criteria,
             terms=draft.terms,
+            member_values=draft.member_values,
             campaign=draft.options.cleaned_data["campaign"],
             now=clock.now(),
             held_out=draft.held_out,
@@ -276,6 +280,7 @@ def _launch(request: StaffRequest) -> HttpResponse:
             name=options["name"],
             campaign=options["campaign"],
             terms=draft.terms,
+            member_values=draft.member_values,
             rank=options["rank"],
             hold_out_percent=options["hold_out"] or mass_assignment.NOBODY,
             is_launched=is_launched,

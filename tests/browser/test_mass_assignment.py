@@ -14,6 +14,7 @@ from offers.models import MassAssignment
 from offers.services import execution, mass_assignment
 from tests import workers
 from tests.factories import (
+    AttributeDefinitionFactory,
     CampaignFactory,
     ConfigOfferFactory,
     MemberFactory,
@@ -208,3 +209,39 @@ def test_a_run_is_watched_paused_and_cancelled(
     page.goto("/offers/runs/new" if width == 768 else "/offers/runs/")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     _shot(page, f"16-list-or-flow-{width}")
+
+
+def test_a_marketer_gives_each_member_a_size_of_her_own(page, person, sign_in, programme, audience, assert_accessible):
+    """S1-01, S1-05: a formula in the terms, its spread and three members in the dry run, the line on the run's page."""
+    AttributeDefinitionFactory(programme=programme, name="loyalty_score", type="number", label="Loyalty score")
+    offer = ConfigOfferFactory(programme=programme, name="Coffee", terms={"validity": {"days": 30}})
+    OfferTemplateFactory(config_offer=offer, name="Win-back", required_rules=["benefit"])
+    for number, member in enumerate(programme.members.filter(city="Columbus", status="active").order_by("pk")):
+        member.attributes = {"loyalty_score": 50 + 10 * number} if number else {}
+        member.save(update_fields=["attributes"])
+    sign_in(page, person("marketer"))
+    page.set_default_navigation_timeout(60_000)
+    page.goto(f"/offers/runs/new?template={offer.templates.get(name='Win-back').pk}&targeting={audience.pk}")
+    page.get_by_label("Type").first.select_option("percent")
+    own = page.locator(".run-field", has=page.locator("#id_benefit__size")).locator("details")
+    own.get_by_text("Different for each member").click()
+    own.get_by_label("From").fill("min(30, max(5, score / 10))")
+    own.get_by_label("At least").fill("5")
+    own.get_by_label("At most").fill("30")
+    page.get_by_role("button", name=re.compile("^Continue")).click()
+    expect(own).to_contain_text("there is no numeric attribute “score” (there are: loyalty_score) at character 16.")
+    assert_accessible(page)
+    _shot(page, "9-own-refused")
+    own.get_by_label("From").fill("min(30, max(5, loyalty_score / 10))")
+    page.get_by_role("button", name=re.compile("^Continue")).click()
+    dry_run = page.locator("#dry-run")
+    expect(dry_run).to_contain_text("26 matched − 2 not active − 1 without a value = 23 to assign")
+    # 60, 70 … 280 divided by ten.
+    expect(dry_run).to_contain_text("from 6 % to 28 %, half of them up to 17 %")
+    expect(dry_run.locator(".run-values li")).to_have_count(3)
+    expect(dry_run.locator(".run-values li").first).to_contain_text("% off")
+    assert_accessible(page)
+    _shot(page, "9-own-dry-run")
+    page.get_by_role("button", name="Launch 23 assignments").click()
+    words = "Benefit, Size: each member's min(30, max(5, loyalty_score / 10)), from 5 to 30"
+    expect(page.get_by_text(words)).to_be_visible()

@@ -1,0 +1,169 @@
+"""The rules of a run: each field one value for all, or a member's own from an attribute or a formula (S1-01, S1-05).
+
+    form = RunRulesForm(data, kinds=…, programme=programme, today=…)
+    form.terms, form.member_values   # after is_valid(): what is the same for all, and what is not
+
+Beside each field that can differ stand inputs `benefit__size__formula`, `__least`, `__most`, `__else`, or
+`products__products__attribute` with `__else` where that makes sense.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.forms import BoundField
+from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from loyalty.errors import InvalidInput
+from loyalty.models import AttributeDefinition, Programme
+from offers import rules
+from offers.forms.rules import BLANK, LONGEST_NUMBER, RulesForm, Unchecked, name_of
+from offers.rules import problem
+from offers.services import member_value
+from offers.services.member_value import ATTRIBUTE_TYPES
+
+# Which input of a number a problem stands beside; all others at its formula.
+PLACES = {
+    "no_bounds": "least",
+    "bounds_backwards": "least",
+    "minimum_is_no_number": "least",
+    "too_small": "least",
+    "too_large": "most",
+    "maximum_is_no_number": "most",
+    "default_is_no_number": "else",
+    "default_out_of_bounds": "else",
+    "invalid_default": "else",
+}
+
+
+class RunRulesForm(RulesForm):
+    """A form of rules whose numbers, dates, ids and choices may be each member's own."""
+
+    def __init__(self, data: Any = None, *, programme: Programme, today: date, **options: Any) -> None:
+        self.programme, self.today = programme, today
+        self.member_values: dict[str, Any] = {}
+        self.own: dict[str, dict[str, Any]] = {}
+        super().__init__(data, currency=programme.currency, zone=programme.zone, **options)
+        for kind in self.kinds:
+            for field in rules.fields(kind):
+                for suffix, made in self._inputs(kind, field):
+                    self.fields[f"{name_of(kind, field.name)}__{suffix}"] = made
+
+    @cached_property
+    def attributes(self) -> list[AttributeDefinition]:
+        return list(AttributeDefinition.objects.filter(programme=self.programme))
+
+    def own_fields(self, name: str) -> list[BoundField]:
+        """Return the inputs for a member's own value of the field of this name; none where it cannot differ."""
+        return [self[one] for one in self.fields if one.startswith(f"{name}__")]
+
+    def is_own(self, name: str) -> bool:
+        """Say whether something stands in one of those inputs."""
+        return any(self.data.get(one.html_name) for one in self.own_fields(name))
+
+    def _inputs(self, kind: str, field: rules.Field) -> list[tuple[str, forms.Field]]:
+        if not member_value.can_vary(kind, field):
+            return []
+        known = [one for one in self.attributes if one.type in ATTRIBUTE_TYPES[field.type]]
+        if not known:
+            return []
+        if field.type == "integer":
+            names = ", ".join(one.name for one in known[:8])
+            text = _("A number attribute, or a formula of them: + - * /, min, max, round. There are: %(names)s.")
+            return [
+                ("formula", _typed(gettext_lazy("From"), text % {"names": names}, spellcheck="false")),
+                ("least", _typed(gettext_lazy("At least"), "", inputmode="decimal")),
+                ("most", _typed(gettext_lazy("At most"), "", inputmode="decimal")),
+                ("else", _typed(gettext_lazy("Otherwise"), _("Empty: who has none within these gets nothing."))),
+            ]
+        choices = [BLANK, *((one.name, one.label) for one in known)]
+        made = Unchecked(required=False, label=gettext_lazy("From"), widget=forms.Select(choices=choices))
+        inputs: list[tuple[str, forms.Field]] = [("attribute", made)]
+        if field.type == "choice":
+            select = forms.Select(choices=[("", _("nothing: she is left out")), *field.choices])
+            inputs.append(("else", Unchecked(required=False, label=gettext_lazy("Otherwise"), widget=select)))
+        if field.type == "moment":
+            picker = forms.TextInput(attrs={"type": "date"})
+            inputs.append(("else", Unchecked(required=False, label=gettext_lazy("Otherwise"), widget=picker)))
+        return inputs
+
+    def clean(self) -> dict[str, Any]:
+        """Let the rules judge what is the same for all, and the values per member what is not."""
+        self.own = {}
+        typed = self.cleaned_data
+        for kind in self.kinds:
+            for field in rules.fields(kind):
+                if source := self._source(kind, field, typed):
+                    self.own.setdefault(kind, {})[field.name] = source
+        cleaned = super().clean()
+        if self.own:
+            self._judge_own(cleaned)
+        return cleaned
+
+    def judged_kinds(self) -> list[str]:
+        return [kind for kind in self.kinds if kind not in self.own]
+
+    def _judge_own(self, cleaned: Mapping[str, Any]) -> None:
+        given: dict[str, Any] = {}
+        problems: list[dict[str, Any]] = []
+        for kind, sources in self.own.items():
+            fixed = self._typed(kind, cleaned, problems)
+            for name in fixed.keys() & sources.keys():
+                text = _("a value for all is given too. Empty one of the two.")
+                problems.append(problem.of_field(kind, name, "given_twice", text=text))
+            given[kind] = {**fixed, **sources}
+        if not problems:
+            try:
+                found = member_value.read(programme=self.programme, given=given, terms=self.terms, today=self.today)
+                self.member_values = found.data()
+            except InvalidInput as refusal:
+                problems = refusal.problems
+        self.problems += problems
+        for one in problems:
+            self.add_error(self._place(one), ValidationError(one["message"], code=one["code"]))
+
+    def _place(self, found: Mapping[str, Any]) -> str:
+        """Return the input that a problem stands beside."""
+        field = found["field"].partition("[")[0] or next(iter(self.own[found["rule"]]))
+        name = name_of(found["rule"], field)
+        if found["code"] == "given_twice" or field not in self.own[found["rule"]]:
+            return name
+        suffixes = [PLACES.get(found["code"], "formula"), "formula", "attribute"]
+        return next(f"{name}__{one}" for one in suffixes if f"{name}__{one}" in self.fields)
+
+    def _source(self, kind: str, field: rules.Field, typed: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return where a member's own value comes from, as typed; None where no such input was filled in."""
+        name = name_of(kind, field.name)
+        found = {one: typed.get(f"{name}__{one}") or "" for one in ("formula", "attribute", "least", "most", "else")}
+        if not any(found.values()):
+            return None
+        if field.type != "integer":
+            source: dict[str, Any] = {"attribute": found["attribute"]}
+            return source | ({"default": found["else"]} if found["else"] else {})
+        is_name = any(found["formula"] == one.name for one in self.attributes)
+        source = {"attribute" if is_name else "expression": found["formula"]}
+        for key, one in (("minimum", "least"), ("maximum", "most"), ("default", "else")):
+            if found[one]:
+                source[key] = _number(found[one])
+        return source
+
+
+def _typed(label: Any, text: str, **attrs: str) -> Unchecked:
+    widget = forms.TextInput(attrs={"autocomplete": "off", **attrs})
+    return Unchecked(required=False, label=label, help_text=text, widget=widget)
+
+
+def _number(text: str) -> Any:
+    """Return a number as people write it, with a comma or a point; any other text as it is, to be refused."""
+    plain = text.replace("\u00a0", "").replace(" ", "")
+    if plain.count(",") == 1 and "." not in plain:
+        plain = plain.replace(",", ".")
+    try:
+        return Decimal(plain) if len(plain) <= LONGEST_NUMBER and "e" not in plain.lower() else text
+    except InvalidOperation:
+        return text
