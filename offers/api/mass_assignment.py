@@ -69,6 +69,13 @@ class MassAssignmentValues(serializers.Serializer[Any]):
         help_text="Of those who would get it, who get nothing, to compare with; the same in each run of a campaign.",
     )
     rank = serializers.IntegerField(required=False, allow_null=True, default=None, min_value=-32_768, max_value=32_767)
+    on_shortfall = serializers.ChoiceField(
+        MassAssignment.OnShortfall.choices,
+        required=False,
+        default=MassAssignment.OnShortfall.FAIL,
+        help_text="With too few codes, or too little left of limits: assign nobody, cut to the first ones, or wait.",
+    )
+    wait_days = serializers.IntegerField(required=False, default=7, min_value=1, max_value=service.LONGEST_WAIT_DAYS)
 
 
 class RunsView(OffersView):
@@ -165,6 +172,7 @@ class MassAssignments(RunsView):
             member_values=values["member_values"],
             rank=values["rank"],
             hold_out_percent=values["hold_out_percent"],
+            plan=service.LaunchPlan(values["on_shortfall"], values["wait_days"]),
             actor=None,
             now=clock.now(),
         )

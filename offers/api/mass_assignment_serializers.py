@@ -41,6 +41,9 @@ class MassAssignmentSerializer(serializers.ModelSerializer[MassAssignment]):
     targeting_version = serializers.IntegerField(source="targeting_version.number")
     campaign = serializers.SerializerMethodField(help_text="External id, or null where the run stands for itself.")
     hold_out_percent = serializers.FloatField()
+    waiting = serializers.SerializerMethodField(
+        help_text="What it waits for, as the failure that it would be; or null."
+    )
     failure = serializers.SerializerMethodField(help_text="Null unless it failed or stands still.")
     progress = serializers.SerializerMethodField(help_text="Null until the run is planned, and in lists.")
 
@@ -49,7 +52,8 @@ class MassAssignmentSerializer(serializers.ModelSerializer[MassAssignment]):
         fields = [
             "id", "name", "state", "config_offer", "template", "targeting", "targeting_version", "campaign", "terms",
             "member_values", "hold_out_percent", "rank", "matched", "excluded", "eligible", "failure", "progress",
-            "created_at", "launched_at", "planned_at", "finished_at",
+            "on_shortfall", "wait_days", "waiting", "wait_until", "created_at", "launched_at", "planned_at",
+            "finished_at",
         ]  # fmt: skip
 
     def get_campaign(self, run: MassAssignment) -> str | None:
@@ -58,6 +62,10 @@ class MassAssignmentSerializer(serializers.ModelSerializer[MassAssignment]):
     @extend_schema_field(FailureSerializer(allow_null=True))
     def get_failure(self, run: MassAssignment) -> dict[str, Any] | None:
         return run.failure
+
+    @extend_schema_field(FailureSerializer(allow_null=True))
+    def get_waiting(self, run: MassAssignment) -> dict[str, Any] | None:
+        return run.waiting
 
     @extend_schema_field(ProgressSerializer(allow_null=True))
     def get_progress(self, run: MassAssignment) -> dict[str, Any] | None:
@@ -111,6 +119,7 @@ class DryRunSerializer(serializers.Serializer[Any]):
     limits = ShortfallSerializer(
         many=True, help_text="What caps and hard budgets have too little of: with any of it a launch assigns nobody."
     )
+    fits = serializers.IntegerField(help_text="For how many, the first ones, there is enough: a cut run assigns these.")
     spreads = SpreadSerializer(many=True, help_text="Numbers that differ per member, over those to be assigned.")
     samples = SampleSerializer(many=True, help_text="What three of them would be given, where it differs per member.")
 

@@ -25,6 +25,13 @@ class MassAssignment(models.Model):
         UNDOING = "undoing", _("being undone")
         UNDONE = "undone", _("undone")
 
+    class OnShortfall(models.TextChoices):
+        """What becomes of a run for which there are too few codes, or too little left of a limit (B-01)."""
+
+        FAIL = "fail", _("assign nobody")
+        CUT = "cut", _("cut it to what is there")
+        WAIT = "wait", _("wait until there is enough")
+
     programme = models.ForeignKey(
         "loyalty.Programme",
         on_delete=models.PROTECT,
@@ -69,7 +76,16 @@ class MassAssignment(models.Model):
     hold_out_percent = models.DecimalField(
         _("held out"), max_digits=4, decimal_places=2, default=0, validators=[MinValueValidator(0)]
     )
+    on_shortfall = models.CharField(
+        _("when there is too little"), max_length=4, choices=OnShortfall, default=OnShortfall.FAIL
+    )
+    wait_days = models.PositiveSmallIntegerField(_("waits at most (days)"), default=7)
+    # Not planned before this moment; null: at once.
+    launch_at = models.DateTimeField(_("launch at"), null=True, blank=True)
     state = models.CharField(_("state"), max_length=22, choices=State, default=State.DRAFT)
+    # What a scheduled run waits for, as the failure that it would be; it fails of it at `wait_until` (B-01).
+    waiting = models.JSONField(_("waits for"), null=True)
+    wait_until = models.DateTimeField(_("waits until"), null=True)
     # Frozen when planning: what each row of this run carries.
     revision = models.ForeignKey("offers.OfferRevision", on_delete=models.PROTECT, null=True, related_name="+")
     holding_key = models.BigIntegerField(_("holding key"), null=True)

@@ -41,6 +41,7 @@ REASON_LABELS = {
     "not_in_audience": _("not whom the offer is for"),
     "conditions_not_met": _("not meeting what the offer asks for"),
     "campaign_per_member": _("given as many by the campaign as it gives one member"),
+    "cut": _("cut off: there was too little for all"),
 }
 
 # By the refusal's code: why a verb on one assignment was not done, for agents and machines alike.

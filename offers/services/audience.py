@@ -27,7 +27,7 @@ from offers.services import (
 )
 from offers.services import terms as terms_service
 from offers.services.member_value import MemberValues
-from offers.services.member_value_preview import Sample, Spread
+from offers.services.member_value_preview import Sample, Seen, Spread
 from offers.services.member_value_sql import Compiled
 from offers.services.shortfall import Shortfall
 from offers.services.terms import Prepared
@@ -49,6 +49,8 @@ class DryRun:
     exposure_minor: int
     # What limits have too little of; with any of it the launch would fail.
     limits: Sequence[Shortfall] = ()
+    # How many there is enough for: so many are assigned when the run is cut (B-01).
+    fits: int = 0
     # What differs per member, over those to be assigned; and what some of them would be given. (S1-05)
     spreads: Sequence[Spread] = ()
     samples: Sequence[Sample] = ()
@@ -321,9 +323,33 @@ def dry_run(
             spending_minor=exposure_minor,
             now=now,
         ),
+        fits=_fits(programme, offer.pk, campaign_id, eligible, left, seen or prepared.exposure_minor, now),
         spreads=seen.spreads if seen else (),
         samples=seen.samples(prepared.effective) if seen else (),
     )
+
+
+def _fits(
+    programme: Programme,
+    offer_id: int,
+    campaign_id: int | None,
+    eligible: int,
+    codes_left: int | None,
+    costs: Seen | int,
+    now: datetime,
+) -> int:
+    """Return for how many, the first ones, codes and limits are enough; `costs` is each one's, or all that was seen."""
+    fits = eligible if codes_left is None else min(eligible, codes_left)
+    for code, left in limit.ledger_of(programme, offer_id, campaign_id, now).left(
+        offer_id=offer_id, campaign_id=campaign_id
+    ):
+        if code == "cap_reached":
+            fits = min(fits, left)
+        elif not isinstance(costs, int):
+            fits = min(fits, costs.within(left))
+        elif costs:
+            fits = min(fits, left // costs)
+    return fits
 
 
 COUNTED = "SELECT reason, count(*) AS n FROM ({matched}) AS matched GROUP BY reason"

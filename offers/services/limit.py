@@ -107,6 +107,19 @@ class Ledger:
         for limit in self.of(offer_id=offer_id, campaign_id=campaign_id):
             yield from self._refusals(limit, n, spending_minor)
 
+    def left(self, *, offer_id: int, campaign_id: int | None) -> Iterator[tuple[str, int]]:
+        """Yield what each limit leaves: `cap_reached` with assignments, `budget_reached` with minor units of money."""
+        for limit in self.of(offer_id=offer_id, campaign_id=campaign_id):
+            if limit.counted_at is None:
+                continue
+            given_today, spent_today = limit.on(self.day)
+            for most, given in ((limit.cap, limit.assigned), (limit.daily_cap, given_today)):
+                if most is not None:
+                    yield "cap_reached", max(0, most - given)
+            for most, spent in ((limit.budget_minor, limit.spent_minor), (limit.daily_budget_minor, spent_today)):
+                if most is not None and limit.is_budget_hard:
+                    yield "budget_reached", max(0, most - spent)
+
     def take(self, *, offer_id: int, campaign_id: int | None, exposure_minor: int, n: int = 1) -> None:
         """Take `n` assignments of that worst case together."""
         for limit in self.of(offer_id=offer_id, campaign_id=campaign_id):

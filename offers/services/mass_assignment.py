@@ -26,6 +26,7 @@ State = MassAssignment.State
 NOBODY = Decimal(0)
 # Up to so many members, cancelling gives the codes back itself: about a second.
 AT_ONCE = 50_000
+LONGEST_WAIT_DAYS = 90
 
 
 class NotLaunchable(Conflict):
@@ -38,6 +39,17 @@ class OutOfCodes(Conflict):
     """The bank has too few codes for the chunks that are to be done again."""
 
     code = "out_of_codes"
+
+
+@dataclass(frozen=True)
+class LaunchPlan:
+    """What a run does where there are too few codes, or too little left of a limit, and how long it waits (B-01)."""
+
+    on_shortfall: str = MassAssignment.OnShortfall.FAIL
+    wait_days: int = 7
+
+
+AT_ONCE_OR_NOBODY = LaunchPlan()
 
 
 @dataclass(frozen=True)
@@ -63,6 +75,7 @@ def start(
     now: datetime,
     hold_out_percent: Decimal = NOBODY,
     member_values: Mapping[str, Any] | None = None,
+    plan: LaunchPlan = AT_ONCE_OR_NOBODY,
 ) -> Started:
     """Make a run and launch it (or keep it as a draft), once for each reference: a double click starts one.
 
@@ -88,6 +101,7 @@ def start(
             reference=reference,
             hold_out_percent=hold_out_percent,
             member_values=member_values,
+            plan=plan,
         )
         if is_launched:
             launch(run=run, actor=actor, now=now)
@@ -110,6 +124,7 @@ def create(
     reference: UUID | None = None,
     hold_out_percent: Decimal = NOBODY,
     member_values: Mapping[str, Any] | None = None,
+    plan: LaunchPlan = AT_ONCE_OR_NOBODY,
 ) -> MassAssignment:
     """Make a draft and return it. Raises InvalidInput naming every missing or unacceptable rule value (S0-07).
 
@@ -133,22 +148,34 @@ def create(
         member_values=values.data(),
         rank=rank,
         hold_out_percent=hold_out_percent,
+        on_shortfall=plan.on_shortfall,
+        wait_days=plan.wait_days,
         created_by=actor,
     )
 
 
 def launch(
-    *, run: MassAssignment, actor: User | None, now: datetime, api_client: ApiClient | None = None
+    *,
+    run: MassAssignment,
+    actor: User | None,
+    now: datetime,
+    api_client: ApiClient | None = None,
+    plan: LaunchPlan | None = None,
 ) -> MassAssignment:
     """Put a draft, or a failed run after its cause is mended, in line for planning; returns the run as it is now.
 
+    A `plan` replaces what the run was made with: cut it, or let it wait, where there is too little (B-01).
     The caller rings the workers after the commit. A second launch of the same run (a double click) raises
     NotLaunchable. (S4-24, S4-28)
     """
     module.require(programme=run.programme)
+    changed = {"on_shortfall": plan.on_shortfall, "wait_days": plan.wait_days} if plan else {}
     with transaction.atomic():
         moved = MassAssignment.objects.filter(pk=run.pk, state__in=[State.DRAFT, State.FAILED]).update(
+            **changed,
             state=State.SCHEDULED,
+            waiting=None,
+            wait_until=None,
             launched_by=actor,
             launched_at=now,
             failure=None,

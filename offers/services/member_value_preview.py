@@ -61,6 +61,14 @@ class Seen:
     question: Question
     values: MemberValues
 
+    def within(self, most_minor: int) -> int:
+        """Return how many of them, the first ones, cost no more than that together."""
+        if self.exposure_minor <= most_minor:
+            return sum(row["n"] for row in self.counted if row["reason"] is None)
+        sql = WITHIN.format(matched=self.question.sql)
+        found: int = rows(sql, {**self.question.params, "most_minor": most_minor})[0]["n"]
+        return found
+
     def samples(self, effective: Mapping[str, Any]) -> list[Sample]:
         """Return what the sampled members would be given; `effective` are the terms that are everybody's."""
         sql = self.question.given_to("member.id = ANY(%(sampled)s::bigint[])")
@@ -86,6 +94,12 @@ def _sample(member: Member, given: Any, effective: Mapping[str, Any]) -> Sample:
     )
 
 
+WITHIN = """
+    SELECT count(*) AS n
+      FROM (SELECT sum(exposure_minor) OVER (ORDER BY id) AS spent FROM ({matched}) AS matched WHERE reason IS NULL)
+           AS each
+     WHERE spent <= %(most_minor)s
+"""
 # The audience is read once; each of the others passes over what was kept of it.
 SEEN = """
     WITH matched AS MATERIALIZED ({matched}), taken AS (SELECT * FROM matched WHERE reason IS NULL)

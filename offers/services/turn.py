@@ -8,13 +8,10 @@ a huge one is planned after a chunk, and ends long before it.
 from datetime import datetime
 
 from django.conf import settings
-from django.db.models import Q
 
 from loyalty.database import rows
-from offers.models import MassAssignment, MassAssignmentChunk
-from offers.services import execution
-
-State = MassAssignment.State
+from offers.models import MassAssignmentChunk
+from offers.services import execution, planning
 
 # Runs with a chunk that may be taken. A chunk in somebody's hands, and one that waits after an error, holds a lease.
 # One reading of the open runs' chunks: some forty a run of a million.
@@ -39,10 +36,7 @@ def order(*, now: datetime) -> list[int]:
 
 def next_to_plan(*, now: datetime) -> int | None:
     """Return the run that has waited longest for its planning, or None."""
-    waiting = MassAssignment.objects.filter(state=State.SCHEDULED).filter(
-        Q(leased_until__isnull=True) | Q(leased_until__lt=now)
-    )
-    return waiting.order_by("launched_at", "pk").values_list("pk", flat=True).first()
+    return planning.plannable(now=now).order_by("launched_at", "pk").values_list("pk", flat=True).first()
 
 
 def take(*, now: datetime) -> int | None:

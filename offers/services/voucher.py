@@ -11,7 +11,7 @@ from loyalty.errors import Conflict, InvalidInput
 from loyalty.models import ApiClient, User
 from loyalty.services import audit
 from offers.models import ConfigOffer, VoucherBank, VoucherBatch
-from offers.services import module, voucher_doctor, voucher_staging, voucher_table
+from offers.services import module, voucher_doctor, voucher_staging, voucher_table, waiting
 from offers.services.voucher_doctor import Report
 from offers.services.voucher_file import Reading, blocks, check_name
 from offers.services.voucher_staging import ImportRunning
@@ -106,6 +106,7 @@ def import_file(
             "duplicates_in_bank": batch.duplicates_in_bank,
         },
     )
+    waiting.wake(now=now, offer_id=bank.config_offer_id)
     return batch
 
 

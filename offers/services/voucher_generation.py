@@ -16,7 +16,7 @@ from loyalty.errors import Conflict, InvalidInput
 from loyalty.models import ApiClient, User
 from loyalty.services import audit
 from offers.models import VoucherBank, VoucherBatch, VoucherCode, VoucherSegment
-from offers.services import voucher, voucher_staging
+from offers.services import voucher, voucher_staging, waiting
 
 # Capitals and digits that nobody takes for another one, by eye or by ear: no I, L, O, 0 and 1.
 UNAMBIGUOUS = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
@@ -117,6 +117,7 @@ def export(
         found = VoucherBatch.objects.select_for_update(of=("self",)).get(pk=batch.pk)
         if found.is_held:
             _release(found)
+            waiting.wake(now=now, offer_id=found.bank.config_offer_id)
         if found.exported_at is None:
             found.exported_at = now
             found.save(update_fields=["exported_at"])

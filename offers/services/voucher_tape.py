@@ -51,6 +51,19 @@ def lock(*, bank_ids: Sequence[int], now: datetime) -> None:
     prepared_rows(LOCK, {"bank_ids": ids_text(bank_ids), "now": now})
 
 
+def locked_left(*, bank_id: int, now: datetime) -> int:
+    """Lock the bank's open segments and return how many codes are left: nobody draws one until the commit."""
+    lock(bank_ids=[bank_id], now=now)
+    found: int = rows(STOCK, {"bank_id": bank_id, "now": now})[0]["n"]
+    return found
+
+
+STOCK = """
+    SELECT coalesce(sum(size - cursor), 0)::bigint AS n FROM offers_vouchersegment
+     WHERE bank_id = %(bank_id)s AND (expires_at IS NULL OR expires_at > %(now)s)
+"""
+
+
 def reserve(*, run_id: int, bank_id: int, count: int, now: datetime, first_ordinal: int = 0) -> int:
     """Reserve `count` codes for a run, all or nothing, and return how many are missing (0: reserved). (S4-28)
 
@@ -59,10 +72,7 @@ def reserve(*, run_id: int, bank_id: int, count: int, now: datetime, first_ordin
     lock(bank_ids=[bank_id], now=now)
     return rows(
         f"""
-        WITH stock AS (
-            SELECT coalesce(sum(size - cursor), 0)::bigint AS n FROM offers_vouchersegment
-             WHERE bank_id = %(bank_id)s AND (expires_at IS NULL OR expires_at > %(now)s)
-        ), need AS (
+        WITH stock AS ({STOCK}), need AS (
             SELECT %(bank_id)s::bigint AS bank_id, %(count)s::bigint AS n FROM stock WHERE stock.n >= %(count)s
         ), {DRAW}, reserved AS (
             INSERT INTO offers_codereservation (run_id, segment_id, first_position, first_ordinal, size)

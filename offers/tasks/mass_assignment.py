@@ -5,13 +5,12 @@ import time
 import structlog
 from celery import shared_task
 from django.conf import settings
-from django.db.models import Q
 from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import RedisError
 
 from loyalty import clock
 from offers.models import MassAssignment
-from offers.services import execution, limit_counting, turn
+from offers.services import execution, limit_counting, planning, turn, waiting
 
 log = structlog.get_logger(__name__)
 # A worker turns to the next message after so long: other tasks wait in the same queue.
@@ -55,9 +54,8 @@ def sweep() -> None:
     """Ring again for every run that should be going on and has nobody at it; count for limits that were left behind."""
     now = clock.now()
     limit_counting.count_left_behind(now=now)
-    waiting = MassAssignment.objects.filter(state=MassAssignment.State.SCHEDULED).filter(
-        Q(leased_until__isnull=True) | Q(leased_until__lt=now)
-    )
+    waiting.wake(now=now)
+    scheduled = planning.plannable(now=now)
     running = MassAssignment.objects.filter(state=MassAssignment.State.RUNNING).exclude(
         chunks__done_at__isnull=True, chunks__leased_until__gte=now
     )
@@ -65,6 +63,6 @@ def sweep() -> None:
     leftovers = MassAssignment.objects.filter(
         state=MassAssignment.State.CANCELLED, reservations__released_at__isnull=True, reservations__isnull=False
     )
-    ids = [found.values_list("pk", flat=True) for found in (waiting, running, leftovers)]
+    ids = [found.values_list("pk", flat=True) for found in (scheduled, running, leftovers)]
     for run_id in ids[0].union(*ids[1:]):
         ring(run_id)

@@ -31,6 +31,7 @@ from offers.services import shortfall
 from offers.services.mass_assignment_undo import UNDOABLE
 from offers.tasks import mass_assignment as tasks
 from offers.views.access import staff
+from offers.views.mass_assignment_launch import plan_of
 
 State = MassAssignment.State
 COLUMNS = (
@@ -138,8 +139,11 @@ def act(request: StaffRequest, run_id: int, verb: str) -> HttpResponse:
     """Launch, pause, resume, retry or cancel a run; a second click finds it done and changes nothing."""
     found = selectors.find(programme=request.programme, run_id=run_id)
     _states, do, words = VERBS[verb]
+    options: dict[str, Any] = {}
     try:
-        do(run=found, actor=request.user, now=clock.now())
+        if verb == "launch" and (plan := plan_of(request, request.POST.get("on_shortfall", ""))):
+            options["plan"] = plan
+        do(run=found, actor=request.user, now=clock.now(), **options)
     except DomainError as error:
         toasts.say(request, error.message, level="error")
     else:
@@ -206,6 +210,8 @@ def _context(run: MassAssignment) -> dict[str, Any]:
     if run.state in {State.UNDOING, State.UNDONE}:
         context["undo"] = undo_selectors.report(run=run)
     context["is_undoable"] = run.state in UNDOABLE and progress.assigned > 0
+    if run.waiting:
+        context["waits_for"] = shortfall.of_failure(run.waiting, currency=run.programme.currency)
     if run.failure:
         context["failure"] = _failure(run, context.get("codes_left"))
     return context

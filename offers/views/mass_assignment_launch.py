@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
 from loyalty import clock, toasts
-from loyalty.errors import DomainError
+from loyalty.errors import DomainError, InvalidInput
 from loyalty.models import Programme
 from loyalty.staff import StaffRequest
 from offers import rules
@@ -31,6 +31,7 @@ from offers.selectors import member_value as member_values
 from offers.selectors import targeting as targetings
 from offers.selectors import voucher as vouchers
 from offers.services import audience, mass_assignment
+from offers.services.mass_assignment import LONGEST_WAIT_DAYS, LaunchPlan
 from offers.tasks import mass_assignment as tasks
 from offers.views.access import staff
 
@@ -259,6 +260,20 @@ def _why_not(context: dict[str, Any]) -> str:
     return ""
 
 
+def plan_of(request: StaffRequest, chosen: str) -> LaunchPlan | None:
+    """Return what the form says of too little: `cut` it, or `wait` so many days; None where it says nothing (B-01).
+
+    Raises InvalidInput for days that are no days.
+    """
+    if chosen == "wait":
+        text = request.POST.get("wait_days", "7")
+        if not (text.isascii() and text.isdigit() and len(text) < 4 and 1 <= int(text) <= LONGEST_WAIT_DAYS):
+            message = _("Wait from 1 to %(most)d days. Give a whole number.") % {"most": LONGEST_WAIT_DAYS}
+            raise InvalidInput(message, code="invalid_wait_days")
+        return LaunchPlan("wait", wait_days=int(text))
+    return LaunchPlan("cut") if chosen == "cut" else None
+
+
 def _launch(request: StaffRequest) -> HttpResponse:
     draft = Draft(request.POST, programme=request.programme)
     is_launched = request.POST.get("do") != "keep"
@@ -284,6 +299,7 @@ def _launch(request: StaffRequest) -> HttpResponse:
             rank=options["rank"],
             hold_out_percent=options["hold_out"] or mass_assignment.NOBODY,
             is_launched=is_launched,
+            plan=plan_of(request, request.POST.get("do", "")) or mass_assignment.AT_ONCE_OR_NOBODY,
             actor=request.user,
             now=clock.now(),
         )

@@ -145,7 +145,7 @@ def test_too_few_codes_are_shown_before_and_a_failed_run_says_what_to_do(
     expect(page.get_by_role("button", name="Launch 24 assignments")).to_be_disabled()
     assert_accessible(page)
     _shot(page, "9-short")
-    page.get_by_role("button", name="Wait: keep as a draft").click()
+    page.get_by_role("button", name="Keep as a draft").click()
     expect(page.get_by_text("A draft: nothing was assigned")).to_be_visible()
     page.get_by_role("button", name="Launch…").click()
     dialog = page.get_by_role("dialog", name="Launch this draft")

@@ -135,6 +135,7 @@ def test_the_dry_run_shows_the_shortfall_and_writes_nothing(api, coffee, everyon
         "exposure_minor": 0,
         "reasons": {},
         "limits": [],
+        "fits": 2,
         "spreads": [],
         "samples": [],
     }
