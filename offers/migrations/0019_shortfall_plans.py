@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('offers', '0017_values_per_member'),
+        ('offers', '0018_personal_offers'),
     ]
 
     operations = [
