@@ -12,6 +12,7 @@ from offers.views import (
     mass_assignment_undo,
     member_list,
     personal_offer,
+    run_approval,
     targeting,
     targeting_breakdown,
     targeting_builder,
@@ -100,6 +101,9 @@ urlpatterns = [
     path("runs/<int:run_id>/undo", mass_assignment_undo.undo, name="run_undo"),
     path("runs/<int:run_id>/undo/preview", mass_assignment_undo.preview, name="run_undo_preview"),
     path("runs/<int:run_id>/kept", mass_assignment_undo.kept, name="run_kept"),
+    path("runs/<int:run_id>/approval", run_approval.now, name="run_approval"),
+    path("runs/<int:run_id>/approve", run_approval.approve, name="run_approve"),
+    path("runs/<int:run_id>/decline", run_approval.decline, name="run_decline"),
     path("runs/<int:run_id>/outcomes", mass_assignment.outcomes, name="run_outcomes"),
     path("runs/<int:run_id>/outcomes.csv", mass_assignment.export_outcomes, name="run_outcomes_export"),
     re_path(

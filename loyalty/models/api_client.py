@@ -22,6 +22,7 @@ class Scope(models.TextChoices):
     TILL = "till", _("confirm assignments and look up codes, as tills do")
     LIMITS = "limits", _("read and set limits, and whom offers are for")
     TARGETINGS = "targetings", _("count targetings and run mass assignments")
+    APPROVE_RUNS = "runs:approve", _("approve or decline large mass assignments of others")
     ACT_FOR_MEMBER = "act-for-member", _("act as a trusted server for any member")
 
 

@@ -5,7 +5,7 @@ import zoneinfo
 import pgtrigger
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -49,6 +49,20 @@ class Programme(models.Model):
     offers_enabled = models.BooleanField(_("offers module is on"), default=True)
     offers_label = models.CharField(_("name of the offers table"), max_length=60, default="Offers")
     assignments_label = models.CharField(_("name of the assignments table"), max_length=60, default="Assignments")
+    # Runs above either of these wait for a second person; null: none does for this.
+    approval_members = models.PositiveIntegerField(
+        _("runs of more members need approval"),
+        null=True,
+        blank=True,
+        help_text=_("Somebody else than who launched it has to approve such a run. Empty: no number of members does."),
+    )
+    approval_cost_minor = models.BigIntegerField(
+        _("runs that may cost more need approval"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0), MaxValueValidator(10**15)],
+        help_text=_("The worst case of all assignments together, in cents. Empty: no cost does."),
+    )
     # The demo's dates all move by this many whole weeks, fixed at first load; null where no demo was loaded.
     demo_shift_weeks = models.IntegerField(_("demo dates moved by (weeks)"), null=True, blank=True, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)

@@ -33,6 +33,8 @@ class ProgrammeForm(ModelForm):  # type: ignore[type-arg]
             "offers_enabled",
             "offers_label",
             "assignments_label",
+            "approval_members",
+            "approval_cost_minor",
         ]
 
 
@@ -46,6 +48,7 @@ class ProgrammeAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     fieldsets = (
         (None, {"fields": ("name", "slug", "currency", "timezone", "languages", "accent")}),
         (_("Offers"), {"fields": ("offers_enabled", "offers_label", "assignments_label")}),
+        (_("Approval of runs"), {"fields": ("approval_members", "approval_cost_minor")}),
         (_("Dates"), {"fields": ("demo_shift_weeks", "created_at", "updated_at")}),
     )
 

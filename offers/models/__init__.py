@@ -13,6 +13,7 @@ from offers.models.personal_offer import (
     PersonalOfferValue,
 )
 from offers.models.redemption import Redemption
+from offers.models.run_approval import RunApproval
 from offers.models.targeting import Targeting, TargetingVersion
 from offers.models.template import OfferTemplate
 from offers.models.voucher import VoucherBank, VoucherBatch, VoucherCode, VoucherSegment
@@ -47,6 +48,7 @@ __all__ = [
     "PersonalOfferValue",
     "Redemption",
     "RepeatPolicy",
+    "RunApproval",
     "Source",
     "Targeting",
     "TargetingVersion",

@@ -1,6 +1,7 @@
 """Mass assignments: a frozen audience, reserved codes and chunks that workers take (DESIGN 4).
 
-draft -> scheduled -> planned -> running <-> paused -> finished | finished_with_errors | failed | cancelled
+draft -> awaiting_approval -> scheduled -> planned -> running <-> paused
+      -> finished | finished_with_errors | failed | cancelled
 finished | finished_with_errors | cancelled -> undoing -> undone (mass_assignment_undo)
 """
 
@@ -129,7 +130,10 @@ class MassAssignment(models.Model):
         verbose_name = _("mass assignment")
         verbose_name_plural = _("mass assignments")
         ordering = ["-id"]
-        permissions = [("launch_massassignment", _("Can launch mass assignments"))]
+        permissions = [
+            ("launch_massassignment", _("Can launch mass assignments")),
+            ("approve_massassignment", _("Can approve mass assignments of others")),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["programme", "reference"], name="a_run_reference_starts_one_run"),
         ]

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from loyalty.database import rows
 from loyalty.errors import NotFound
 from loyalty.models import AuditEvent, Programme
-from offers.models import Audience, ConfigOffer, MassAssignment, MassAssignmentChunk, OfferTemplate
+from offers.models import Audience, ConfigOffer, MassAssignment, MassAssignmentChunk, OfferTemplate, RunApproval
 from offers.selectors import template as templates
 
 
@@ -135,8 +135,18 @@ def troubled_chunks(*, run: MassAssignment, most: int = 20) -> list[MassAssignme
     )
 
 
+def approvals(*, run: MassAssignment) -> list[RunApproval]:
+    """Return what was asked and decided of a large run, the latest first; the first one may still be open."""
+    return list(
+        RunApproval.objects.filter(run=run).select_related("requested_by", "requested_client", "decided_by")[:20]
+    )
+
+
 VERBS = {
     "mass_assignment.launched": gettext_lazy("launched"),
+    "mass_assignment.approval_asked": gettext_lazy("asked for approval"),
+    "mass_assignment.approved": gettext_lazy("approved"),
+    "mass_assignment.declined": gettext_lazy("declined"),
     "mass_assignment.paused": gettext_lazy("paused"),
     "mass_assignment.resumed": gettext_lazy("resumed"),
     "mass_assignment.retried": gettext_lazy("tried again"),

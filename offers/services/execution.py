@@ -13,10 +13,11 @@ from django.conf import settings
 from django.db import DatabaseError
 from django.db.models import F, Q
 
-from loyalty.database import execute, in_transaction, is_retryable, rows
+from loyalty.database import in_transaction, is_retryable, rows
 from offers.models import MassAssignment, MassAssignmentChunk
 from offers.services import assignment, audience, reservation
 from offers.services.planning import plan
+from offers.services.run_lock import lock_run
 
 log = structlog.get_logger(__name__)
 State = MassAssignment.State
@@ -75,16 +76,6 @@ def do_next_chunk(*, run_id: int, now: datetime) -> bool:
             leased_until=now + wait, failure=cause
         )
     return True
-
-
-def lock_run(*, run_id: int, is_shared: bool = False) -> None:
-    """Take the run's lock to the end of the transaction: chunks share it, changing the run's state excludes them.
-
-    An advisory lock, because it queues: a chunk that begins behind a waiting pause waits for it. Sharing a row's lock
-    would let new chunks pass a waiting pause for as long as two of them overlap.
-    """
-    function = "pg_advisory_xact_lock_shared" if is_shared else "pg_advisory_xact_lock"
-    execute(f"SELECT {function}(hashtextextended(%s, 0))", [f"mass assignment {run_id}"])
 
 
 def _do_chunk(run_id: int, chunk_id: int, attempt: int, now: datetime) -> None:

@@ -20,7 +20,7 @@ from loyalty.errors import Conflict
 from loyalty.models import ApiClient, Programme, User
 from loyalty.services import audit
 from offers.models import Campaign, MassAssignment, MassAssignmentChunk, OfferTemplate, TargetingVersion
-from offers.services import audience, execution, member_value, module, reservation
+from offers.services import audience, execution, member_value, module, reservation, run_approval, run_dry_run
 
 State = MassAssignment.State
 NOBODY = Decimal(0)
@@ -164,12 +164,18 @@ def launch(
 ) -> MassAssignment:
     """Put a draft, or a failed run after its cause is mended, in line for planning; returns the run as it is now.
 
-    A `plan` replaces what the run was made with: cut it, or let it wait, where there is too little (B-01).
-    The caller rings the workers after the commit. A second launch of the same run (a double click) raises
-    NotLaunchable. (S4-24, S4-28)
+    A run that is too large for one person waits for the approval of another (`run_approval`). A `plan` replaces what
+    the run was made with: cut it, or let it wait, where there is too little (B-01). The caller rings the workers after
+    the commit. A second launch of the same run (a double click) raises NotLaunchable. (S4-24, S4-28)
     """
     module.require(programme=run.programme)
     changed = {"on_shortfall": plan.on_shortfall, "wait_days": plan.wait_days} if plan else {}
+    for name, value in changed.items():
+        setattr(run, name, value)
+    size = None
+    if run_approval.has_thresholds(run.programme) and run.state in (State.DRAFT, State.FAILED):
+        # Counting may take seconds, so nothing is locked meanwhile; planning looks at the exact numbers.
+        size = run_dry_run.size(run=run, found=run_dry_run.of(run=run, now=now))
     with transaction.atomic():
         moved = MassAssignment.objects.filter(pk=run.pk, state__in=[State.DRAFT, State.FAILED]).update(
             **changed,
@@ -197,6 +203,17 @@ def launch(
             programme=run.programme,
             target=run,
         )
+        if size and (cause := run_approval.cause(run=run, members=size[0], exposure_minor=size[1])):
+            run_approval.ask(
+                run=run,
+                cause=cause,
+                members=size[0],
+                exposure_minor=size[1],
+                actor=actor,
+                api_client=api_client,
+                now=now,
+            )
+            run.refresh_from_db()
     return run
 
 
@@ -279,7 +296,14 @@ def cancel(
     def work() -> MassAssignment:
         moved = _move(
             run,
-            [State.DRAFT, State.SCHEDULED, State.PLANNED, State.RUNNING, State.PAUSED],
+            [
+                State.DRAFT,
+                State.AWAITING_APPROVAL,
+                State.SCHEDULED,
+                State.PLANNED,
+                State.RUNNING,
+                State.PAUSED,
+            ],
             State.CANCELLED,
             "mass_assignment.cancelled",
             actor,
@@ -288,6 +312,7 @@ def cancel(
         )
         if (moved.eligible or 0) <= AT_ONCE:
             reservation.release(run=moved, now=now)
+        run_approval.withdraw(run=run, actor=actor, now=now)
         MassAssignment.objects.filter(pk=run.pk).update(finished_at=now)
         moved.finished_at = now
         return moved

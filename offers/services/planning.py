@@ -15,7 +15,7 @@ from django.db.models import F, Q, QuerySet
 from loyalty.database import execute, in_transaction, rows
 from loyalty.errors import InvalidInput
 from offers.models import Campaign, MassAssignment
-from offers.services import audience, member_value, reservation, shortening, waiting
+from offers.services import audience, member_value, reservation, run_approval, shortening, waiting
 from offers.services.terms import Prepared
 
 log = structlog.get_logger(__name__)
@@ -36,8 +36,9 @@ def plan(*, run_id: int, now: datetime) -> bool:
     """Freeze the audience, reserve what it needs and cut the chunks; return whether the run now runs.
 
     All or nothing: too few codes, too little left of a cap or a budget, or terms that no longer hold, and the run is
-    `failed` with its cause and nothing else written; or, where it was launched so, cut to what is there, or waiting for
-    it (B-01). Attempts are counted before the work. Safe to call twice. (S4-27, S4-28, B-03, D-05)
+    `failed` with its cause and nothing else written; or, where it was launched so, cut to what is there, or waiting
+    for it (B-01). A run too large for one person waits for approval. Attempts are counted before the work. Safe to
+    call twice. (S4-27, S4-28, B-03, D-05)
     """
     lease = timedelta(seconds=settings.MASS_ASSIGNMENT_LEASE_SECONDS)
     taken = (
@@ -47,7 +48,9 @@ def plan(*, run_id: int, now: datetime) -> bool:
     )
     if not taken:
         return False
-    run = MassAssignment.objects.select_related("programme", "targeting_version", "campaign").get(pk=run_id)
+    run = MassAssignment.objects.select_related("programme", "targeting_version", "campaign", "launched_by").get(
+        pk=run_id
+    )
     if run.planning_attempts > settings.MASS_ASSIGNMENT_ATTEMPTS:
         _fail(run, {"code": "planning_failed", "attempts": run.planning_attempts - 1}, now)
         return False
@@ -60,6 +63,15 @@ def plan(*, run_id: int, now: datetime) -> bool:
         # Another door filled the campaign for one of its members meanwhile: the next round leaves her out.
         MassAssignment.objects.filter(pk=run.pk, state=State.SCHEDULED).update(leased_until=None, updated_at=now)
         return plan(run_id=run_id, now=now)
+    except run_approval.Needed as needed:
+        run_approval.ask(
+            run=run,
+            cause=needed.cause,
+            members=needed.members,
+            exposure_minor=needed.exposure_minor,
+            actor=run.launched_by,
+            now=now,
+        )
     except InvalidInput as error:
         _fail(run, {"code": error.code, "message": error.message, "problems": error.problems}, now)
     return False
@@ -127,6 +139,10 @@ def _plan(run: MassAssignment, now: datetime) -> bool:
     excluded = {row["outcome"]: row["n"] for row in counted if row["outcome"]}
     eligible = matched - sum(excluded.values())
     settled = _settled(run, prepared, is_own=bool(values))
+    total = settled["exposure_total_minor"]
+    total = eligible * settled["exposure_minor"] if total is None else total
+    if cause := run_approval.cause(run=run, members=eligible, exposure_minor=total):
+        raise run_approval.Needed(cause, eligible, total)
     MassAssignment.objects.filter(pk=run.pk).update(
         state=State.RUNNING,
         campaign=campaign,

@@ -54,11 +54,12 @@ VERBS = {
         gettext_lazy("It goes on: the chunks that were given up are done again."),
     ),
     "cancel": (
-        {State.DRAFT, State.SCHEDULED, State.PLANNED, State.RUNNING, State.PAUSED},
+        {State.DRAFT, State.AWAITING_APPROVAL, State.SCHEDULED, State.PLANNED, State.RUNNING, State.PAUSED},
         service.cancel,
         gettext_lazy("Cancelled. What was assigned stays; codes that nobody got went back."),
     ),
 }
+TO_APPROVE = gettext_lazy("It is too large for one person to launch: it waits until somebody else approves it.")
 # These come back to the workers; of a large run that is cancelled they give the codes back.
 RUNG = {"launch", "resume", "retry", "cancel"}
 
@@ -143,10 +144,12 @@ def act(request: StaffRequest, run_id: int, verb: str) -> HttpResponse:
     try:
         if verb == "launch" and (plan := plan_of(request, request.POST.get("on_shortfall", ""))):
             options["plan"] = plan
-        do(run=found, actor=request.user, now=clock.now(), **options)
+        moved = do(run=found, actor=request.user, now=clock.now(), **options)
     except DomainError as error:
         toasts.say(request, error.message, level="error")
     else:
+        if verb == "launch" and moved.state == State.AWAITING_APPROVAL:
+            words = TO_APPROVE
         if verb in RUNG:
             transaction.on_commit(lambda: tasks.ring(found.pk))
         toasts.say(request, str(words))
@@ -210,6 +213,7 @@ def _context(run: MassAssignment) -> dict[str, Any]:
     if run.state in {State.UNDOING, State.UNDONE}:
         context["undo"] = undo_selectors.report(run=run)
     context["is_undoable"] = run.state in UNDOABLE and progress.assigned > 0
+    context["approvals"] = selectors.approvals(run=run)
     if run.waiting:
         context["waits_for"] = shortfall.of_failure(run.waiting, currency=run.programme.currency)
     if run.failure:

@@ -22,7 +22,7 @@ from loyalty.staff import StaffRequest
 from offers import rules
 from offers import targeting as criteria_trees
 from offers.forms.mass_assignment import Draft
-from offers.models import TargetingVersion
+from offers.models import MassAssignment, TargetingVersion
 from offers.models.outcome import REASON_LABELS
 from offers.selectors import audience as audiences_of_runs
 from offers.selectors import limit as limits
@@ -30,7 +30,7 @@ from offers.selectors import mass_assignment as selectors
 from offers.selectors import member_value as member_values
 from offers.selectors import targeting as targetings
 from offers.selectors import voucher as vouchers
-from offers.services import audience, mass_assignment
+from offers.services import audience, mass_assignment, run_dry_run
 from offers.services.mass_assignment import LONGEST_WAIT_DAYS, LaunchPlan
 from offers.tasks import mass_assignment as tasks
 from offers.views.access import staff
@@ -109,29 +109,22 @@ def dry_run(request: StaffRequest) -> HttpResponse:
 def preview(request: StaffRequest, run_id: int) -> HttpResponse:
     """Return what launching a draft would do now."""
     run = selectors.find(programme=request.programme, run_id=run_id)
-    context: dict[str, Any] = {}
-    version = run.targeting_version
-    if version is None:
-        return HttpResponse(status=204)
+    return render(request, "offers/_run_preview.html", seen(request, run))
+
+
+def seen(request: StaffRequest, run: MassAssignment) -> dict[str, Any]:
+    """Return what a run that is already made would do now, in numbers, or why it could not be launched."""
     try:
-        found = audience.dry_run(
-            programme=request.programme,
-            template=run.template,
-            criteria=version.criteria,
-            terms=run.terms,
-            member_values=run.member_values,
-            campaign=run.campaign,
-            now=clock.now(),
-            held_out=audience.hold_out(
-                percent=run.hold_out_percent, campaign=run.campaign, reference=run.reference or run.pk
-            ),
-        )
-        context = {"found": found, "may_launch": request.user.has_perm("offers.launch_massassignment")}
-        context |= {"excluded": _excluded(found), "why_not": _why_not(context)}
-        context |= _room(request, run.config_offer_id, run.campaign_id)
+        found = run_dry_run.of(run=run, now=clock.now())
     except DomainError as error:
-        context = {"refusal": error}
-    return render(request, "offers/_run_preview.html", context)
+        return {"refusal": error}
+    context: dict[str, Any] = {
+        "found": found,
+        "excluded": _excluded(found),
+        "may_launch": request.user.has_perm("offers.launch_massassignment"),
+        "currency": run.programme.currency,
+    }
+    return context | {"why_not": _why_not(context)} | _room(request, run.config_offer_id, run.campaign_id)
 
 
 def _begun(request: StaffRequest) -> QueryDict:
@@ -309,6 +302,9 @@ def _launch(request: StaffRequest) -> HttpResponse:
         transaction.on_commit(lambda: tasks.ring(started.run.pk))
     if started.is_replayed:
         toasts.say(request, _("This form was sent already. It started one run, this one."), level="info")
+    elif started.run.state == MassAssignment.State.AWAITING_APPROVAL:
+        message = _("It is too large for one person to launch: it waits until somebody else approves it.")
+        toasts.say(request, message, level="info")
     elif not is_launched:
         toasts.say(request, _("Kept as a draft. Launch it here when it is time."))
     page = reverse("offers:run", args=[started.run.pk])

@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import Q, Sum
+from django.db.models import Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 from django.utils import formats
 from django.utils.translation import gettext
@@ -109,11 +109,19 @@ def board(*, programme: Programme, user: User, now: datetime) -> Board | None:
         state__in=[state.FAILED, state.FINISHED_WITH_ERRORS], updated_at__gte=now - timedelta(days=7)
     )
     return Board(
-        awaiting_approval=runs.filter(state=state.AWAITING_APPROVAL).count(),
+        awaiting_approval=_to_approve(runs, user),
         failed=list(troubled.order_by("-id")[:3]),
         low_banks=vouchers.needing(programme=programme, now=now),
         undone_today=runs.filter(state=state.UNDONE, updated_at__gte=_today(programme, now)).count(),
     )
+
+
+def _to_approve(runs: QuerySet[MassAssignment], user: User) -> int:
+    """Return how many runs wait for this person: her own wait for somebody else."""
+    if not user.has_perm("offers.approve_massassignment"):
+        return 0
+    waiting = runs.filter(state=MassAssignment.State.AWAITING_APPROVAL)
+    return waiting.exclude(approvals__decision="", approvals__requested_by=user).exclude(launched_by=user).count()
 
 
 def running(*, programme: Programme, now: datetime) -> list[Running]:

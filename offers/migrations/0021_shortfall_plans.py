@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('offers', '0018_personal_offers'),
+        ('offers', '0020_keys_of_uploads'),
     ]
 
     operations = [
