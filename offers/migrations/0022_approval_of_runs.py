@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('loyalty', '0007_approval_of_runs'),
+        ('loyalty', '0008_approval_of_runs'),
         ('offers', '0021_shortfall_plans'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

@@ -27,5 +27,5 @@ def _permissions(apps):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("support", "0010_marketers_upload_lists"), ("offers", "0022_approval_of_runs")]
+    dependencies = [("support", "0011_imports_of_members"), ("offers", "0022_approval_of_runs")]
     operations = [migrations.RunPython(allow, forbid)]

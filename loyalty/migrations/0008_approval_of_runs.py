@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('loyalty', '0006_channels_and_consents'),
+        ('loyalty', '0007_member_imports'),
     ]
 
     operations = [
