@@ -314,6 +314,15 @@ def test_s4_24_several_values_are_chips_with_names(page, programme, builder):
     expect(chips).to_have_text(["Free Tea×"])
     page.keyboard.press("Backspace")
     expect(chips).to_have_count(0)
+    # A column copied from a sheet comes as one chip a line.
+    field.evaluate(
+        """(input) => {
+          const clipboardData = new DataTransfer();
+          clipboardData.setData("text/plain", "tea\\ncoffee\\ttea");
+          input.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+        }"""
+    )
+    assert tree(page)["items"][0]["where"] == {"offers": ["tea", "coffee"]}
     # JSON from elsewhere: drawn at once, with the names that this programme has.
     page.locator(".criteria-source > summary").click()
     there = {
@@ -322,6 +331,34 @@ def test_s4_24_several_values_are_chips_with_names(page, programme, builder):
     }
     page.locator("#criteria").fill(json.dumps(there))
     expect(condition(built, "1").get_by_role("list", name="Only of Offers")).to_have_text("Free Coffee×")
+
+
+def test_s4_24_the_criteria_go_out_as_json_and_come_in_again(page, builder):
+    """S4-24, issue 4: as a file and by copying; what is no condition is said, and the builder stays as it was."""
+    built = builder({"op": "and", "items": [LYON]})
+    page.locator(".criteria-source > summary").click()
+    with page.expect_download() as started:
+        page.get_by_role("button", name="Download").click()
+    assert json.loads(started.value.path().read_text()) == {"op": "and", "items": [LYON]}
+    assert started.value.suggested_filename == "criteria.json"
+    copied = page.locator("[data-criteria-copy]").get_attribute("data-copy")
+    assert json.loads(copied) == {"op": "and", "items": [LYON]}
+    for strange, said in (
+        ("{", "The criteria are not JSON"),
+        ("5", "is not an object"),
+        ('{"items": [5]}', "is not an"),
+    ):
+        page.locator("#criteria").fill(strange)
+        expect(page.locator("#preview")).to_contain_text(said)
+        expect(condition(built, "1").get_by_label("What")).to_have_value("City")
+    # One condition alone is as good as a group, and a kind that is not made here stays as it is.
+    unknown = {"weather": "rainy"}
+    page.locator("#criteria").fill(json.dumps({"op": "or", "items": [GOLD, unknown]}))
+    expect(condition(built, "2")).to_contain_text('{"weather":"rainy"}')
+    page.locator("#criteria").fill(json.dumps(GOLD))
+    expect(condition(built, "1").get_by_label("What")).to_have_value("Tier")
+    page.get_by_role("button", name="Undo", exact=True).click()
+    assert tree(page) == {"op": "or", "items": [GOLD, unknown]}
 
 
 def test_a_marketer_asks_why_a_member_is_in_or_out(page, programme, builder, assert_accessible, shoot):

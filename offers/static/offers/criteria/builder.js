@@ -219,10 +219,11 @@ document.addEventListener("click", (event) => {
   if (problem) problems.lead(root, problem.dataset.problemPath, wrapped);
 });
 document.addEventListener("htmx:afterSwap", (event) => { if (event.detail.target.id === "preview") problems.take(event.detail.target, root, wrapped); });
-source.addEventListener("input", () => {
+source.addEventListener("input", (event) => {
   try { load(JSON.parse(source.value)); } catch { return tell(); }
   draw();
-  past.note(text(), "json");
+  // What is typed letter by letter is one change; what is pasted is one each.
+  past.note(text(), event.data?.length === 1 ? "json" : null);
   showTools();
   tell();
   learnNames();
