@@ -1,10 +1,12 @@
 """Imports of personal offers: what they would do, what they did, and what members hold by them (S1-17, D-14)."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.db.models import QuerySet
 
-from loyalty.database import rows
+from loyalty.database import execute, rows
 from loyalty.errors import NotFound
 from loyalty.models import Programme
 from offers.models import ConfigOffer, PersonalOfferImport, PersonalOfferRow, PersonalOfferValue
@@ -21,10 +23,18 @@ PREVIEW = """
                    row.exposure_minor, held.accepted_at IS NOT NULL AS accepted,
                    value.core_digest = row.core_digest AS is_same
               FROM offers_personalofferrow AS row
-              LEFT JOIN loyalty_member AS member ON member.id = row.member_id
-              LEFT JOIN offers_personaloffervalue AS value
-                ON value.config_offer_id = %(offer_id)s AND value.member_id = row.member_id
-              LEFT JOIN offers_assignment AS held ON held.id = value.assignment_id
+              -- Row by row, each by its unique index (OFFSET 0): joined freely without statistics, 4,000 rows of an
+              -- import were compared with 4,000 values one by one, in 23 s.
+              LEFT JOIN LATERAL (
+                    SELECT status FROM loyalty_member WHERE id = row.member_id OFFSET 0
+                   ) AS member ON TRUE
+              LEFT JOIN LATERAL (
+                    SELECT * FROM offers_personaloffervalue
+                     WHERE config_offer_id = %(offer_id)s AND member_id = row.member_id OFFSET 0
+                   ) AS value ON TRUE
+              LEFT JOIN LATERAL (
+                    SELECT accepted_at FROM offers_assignment WHERE id = value.assignment_id OFFSET 0
+                   ) AS held ON TRUE
              WHERE row.upload_id = %(upload_id)s
            ) AS judged
      GROUP BY judged.outcome
@@ -42,9 +52,20 @@ COUNT_ABSENT = f"""
             SELECT held.used_up_at IS NOT NULL
                    OR EXISTS (SELECT FROM offers_redemption WHERE assignment_id = held.id) AS is_used
               FROM (SELECT value.assignment_id {ABSENT}) AS absent
-              JOIN offers_assignment AS held ON held.id = absent.assignment_id
+             CROSS JOIN LATERAL (
+                    SELECT * FROM offers_assignment WHERE id = absent.assignment_id OFFSET 0
+                   ) AS held
            ) AS used
 """
+
+
+@contextmanager
+def hashed() -> Iterator[None]:
+    """Have joins compare by hash: what was just written has no statistics, and looks like a handful of rows."""
+    execute("SELECT set_config('enable_nestloop', 'off', true)")
+    yield
+    # What fails undoes the setting with the rest.
+    execute("SELECT set_config('enable_nestloop', 'on', true)")
 
 
 def preview(*, upload: PersonalOfferImport) -> dict[str, int]:
@@ -55,7 +76,8 @@ def preview(*, upload: PersonalOfferImport) -> dict[str, int]:
     if "changed" in found:
         said |= {"acceptance_kept": found["changed"]["kept"], "acceptance_lost": found["changed"]["lost"]}
     if upload.is_full:
-        said |= rows(COUNT_ABSENT, key)[0]
+        with hashed():
+            said |= rows(COUNT_ABSENT, key)[0]
     said["exposure_minor"] = sum(found[one]["exposure"] for one in ("new", "changed") if one in found)
     return {name: n for name, n in said.items() if n}
 

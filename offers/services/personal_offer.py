@@ -206,7 +206,8 @@ def _commit(
         raise ImportState(_("Another import was committed since this one was checked. Give the file again."))
     if locked.is_full:
         key = {"upload_id": locked.pk, "offer_id": locked.config_offer_id, "last_number": locked.last_number}
-        locked.last_number += execute(WITHDRAW, key)
+        with personal_offer.hashed():
+            locked.last_number += execute(WITHDRAW, key)
     locked.leaves_out_faulty = leaves_out_faulty
     locked.state, locked.committed_at, locked.committed_by = State.COMMITTING, now, actor
     locked.leased_until, locked.attempts = None, 0
@@ -283,7 +284,11 @@ def _put(
     given = personal_offer_file.of_json(values)
     personal_offer_check.write_rows(upload=upload, given=given, context=context, first=1)
     counted = personal_offer_check.close(upload=upload)
-    open_rows = list(PersonalOfferRow.objects.filter(upload=upload, outcome__isnull=True).order_by("number"))
+    open_rows = list(
+        PersonalOfferRow.objects.filter(upload=upload, outcome__isnull=True)
+        .only(*personal_offer_giving.FIELDS)
+        .order_by("number")
+    )
     by = By(actor=actor, api_client=api_client)
     personal_offer_giving.give(upload=upload, offer=offer, rows=open_rows, by=by, now=now)
     upload.state = State.FINISHED

@@ -20,6 +20,7 @@ from offers.models import ConfigOffer, PersonalOfferImport, PersonalOfferRow
 from offers.rules import personal_offer
 from offers.rules.personal_offer import GivenItem, PersonalOffer
 from offers.selectors import channel
+from offers.selectors import personal_offer as personal_offer_selector
 from offers.services.personal_offer_file import Given
 
 MODELS: dict[str, Any] = {"products": Product, "groups": ProductGroup, "categories": Category}
@@ -111,14 +112,7 @@ class _Checked:
 
 def _checked(given: Given, context: Context) -> _Checked:
     """Say what can be said of one value alone."""
-    found = storable.problems(given.value)
-    if found or storable.problems(given.member):
-        given.problems += [
-            {"field": place, "code": code, "value": None, "message": message, "line": given.line, "parameters": {}}
-            for place, code, message in found or storable.problems(given.member, place="member")
-        ]
-        given.value = None
-        given.member = storable.UNSTORABLE.sub("\ufffd", given.member)
+    if any(one["code"] in storable.SENTENCES for one in given.problems):
         return _Checked(given, None)
     attribute, problems = personal_offer.read(given.value, mechanic=context.mechanic)
     checked = _Checked(given, attribute)
@@ -218,11 +212,7 @@ def _row(upload: PersonalOfferImport, number: int, one: _Checked, context: Conte
 
 def _kept(found: Any) -> dict[str, Any]:
     """Return a problem as it is stored: its sentence is said anew in the language of whoever reads it."""
-    kept = {name: value for name, value in found.items() if value not in (None, "", {})}
-    if found["code"] in storable.SENTENCES:
-        return kept
-    kept.pop("message", None)
-    return kept
+    return {name: value for name, value in found.items() if name != "message" and value not in (None, "", {})}
 
 
 def _json(value: Any) -> str:
@@ -249,5 +239,6 @@ def write_unreadable(*, upload: PersonalOfferImport, problems: tables.Problems, 
 
 def close(*, upload: PersonalOfferImport) -> dict[str, int]:
     """Name the members who come twice, and count the rows."""
-    execute(TWICE, {"upload_id": upload.pk})
+    with personal_offer_selector.hashed():
+        execute(TWICE, {"upload_id": upload.pk})
     return rows(COUNT, {"upload_id": upload.pk})[0]

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-from loyalty import tables
+from loyalty import storable, tables
 from offers.rules import personal_offer
 from offers.rules.description import SEPARATOR, WORDS
 from offers.rules.personal import RECEIPT
@@ -195,6 +195,10 @@ def of_json(values: Sequence[Any]) -> list[Given]:
         member = value.get("member")
         rest = {name: one for name, one in value.items() if name != "member"}
         given = Given(member if isinstance(member, str) else "", n, rest, last_line=n)
+        if unstorable := storable.problems(dict(value)):
+            # What a file holds, its reader has looked at.
+            given.member, given.value = storable.UNSTORABLE.sub("\ufffd", given.member), None
+            given.problems += [{"field": place, "code": code, "line": n} for place, code, _message in unstorable]
         if member is not None and not isinstance(member, str):
             given.problems.append(personal_offer.not_text(member) | {"field": "member", "line": n})
         found.append(given)

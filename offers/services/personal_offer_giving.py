@@ -31,6 +31,8 @@ from offers.services.verb import By
 
 Row = PersonalOfferRow
 Result = PersonalOfferRow.Outcome
+# What a row is decided by. Its terms, which are most of it, are read of those alone that are given something.
+FIELDS = ("number", "member_id", "rank", "digest", "core_digest")
 KEEP_ACCEPTED = """
     UPDATE offers_assignment AS successor
        SET accepted_at = kept.accepted_at
@@ -110,7 +112,7 @@ def give(*, upload: PersonalOfferImport, offer: ConfigOffer, rows: Sequence[Row]
     while True:
         try:
             with transaction.atomic():
-                done = _do(offer, work, refused, by, now)
+                done = _do(upload, offer, work, refused, by, now)
             break
         except _Refused as error:
             refused |= error.refused
@@ -120,11 +122,11 @@ def give(*, upload: PersonalOfferImport, offer: ConfigOffer, rows: Sequence[Row]
 def _sorted(offer: ConfigOffer, rows: Sequence[Row]) -> _Work:
     """Compare with what counts now, under the offer's lock."""
     found = PersonalOfferValue.objects.filter(config_offer=offer, member__in=[row.member_id for row in rows])
-    values = {value.member_id: value for value in found}
+    values = {value.member_id: value for value in found.defer("value")}
     work = _Work()
     for row in rows:
         value = values.get(row.member_id or 0)
-        if row.terms is None:
+        if not row.digest:
             if value is None:
                 # Withdrawn by somebody else since.
                 work.done.append(_Done(row, Result.WITHDRAWN))
@@ -139,11 +141,21 @@ def _sorted(offer: ConfigOffer, rows: Sequence[Row]) -> _Work:
     return work
 
 
-def _do(offer: ConfigOffer, work: _Work, refused: Mapping[int, Outcome], by: By, now: datetime) -> list[_Done]:
+def _do(
+    upload: PersonalOfferImport,
+    offer: ConfigOffer,
+    work: _Work,
+    refused: Mapping[int, Outcome],
+    by: By,
+    now: datetime,
+) -> list[_Done]:
     if offer.require_vouchers:
         voucher_tape.lock(bank_ids=[offer.voucher_bank.pk], now=now)
     changed = [(row, value) for row, value in work.changed if row.number not in refused]
     held = personal_offer_ending.lock(ids=[value.assignment_id for _row, value in [*changed, *work.withdrawn]], now=now)
+    # Whoever had the offer's lock before may have read the clock later: nothing ends before it began.
+    began = [max(one.issued_at, one.accepted_at or one.issued_at) for one in held.values()]
+    now = max([now, *began])
     before = {row.number: held[value.assignment_id] for row, value in [*changed, *work.withdrawn]}
     of_changed = [before[row.number] for row, _value in changed if not before[row.number].is_over]
     of_withdrawn = [before[row.number] for row, _value in work.withdrawn if not before[row.number].is_over]
@@ -159,7 +171,7 @@ def _do(offer: ConfigOffer, work: _Work, refused: Mapping[int, Outcome], by: By,
     )
     successors = {one.id for one in replaced}
     wishes = [*work.new, *(row for row, _value in changed)]
-    outcomes = _assign(offer, wishes, before, successors, by, now)
+    outcomes = _assign(upload, offer, wishes, before, successors, by, now)
     failed = {row.number: outcomes[row.number] for row, _value in changed if not outcomes[row.number].is_assigned}
     if failed:
         raise _Refused(failed)
@@ -180,6 +192,7 @@ def _do(offer: ConfigOffer, work: _Work, refused: Mapping[int, Outcome], by: By,
 
 
 def _assign(
+    upload: PersonalOfferImport,
     offer: ConfigOffer,
     wishes: Sequence[Row],
     before: Mapping[int, Held],
@@ -190,6 +203,8 @@ def _assign(
     if not wishes:
         return {}
     template_id = OfferTemplate.objects.values_list("pk", flat=True).get(config_offer=offer, is_default=True)
+    found = Row.objects.filter(upload_id=upload.pk, number__in=[row.number for row in wishes])
+    terms: dict[int, Any] = dict(found.values_list("number", "terms"))
     grants = []
     for row in wishes:
         old = before.get(row.number)
@@ -197,7 +212,7 @@ def _assign(
             Grant(
                 template_id=template_id,
                 member_id=row.member_id,
-                terms=row.terms or {},
+                terms=terms[row.number],
                 rank=row.rank,
                 replaces_id=old.id if old and old.id in successors else None,
             )

@@ -56,12 +56,23 @@ def check(*, upload_id: int, now: datetime) -> bool:
 
 
 def _lease(upload_id: int, state: str, now: datetime) -> bool:
-    """Count an attempt before the work, and keep others away from it."""
-    return bool(
-        PersonalOfferImport.objects.filter(pk=upload_id, state=state)
-        .filter(Q(leased_until__isnull=True) | Q(leased_until__lt=now))
-        .update(leased_until=now + LEASE, attempts=F("attempts") + 1)
-    )
+    """Count an attempt before the work, and keep others away from it.
+
+    Skipped while somebody holds the row: a check that takes longer than its lease is still somebody at work.
+    """
+    with transaction.atomic():
+        free = (
+            PersonalOfferImport.objects.select_for_update(skip_locked=True)
+            .filter(pk=upload_id, state=state)
+            .filter(Q(leased_until__isnull=True) | Q(leased_until__lt=now))
+        )
+        if not free.exists():
+            return False
+        return bool(
+            PersonalOfferImport.objects.filter(pk=upload_id).update(
+                leased_until=now + LEASE, attempts=F("attempts") + 1
+            )
+        )
 
 
 def _loaded(upload_id: int) -> PersonalOfferImport:
@@ -173,7 +184,9 @@ def _do_chunk(upload: PersonalOfferImport, now: datetime) -> bool:
     open_rows = list(
         PersonalOfferRow.objects.filter(
             upload=upload, number__gt=locked.done_to, number__lte=last, outcome__isnull=True
-        ).order_by("number")
+        )
+        .only(*personal_offer_giving.FIELDS)
+        .order_by("number")
     )
     by = By(actor=upload.committed_by)
     personal_offer_giving.give(upload=upload, offer=upload.config_offer, rows=open_rows, by=by, now=now)
