@@ -107,7 +107,8 @@ def _field(found: Read, staging: Staging, name: str, key: str) -> None:
 
     if key in TEXTS_OF_FIELDS:
         longest = TEXTS_OF_FIELDS[key]
-        check("too_long", f"char_length({cell}) > {longest}", str(longest))
+        # A text has no more characters than bytes, and those are known without counting.
+        check("too_long", f"octet_length({cell}) > {longest} AND char_length({cell}) > {longest}", str(longest))
         found.fields[key] = cell
     if key == "language":
         check("invalid_language", f"{cell} !~ '^[a-z]{{2,3}}(-[A-Za-z]{{2,4}})?$'")
@@ -139,7 +140,8 @@ def _day_checks(found: Read, name: str, cell: str) -> None:
 
 
 def _year_check(found: Read, name: str, cell: str, pattern: str) -> None:
-    sql = f"{cell} ~ '{pattern}' AND left({cell}, 4) NOT BETWEEN '{years.FIRST}' AND '{years.LAST}'"
+    # The cheap question first.
+    sql = f"left({cell}, 4) NOT BETWEEN '{years.FIRST}' AND '{years.LAST}' AND {cell} ~ '{pattern}'"
     found.checks.append(Check(name, "year_out_of_range", sql, cell, f"{years.FIRST}-{years.LAST}"))
 
 

@@ -196,7 +196,7 @@ def _merge(found: MemberImport, file: BinaryIO, problems: tables.Problems, now: 
     table = replace(table, batches=_told(found, table.batches, file))
     definitions = {one.name: one for one in AttributeDefinition.objects.filter(programme=found.programme)}
     channels = {one.code: one for one in Channel.objects.filter(programme=found.programme)}
-    with tables.staged(table, trim=True) as staging, connection.cursor() as cursor:
+    with tables.staged(table, analyze=False, trim=True) as staging, connection.cursor() as cursor:
         read = member_columns.read(staging, definitions=definitions, channels=channels)
         count = _write_structural(found, problems) + _write_columns(found, read, staging)
         if staging.rows and staging.text("external_id"):

@@ -23,10 +23,12 @@ OF_ALL_PROGRAMMES = (
 SCOPES = {
     "programme", "programme_id", "member", "member_id", "offer", "run", "run_id", "bank", "template", "targeting",
     "assignment", "purchase", "version", "batch", "campaign", "product", "user", "run_ids", "offer_ids", "found",
-    "owner", "upload", "member_list",
+    "owner", "upload", "member_list", "member_import",
 }  # fmt: skip
 # Selectors about no programme's things, each with its reason.
 SCOPELESS = {
+    "loyalty.selectors.member_import.message": "says a problem that it is given",
+    "loyalty.selectors.member_import.said": "says a problem that it is given",
     "offers.selectors.demo_members.choices": "the demo's own programme, where the demo runs",
     "offers.selectors.demo_members.found": "the demo's own programme, where the demo runs",
     "offers.selectors.integrity.checks": "statements, not what they find",
