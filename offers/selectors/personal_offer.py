@@ -100,19 +100,28 @@ def counts(*, upload: PersonalOfferImport) -> dict[str, int]:
     return {name: n for name, n in said.items() if n}
 
 
+ACCEPTED = """
+    SELECT count(*) FILTER (WHERE held.acceptance_required AND held.accepted_at IS NOT NULL) AS accepted,
+           count(*) FILTER (WHERE held.acceptance_required AND held.accepted_at IS NULL) AS open,
+           count(*) FILTER (WHERE NOT held.acceptance_required) AS not_needed
+      FROM ({given}) AS given
+     CROSS JOIN LATERAL (SELECT * FROM offers_assignment WHERE id = given.assignment_id OFFSET 0) AS held
+"""
+
+
 def accepted(*, offer: ConfigOffer) -> dict[str, int]:
-    """Count what is held by attributes that has to be accepted: how many were, and how many were not (S1-17)."""
-    return rows(
-        """
-        SELECT count(*) FILTER (WHERE held.acceptance_required AND held.accepted_at IS NOT NULL) AS accepted,
-               count(*) FILTER (WHERE held.acceptance_required AND held.accepted_at IS NULL) AS open,
-               count(*) FILTER (WHERE NOT held.acceptance_required) AS not_needed
-          FROM offers_personaloffervalue AS value
-          JOIN offers_assignment AS held ON held.id = value.assignment_id
-         WHERE value.config_offer_id = %(offer_id)s
-        """,
-        {"offer_id": offer.pk},
-    )[0]
+    """Count what members hold by their attributes: accepted, not accepted yet, without need of it (S1-17)."""
+    given = "SELECT assignment_id FROM offers_personaloffervalue WHERE config_offer_id = %(offer_id)s"
+    return rows(ACCEPTED.format(given=given), {"offer_id": offer.pk})[0]
+
+
+def accepted_of(*, upload: PersonalOfferImport) -> dict[str, int]:
+    """Count the same of all that one import gave, whatever became of it since (S1-17)."""
+    given = """
+        SELECT assignment_id FROM offers_personalofferrow
+         WHERE upload_id = %(upload_id)s AND outcome IN ('new', 'changed')
+    """
+    return rows(ACCEPTED.format(given=given), {"upload_id": upload.pk})[0]
 
 
 def value_of(*, offer: ConfigOffer, member_id: int) -> PersonalOfferValue | None:

@@ -98,6 +98,7 @@ def _context(request: StaffRequest, pk: int, upload_id: int) -> dict[str, Any]:
         "offer": offer,
         "upload": found,
         "is_done": is_done,
+        "accepted": selectors.accepted_of(upload=found) if is_done else None,
         "counted": report.counted(said_of),
         "kept": said_of.get("acceptance_kept", 0),
         "lost": said_of.get("acceptance_lost", 0),

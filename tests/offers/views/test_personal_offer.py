@@ -77,6 +77,9 @@ def test_the_page_counts_who_accepted_and_lists_the_imports_s1_17(offer, markete
     assert '<dt>Not accepted yet</dt><dd class="numbers">1</dd>' in shown
     assert '<dt>Without acceptance</dt><dd class="numbers">1</dd>' in shown
     assert "offers.jsonl" in shown
+    upload = PersonalOfferImport.objects.get()
+    shown_of_import = words(marketer.get(reverse("offers:personal_import", args=[offer.pk, upload.pk])))
+    assert "1 of 2 that have to be accepted" in shown_of_import
     assert "Imports of personal offers" in words(marketer.get(reverse("offers:offer", args=[offer.pk])))
 
 
