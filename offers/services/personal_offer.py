@@ -91,32 +91,49 @@ def receive(
         spool.seek(0)
         # What it is shows at its beginning; what is in it, a worker reads.
         table, _problems = personal_offer_file.opened(cast(BinaryIO, spool), file_name)
-        with transaction.atomic():
-            upload = PersonalOfferImport.objects.create(
-                programme=programme,
-                config_offer=offer,
-                file_name=table.file_name,
-                format=table.format,
-                is_full=is_full,
-                reference=reference,
-                content_digest=hashed.hexdigest(),
-                created_by=actor,
-                api_client=api_client,
-                created_at=now,
+        try:
+            return _keep(
+                cast(BinaryIO, spool),
+                PersonalOfferImport(
+                    programme=programme,
+                    config_offer=offer,
+                    file_name=table.file_name,
+                    format=table.format,
+                    is_full=is_full,
+                    reference=reference,
+                    content_digest=hashed.hexdigest(),
+                    created_by=actor,
+                    api_client=api_client,
+                    created_at=now,
+                ),
             )
-            spool.seek(0)
-            number = 0
-            while part := spool.read(PART):
-                PersonalOfferPart.objects.create(upload=upload, number=number, content=part)
-                number += 1
-            audit.record(
-                action="personal_import.received",
-                actor=actor,
-                api_client=api_client,
-                programme=programme,
-                target=upload,
-                data={"bytes": size, "is_full": is_full},
-            )
+        except IntegrityError as error:
+            if not is_violation(error, "an_upload_key_is_used_once_per_machine"):
+                raise
+    # The same upload twice at once, and the other one was first: its import stands.
+    known = _received(api_client, reference or "", hashed.hexdigest())
+    if known is None:
+        raise AssertionError("unreachable")
+    return known
+
+
+def _keep(file: BinaryIO, upload: PersonalOfferImport) -> PersonalOfferImport:
+    """Write the import and its file, part by part, together."""
+    file.seek(0)
+    size = 0
+    with transaction.atomic():
+        upload.save()
+        while part := file.read(PART):
+            PersonalOfferPart.objects.create(upload=upload, number=size // PART, content=part)
+            size += len(part)
+        audit.record(
+            action="personal_import.received",
+            actor=upload.created_by,
+            api_client=upload.api_client,
+            programme=upload.programme,
+            target=upload,
+            data={"bytes": size, "is_full": upload.is_full},
+        )
     return upload
 
 

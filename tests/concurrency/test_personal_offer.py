@@ -1,10 +1,13 @@
 """Imports of one offer at once: machines, a chunk, two workers; each member ends with one offer (D-14)."""
 
+import io
+
 import pytest
 
 from loyalty import clock
-from offers.models import Assignment, PersonalOfferImport, PersonalOfferValue
+from offers.models import Assignment, PersonalOfferImport, PersonalOfferPart, PersonalOfferValue
 from offers.services import personal_offer, personal_offer_work
+from tests.factories import ApiClientFactory
 from tests.offers.personal_offers import item, jsonl, members_of, offer_of, received
 from tests.threads import at_once
 
@@ -37,3 +40,25 @@ def test_machines_and_a_file_meet_and_each_member_holds_one_offer_d_14():
     assert Assignment.objects.filter(revoked_at__isnull=True).count() == MEMBERS
     counting = dict(PersonalOfferValue.objects.values_list("member_id", "assignment_id"))
     assert counting == dict(Assignment.objects.filter(revoked_at__isnull=True).values_list("member_id", "pk"))
+
+
+def test_an_upload_sent_twice_at_once_under_one_key_is_one_import_r3():
+    offer = offer_of()
+    client, _ = ApiClientFactory(programme=offer.programme, scopes=[])
+    content = jsonl({"member": "M-1", "items": [item()]})
+
+    def upload():
+        return personal_offer.receive(
+            programme=offer.programme,
+            offer=offer,
+            file=io.BytesIO(content),
+            file_name="offers.jsonl",
+            is_full=False,
+            actor=None,
+            now=clock.now(),
+            api_client=client,
+            reference="k-1",
+        ).pk
+
+    assert len(set(at_once([upload] * 4))) == 1
+    assert (PersonalOfferImport.objects.count(), PersonalOfferPart.objects.count()) == (1, 1)

@@ -22,7 +22,7 @@ from offers.models import (
     Redemption,
     Source,
 )
-from offers.services import assignment_verbs, extension, personal_offer, personal_offer_work, reissue
+from offers.services import assignment_verbs, extension, personal_offer, personal_offer_work, reissue, revocation
 from offers.services.verb import By
 from tests import integrity
 from tests.factories import ConfigOfferFactory, ProgrammeFactory, import_codes, limit_of
@@ -563,3 +563,18 @@ def test_a_second_worker_leaves_an_import_alone_until_its_lease_is_over() -> Non
     PersonalOfferImport.objects.filter(pk=upload.pk).update(leased_until=now + timedelta(seconds=5))
     assert not personal_offer_work.do_next_chunk(upload_id=upload.pk, now=now)
     assert personal_offer_work.do_next_chunk(upload_id=upload.pk, now=now + timedelta(seconds=6))
+
+
+def test_what_staff_revoked_comes_back_with_another_value_alone_d_14() -> None:
+    offer = offer_of()
+    [member] = members_of(offer, "M-1")
+    imported(offer, {"member": "M-1", "items": [item()]})
+    [one] = held(member)
+    revocation.revoke(programme=offer.programme, assignment_id=one.pk, reason="asked", now=clock.now())
+    assert imported(offer, {"member": "M-1", "items": [item()]}).counts == {"unchanged": 1}
+    assert len(held(member)) == 1
+    assert imported(offer, {"member": "M-1", "items": [item(size=25)]}).counts == {"changed": 1}
+    _revoked, new = held(member)
+    # Nothing was left to replace: it stands by itself.
+    assert (new.replaces_id, new.revoked_at) == (None, None)
+    integrity.assert_whole()
