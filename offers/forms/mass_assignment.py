@@ -18,6 +18,8 @@ from django.utils.translation import gettext_lazy as _
 from loyalty import clock
 from loyalty.models import Programme
 from offers import rules
+from offers.forms.run_moment import FIELDS as MOMENT_FIELDS
+from offers.forms.run_moment import MomentForm
 from offers.forms.run_rules import RunRulesForm
 from offers.models import Campaign, OfferTemplate, Targeting, TargetingVersion
 from offers.selectors import mass_assignment as selectors
@@ -26,12 +28,12 @@ from offers.services import audience
 from offers.services.audience import HoldOut
 
 STEPS = ("offer", "terms", "audience", "options")
-OPTIONS = ("name", "campaign", "hold_out", "rank")
+OPTIONS = ("name", "campaign", "hold_out", "rank", *MOMENT_FIELDS)
 KEPT = ("reference", "template", "terms", "targeting", *OPTIONS)
 RANKS = [MinValueValidator(-32_768), MaxValueValidator(32_767)]
 
 
-class OptionsForm(forms.Form):
+class OptionsForm(MomentForm):
     """What a run may have besides offer, terms and audience; all of it optional."""
 
     name = forms.CharField(
@@ -67,7 +69,8 @@ class OptionsForm(forms.Form):
     )
 
     def __init__(self, data: Any = None, *, programme: Programme, **options: Any) -> None:
-        super().__init__(data, **options)
+        super().__init__(data, programme=programme, **options)
+        self.order_fields(OPTIONS)
         self.fields["campaign"].queryset = Campaign.objects.filter(programme=programme, is_of_run=False)  # type: ignore[attr-defined]
 
 

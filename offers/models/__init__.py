@@ -14,6 +14,7 @@ from offers.models.personal_offer import (
 )
 from offers.models.redemption import Redemption
 from offers.models.run_approval import RunApproval
+from offers.models.run_schedule import RunSchedule
 from offers.models.targeting import Targeting, TargetingVersion
 from offers.models.template import OfferTemplate
 from offers.models.voucher import VoucherBank, VoucherBatch, VoucherCode, VoucherSegment
@@ -49,6 +50,7 @@ __all__ = [
     "Redemption",
     "RepeatPolicy",
     "RunApproval",
+    "RunSchedule",
     "Source",
     "Targeting",
     "TargetingVersion",

@@ -83,6 +83,11 @@ class MassAssignment(models.Model):
     wait_days = models.PositiveSmallIntegerField(_("waits at most (days)"), default=7)
     # Not planned before this moment; null: at once.
     launch_at = models.DateTimeField(_("launch at"), null=True, blank=True)
+    # Whose occurrence it is, and which one.
+    schedule = models.ForeignKey(
+        "offers.RunSchedule", on_delete=models.PROTECT, null=True, related_name="runs", verbose_name=_("schedule")
+    )
+    occurrence_at = models.DateTimeField(_("occurrence"), null=True)
     state = models.CharField(_("state"), max_length=22, choices=State, default=State.DRAFT)
     # What a scheduled run waits for, as the failure that it would be; it fails of it at `wait_until` (B-01).
     waiting = models.JSONField(_("waits for"), null=True)
@@ -136,6 +141,7 @@ class MassAssignment(models.Model):
         ]
         constraints = [
             models.UniqueConstraint(fields=["programme", "reference"], name="a_run_reference_starts_one_run"),
+            models.UniqueConstraint(fields=["schedule", "occurrence_at"], name="an_occurrence_is_one_run"),
         ]
 
     def __str__(self) -> str:

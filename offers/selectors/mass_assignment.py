@@ -147,6 +147,7 @@ VERBS = {
     "mass_assignment.approval_asked": gettext_lazy("asked for approval"),
     "mass_assignment.approved": gettext_lazy("approved"),
     "mass_assignment.declined": gettext_lazy("declined"),
+    "mass_assignment.rescheduled": gettext_lazy("moved to another moment"),
     "mass_assignment.paused": gettext_lazy("paused"),
     "mass_assignment.resumed": gettext_lazy("resumed"),
     "mass_assignment.retried": gettext_lazy("tried again"),

@@ -43,10 +43,14 @@ class OutOfCodes(Conflict):
 
 @dataclass(frozen=True)
 class LaunchPlan:
-    """What a run does where there are too few codes, or too little left of a limit, and how long it waits (B-01)."""
+    """When a run begins; and what it does where there are too few codes, or too little left of a limit (B-01).
+
+    Without `launch_at` it begins at once.
+    """
 
     on_shortfall: str = MassAssignment.OnShortfall.FAIL
     wait_days: int = 7
+    launch_at: datetime | None = None
 
 
 AT_ONCE_OR_NOBODY = LaunchPlan()
@@ -135,7 +139,9 @@ def create(
     module.require(programme=programme)
     today = now.astimezone(programme.zone).date()
     values = member_value.read(programme=programme, given=member_values, terms=terms, today=today)
-    audience.prepare(programme=programme, template_id=template.pk, given=terms, now=now, values=values)
+    # What is over by the moment of the launch is refused now.
+    begins_at = plan.launch_at or now
+    audience.prepare(programme=programme, template_id=template.pk, given=terms, now=begins_at, values=values)
     return MassAssignment.objects.create(
         programme=programme,
         reference=reference,
@@ -150,6 +156,7 @@ def create(
         hold_out_percent=hold_out_percent,
         on_shortfall=plan.on_shortfall,
         wait_days=plan.wait_days,
+        launch_at=plan.launch_at,
         created_by=actor,
     )
 
@@ -169,7 +176,9 @@ def launch(
     the commit. A second launch of the same run (a double click) raises NotLaunchable. (S4-24, S4-28)
     """
     module.require(programme=run.programme)
-    changed = {"on_shortfall": plan.on_shortfall, "wait_days": plan.wait_days} if plan else {}
+    changed: dict[str, Any] = {}
+    if plan is not None:
+        changed = {"on_shortfall": plan.on_shortfall, "wait_days": plan.wait_days, "launch_at": plan.launch_at}
     for name, value in changed.items():
         setattr(run, name, value)
     size = None

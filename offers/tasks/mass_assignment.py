@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from loyalty import clock
 from offers.models import MassAssignment
-from offers.services import execution, limit_counting, planning, turn, waiting
+from offers.services import execution, limit_counting, planning, run_schedule, turn, waiting
 
 log = structlog.get_logger(__name__)
 # A worker turns to the next message after so long: other tasks wait in the same queue.
@@ -54,6 +54,7 @@ def sweep() -> None:
     """Ring again for every run that should be going on and has nobody at it; count for limits that were left behind."""
     now = clock.now()
     limit_counting.count_left_behind(now=now)
+    run_schedule.make_due(now=now)
     waiting.wake(now=now)
     scheduled = planning.plannable(now=now)
     running = MassAssignment.objects.filter(state=MassAssignment.State.RUNNING).exclude(

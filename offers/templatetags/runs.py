@@ -6,6 +6,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext, ngettext
 
 from loyalty import money
+from offers.forms.mass_assignment import OPTIONS
 from offers.models import MassAssignment
 from offers.services.member_value_preview import Spread
 
@@ -50,7 +51,7 @@ def about(seconds: int | None) -> str:
 @register.filter
 def without(draft: object, part: str) -> list[tuple[str, str]]:
     """Return what a step's form hides in itself: the other steps' values."""
-    parts = {"options": ("name", "campaign", "hold_out", "rank")}.get(part, (part,))
+    parts = {"options": OPTIONS}.get(part, (part,))
     return draft.kept(*parts)  # type: ignore[attr-defined, no-any-return]
 
 

@@ -197,6 +197,7 @@ def _context(run: MassAssignment) -> dict[str, Any]:
     progress = selectors.progress(run=run, now=now)
     context: dict[str, Any] = {
         "run": run,
+        "now": now,
         "progress": progress,
         "verbs": {verb for verb, (states, _do, _words) in VERBS.items() if run.state in states},
         "refused": [

@@ -4,6 +4,7 @@ The address holds the draft. Each step's form is a GET of this page with the oth
 exchanges only the flow. The launch is the one POST.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from django.db import transaction
@@ -30,7 +31,7 @@ from offers.selectors import mass_assignment as selectors
 from offers.selectors import member_value as member_values
 from offers.selectors import targeting as targetings
 from offers.selectors import voucher as vouchers
-from offers.services import audience, mass_assignment, run_dry_run
+from offers.services import audience, mass_assignment, run_dry_run, run_schedule
 from offers.services.mass_assignment import LONGEST_WAIT_DAYS, LaunchPlan
 from offers.tasks import mass_assignment as tasks
 from offers.views.access import staff
@@ -280,6 +281,9 @@ def _launch(request: StaffRequest) -> HttpResponse:
         return _shown(request, draft, 409, refusal=changed % {"name": version.targeting.name})
     options = draft.options.cleaned_data
     try:
+        plan = plan_of(request, request.POST.get("do", "")) or mass_assignment.AT_ONCE_OR_NOBODY
+        if is_launched and draft.options.recurring:
+            return _scheduled(request, draft, plan)
         started = mass_assignment.start(
             programme=request.programme,
             reference=draft.reference,
@@ -292,7 +296,7 @@ def _launch(request: StaffRequest) -> HttpResponse:
             rank=options["rank"],
             hold_out_percent=options["hold_out"] or mass_assignment.NOBODY,
             is_launched=is_launched,
-            plan=plan_of(request, request.POST.get("do", "")) or mass_assignment.AT_ONCE_OR_NOBODY,
+            plan=replace(plan, launch_at=draft.options.launch_at),
             actor=request.user,
             now=clock.now(),
         )
@@ -307,5 +311,33 @@ def _launch(request: StaffRequest) -> HttpResponse:
         toasts.say(request, message, level="info")
     elif not is_launched:
         toasts.say(request, _("Kept as a draft. Launch it here when it is time."))
+    elif started.run.launch_at:
+        toasts.say(request, _("Scheduled. The audience is worked out when it begins."))
     page = reverse("offers:run", args=[started.run.pk])
+    return HttpResponseClientRedirect(page) if request.htmx else HttpResponseRedirect(page)
+
+
+def _scheduled(request: StaffRequest, draft: Draft, plan: LaunchPlan) -> HttpResponse:
+    template, version = draft.chosen
+    options, when = draft.options.cleaned_data, draft.options.recurring
+    if when is None:
+        raise ValueError("A run that comes again says when.")
+    run_schedule.create(
+        programme=request.programme,
+        reference=draft.reference,
+        template=template,
+        targeting_version=version,
+        name=options["name"],
+        campaign=options["campaign"],
+        terms=draft.terms,
+        member_values=draft.member_values,
+        rank=options["rank"],
+        hold_out_percent=options["hold_out"] or mass_assignment.NOBODY,
+        plan=plan,
+        when=when,
+        actor=request.user,
+        now=clock.now(),
+    )
+    toasts.say(request, _("Scheduled. Each occurrence is a run of its own."))
+    page = reverse("offers:run_schedules")
     return HttpResponseClientRedirect(page) if request.htmx else HttpResponseRedirect(page)

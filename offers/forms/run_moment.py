@@ -1,0 +1,96 @@
+"""When a run begins: now, at a moment, or again and again; days and times are those of the programme's zone (D-09)."""
+
+from datetime import date, datetime, time
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from loyalty import clock
+from loyalty.errors import InvalidInput
+from loyalty.models import Programme
+from offers.models import RunSchedule
+from offers.services import run_schedule
+from offers.services.run_schedule import When
+
+WHEN = (
+    ("", gettext_lazy("Now")),
+    ("later", gettext_lazy("Once, later")),
+    ("daily", gettext_lazy("Every day")),
+    ("weekly", gettext_lazy("Every week")),
+    ("monthly", gettext_lazy("Every month")),
+)
+FIELDS = ("when", "first_day", "at", "last_day")
+
+
+class MomentForm(forms.Form):
+    """The part of a run's options that says when; after `is_valid()`: `launch_at`, or `recurring`, or neither."""
+
+    when = forms.ChoiceField(label=gettext_lazy("When"), choices=WHEN, required=False)
+    first_day = forms.DateField(
+        label=gettext_lazy("On, or from"),
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+    )
+    at = forms.TimeField(
+        label=gettext_lazy("At"), required=False, widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
+    )
+    last_day = forms.DateField(
+        label=gettext_lazy("Until"),
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        help_text=gettext_lazy("The last day, for runs that come again. Empty: until somebody ends them."),
+    )
+
+    def __init__(self, data: Any = None, *, programme: Programme, **options: Any) -> None:
+        super().__init__(data, **options)
+        self.programme = programme
+        self.launch_at: datetime | None = None
+        self.recurring: When | None = None
+        self.fields["at"].help_text = _("The time of %(zone)s.") % {"zone": programme.timezone}
+
+    def clean(self) -> dict[str, Any]:
+        """Put day, time and zone together; what is over, or the wrong way round, is named beside its field."""
+        given = super().clean() or self.cleaned_data
+        when = given.get("when") or ""
+        if not when or self.errors:
+            return given
+        first, at, last = given.get("first_day"), given.get("at"), given.get("last_day")
+        if first is None:
+            self.add_error("first_day", _("Give the day."))
+        if at is None:
+            self.add_error("at", _("Give the time."))
+        if first is not None and at is not None:
+            self._settle(when, first, at, last)
+        return given
+
+    def _settle(self, when: str, first: date, at: time, last: date | None) -> None:
+        now = clock.now()
+        if when == "later":
+            self.launch_at = datetime.combine(first, at, tzinfo=self.programme.zone)
+            try:
+                run_schedule.check_moment(launch_at=self.launch_at, now=now)
+            except InvalidInput as refusal:
+                self.add_error("first_day", refusal.message)
+        elif last is not None and last < first:
+            self.add_error("last_day", _("It ends before it begins. Give a later day."))
+        else:
+            self.recurring = When(when, at, first, last)
+            if next(run_schedule.occurrences(self.recurring, zone=self.programme.zone, after=now), None) is None:
+                self.add_error("last_day", _("There is no occurrence in that period any more. Give a later day."))
+
+    @property
+    def words(self) -> str:
+        """Say when, for the folded step: nothing for now."""
+        if self.launch_at:
+            return f"{self.launch_at:%Y-%m-%d %H:%M} {self.programme.timezone}"
+        if self.recurring:
+            how = dict(RunSchedule.Frequency.choices)[self.recurring.frequency]
+            return _("%(how)s at %(time)s (%(zone)s), from %(first)s") % {
+                "how": how,
+                "time": f"{self.recurring.time:%H:%M}",
+                "zone": self.programme.timezone,
+                "first": self.recurring.starts_on.isoformat(),
+            }
+        return ""
