@@ -10,8 +10,8 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from loyalty import clock
-from offers.models import ConfigOffer, PersonalOfferImport, PersonalOfferRow
-from offers.services import personal_offer, personal_offer_file, personal_offer_work
+from offers.models import Assignment, ConfigOffer, PersonalOfferImport, PersonalOfferRow, Redemption
+from offers.services import assignment_verbs, personal_offer, personal_offer_file, personal_offer_work
 from tests.factories import CategoryFactory, ConfigOfferFactory, MemberFactory, ProductFactory, ProductGroupFactory
 
 FACTORIES: dict[str, Any] = {"products": ProductFactory, "groups": ProductGroupFactory, "categories": CategoryFactory}
@@ -98,3 +98,28 @@ def problems(upload: PersonalOfferImport) -> Iterator[tuple[int | None, str, str
     ]
     for one in sorted(found, key=lambda each: each["line"]):
         yield one["line"], one.get("field", ""), one["code"], one.get("value")
+
+
+def held(member) -> list[Assignment]:
+    return list(Assignment.objects.filter(member=member).order_by("id"))
+
+
+def rows(upload: PersonalOfferImport) -> list[tuple[str, str, str, bool]]:
+    found = PersonalOfferRow.objects.filter(upload=upload).order_by("number")
+    return [(row.member_external_id, row.outcome, row.acceptance, row.had_uses) for row in found]
+
+
+def accept(one: Assignment) -> None:
+    now = clock.now()
+    assert assignment_verbs.accept(member_id=one.member_id, assignment_id=one.pk, now=now).is_accepted
+
+
+def redeem(one: Assignment) -> None:
+    Redemption.objects.create(
+        programme=one.member.programme,
+        member=one.member,
+        config_offer=one.config_offer,
+        assignment=one,
+        external_id=f"use-{one.pk}",
+        redeemed_at=clock.now(),
+    )
