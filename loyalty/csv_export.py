@@ -1,6 +1,7 @@
 """Tables as CSV files to keep: streamed line by line, safe to open in a spreadsheet."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from defusedcsv import csv
@@ -8,6 +9,7 @@ from django.http import StreamingHttpResponse
 
 # Tells spreadsheets that this is UTF-8.
 BYTE_ORDER_MARK = "\ufeff"
+PART = 500
 
 
 class _Echo:
@@ -26,6 +28,8 @@ def stream(*, name: str, head: Sequence[Any], lines: Iterable[Sequence[Any]]) ->
 
 def _parts(head: Sequence[Any], lines: Iterable[Sequence[Any]]) -> Iterator[str]:
     writer = csv.writer(_Echo())
+    every = iter(lines)
     yield BYTE_ORDER_MARK + writer.writerow(head)
-    for line in lines:
-        yield writer.writerow(line)
+    # A server that is handed every line alone spends longer on handing on than on writing.
+    while part := "".join(writer.writerow(line) for line in islice(every, PART)):
+        yield part

@@ -9,6 +9,7 @@ from offers.views import (
     limit,
     mass_assignment,
     mass_assignment_launch,
+    mass_assignment_outcome,
     mass_assignment_undo,
     member_list,
     personal_offer,
@@ -110,8 +111,13 @@ urlpatterns = [
     path("runs/<int:run_id>/approval", run_approval.now, name="run_approval"),
     path("runs/<int:run_id>/approve", run_approval.approve, name="run_approve"),
     path("runs/<int:run_id>/decline", run_approval.decline, name="run_decline"),
-    path("runs/<int:run_id>/outcomes", mass_assignment.outcomes, name="run_outcomes"),
-    path("runs/<int:run_id>/outcomes.csv", mass_assignment.export_outcomes, name="run_outcomes_export"),
+    path("runs/<int:run_id>/members", mass_assignment_outcome.members, name="run_members"),
+    path("runs/<int:run_id>/members/count", mass_assignment_outcome.count, name="run_members_count"),
+    re_path(
+        r"^runs/(?P<run_id>[0-9]{1,18})/outcomes/(?P<file_format>csv|xlsx|parquet)$",
+        mass_assignment_outcome.export,
+        name="run_outcomes_export",
+    ),
     re_path(
         r"^runs/(?P<run_id>[0-9]{1,18})/(?P<verb>launch|pause|resume|retry|cancel)$",
         mass_assignment.act,

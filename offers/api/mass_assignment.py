@@ -5,7 +5,6 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -21,12 +20,9 @@ from loyalty.models import Scope
 from offers.api.mass_assignment_serializers import (
     DryRunSerializer,
     MassAssignmentSerializer,
-    OutcomesSerializer,
-    ReachedSerializer,
 )
 from offers.api.view import OffersView
 from offers.models import Campaign, MassAssignment, OfferTemplate, TargetingVersion
-from offers.selectors import audience as audiences
 from offers.selectors import mass_assignment as selectors
 from offers.selectors import targeting as targetings
 from offers.services import audience
@@ -289,33 +285,6 @@ class CancelMassAssignment(ActOnMassAssignment):
     def post(self, request: Request, run_id: int) -> Response:
         """Stop for good: what was assigned stays, reserved codes that nobody got go back."""
         return self.act(run_id)
-
-
-class MassAssignmentOutcomes(RunsView):
-    scopes = {"GET": Scope.TARGETINGS}
-
-    @extend_schema(
-        operation_id="list_mass_assignment_outcomes",
-        responses=OutcomesSerializer,
-        parameters=[
-            OpenApiParameter("outcome", str, enum=sorted(audiences.LABELS)),
-            OpenApiParameter("cursor", str),
-            OpenApiParameter("limit", OpenApiTypes.INT, description="At most 1,000; 100 unless given."),
-        ],
-    )
-    def get(self, request: Request, run_id: int) -> Response:
-        """List the frozen audience with what became of each member, by cursor."""
-        outcome = request.query_params.get("outcome", "")
-        if outcome and outcome not in audiences.LABELS:
-            raise InvalidInput(f"`outcome` is one of: {', '.join(sorted(audiences.LABELS))}.")
-        page = audiences.page(
-            run=self.run(run_id),
-            outcome=outcome,
-            after=whole(request.query_params.get("cursor", "0"), "cursor", 0, 2**63 - 1),
-            size=whole(request.query_params.get("limit", "100"), "limit", 1, 1_000),
-        )
-        following = str(page.after) if page.after is not None else None
-        return Response({"next": following, "results": ReachedSerializer(page.members, many=True).data})
 
 
 def _looked_up(problems: list[dict[str, str]], field: str, look: Callable[[], Any]) -> Any:

@@ -130,6 +130,9 @@ class ReachedSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField(help_text="Why not eligible, or which field's value is missing or not valid.")
     value = serializers.CharField(help_text="What her attributes say, where that is why she was refused.")
     assignment_id = serializers.UUIDField(allow_null=True)
+    since = serializers.CharField(
+        help_text="What became of the assignment: open, seen, accepted, redeemed, … or empty."
+    )
 
 
 class OutcomesSerializer(serializers.Serializer[Any]):

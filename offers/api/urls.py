@@ -1,6 +1,6 @@
 """The offers' addresses below `/api/v1/`."""
 
-from django.urls import path
+from django.urls import path, re_path
 
 from offers.api import (
     assignment,
@@ -10,6 +10,7 @@ from offers.api import (
     eligibility,
     limit,
     mass_assignment,
+    mass_assignment_outcome,
     mass_assignment_undo,
     member_list,
     member_offers,
@@ -120,6 +121,13 @@ urlpatterns = [
         "mass-assignments/<int:run_id>/undo/kept", mass_assignment_undo.KeptOfMassAssignment.as_view(), name="run-kept"
     ),
     path(
-        "mass-assignments/<int:run_id>/outcomes", mass_assignment.MassAssignmentOutcomes.as_view(), name="run-outcomes"
+        "mass-assignments/<int:run_id>/outcomes",
+        mass_assignment_outcome.MassAssignmentOutcomes.as_view(),
+        name="run-outcomes",
+    ),
+    re_path(
+        r"^mass-assignments/(?P<run_id>[0-9]{1,18})/outcomes/(?P<file_format>csv|xlsx|parquet)$",
+        mass_assignment_outcome.ExportMassAssignmentOutcomes.as_view(),
+        name="export-run-outcomes",
     ),
 ]

@@ -14,9 +14,8 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from loyalty import clock, csv_export, toasts
-from loyalty.errors import DomainError, NotFound
+from loyalty.errors import DomainError
 from loyalty.listing import Column, Listing
-from loyalty.services import audit
 from loyalty.staff import StaffRequest
 from offers import rules
 from offers.filters.mass_assignment import RunFilter
@@ -156,42 +155,6 @@ def act(request: StaffRequest, run_id: int, verb: str) -> HttpResponse:
     return HttpResponseRedirect(reverse("offers:run", args=[found.pk]))
 
 
-@require_safe
-@staff("offers.view_massassignment")
-def outcomes(request: StaffRequest, run_id: int) -> HttpResponse:
-    """Return a page of the frozen audience, member by member; `?outcome=` keeps one outcome, `?after=` goes on."""
-    found = selectors.find(programme=request.programme, run_id=run_id)
-    after = request.GET.get("after", "")
-    page = audiences.page(
-        run=found,
-        outcome=_outcome(request),
-        after=int(after) if after.isascii() and after.isdigit() and len(after) < 19 else 0,
-    )
-    context = _context(found) | {"page": page, "outcome": _outcome(request), "is_first": not after}
-    return render(request, "offers/_run_outcomes.html", context)
-
-
-@require_safe
-@staff("offers.view_massassignment")
-def export_outcomes(request: StaffRequest, run_id: int) -> StreamingHttpResponse:
-    """Stream what became of each member as CSV; the export is audited."""
-    found = selectors.find(programme=request.programme, run_id=run_id)
-    outcome = _outcome(request)
-    audit.record(
-        action="mass_assignment.exported",
-        actor=request.user,
-        programme=request.programme,
-        target=found,
-        data={"outcome": outcome},
-    )
-    lines = (
-        [each.external_id, each.outcome, str(each.assignment_id or ""), each.reason]
-        for each in audiences.every(run=found, outcome=outcome)
-    )
-    head = ["member", "outcome", "assignment", "reason"]
-    return csv_export.stream(name=f"run-{found.pk}-outcomes.csv", head=head, lines=lines)
-
-
 def _context(run: MassAssignment) -> dict[str, Any]:
     now = clock.now()
     progress = selectors.progress(run=run, now=now)
@@ -250,13 +213,6 @@ def _failure(run: MassAssignment, codes_left: int | None) -> dict[str, Any]:
     if short := shortfall.of_failure(failure, currency=run.programme.currency):
         return {"code": code, "limits": short}
     return {"code": code, "message": failure.get("message", ""), "problems": failure.get("problems", [])}
-
-
-def _outcome(request: StaffRequest) -> str:
-    outcome = request.GET.get("outcome", "")
-    if outcome and outcome not in audiences.LABELS:
-        raise NotFound(_("There is no such outcome."))
-    return outcome
 
 
 def _run_lines(found: Any) -> Iterator[list[Any]]:

@@ -272,8 +272,8 @@ def test_b_03_the_members_of_a_run_show_why_they_were_not_eligible(programme, co
     eligibility_settings.put_conditions(offer=coffee, criteria=criteria, actor=None)
     run = work(launch_run(coffee, targeting=everyone))
     client = sign_in(programme)
-    assert (
-        words(client.get(reverse("offers:run_outcomes", args=[run.pk]))).count("not meeting what the offer asks") == 3
-    )
-    export = b"".join(client.get(reverse("offers:run_outcomes_export", args=[run.pk])).streaming_content).decode()
-    assert export.count("ineligible,,conditions_not_met") == 3
+    assert words(client.get(reverse("offers:run_members", args=[run.pk]))).count("not meeting what the offer asks") == 3
+    export = b"".join(
+        client.get(reverse("offers:run_outcomes_export", args=[run.pk, "csv"])).streaming_content
+    ).decode()
+    assert export.count("ineligible,conditions_not_met,") == 3

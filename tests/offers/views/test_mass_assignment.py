@@ -8,14 +8,11 @@ from django.db import connection
 from django.urls import reverse
 
 from loyalty import clock
-from loyalty.models import AuditEvent
 from offers.models import Assignment, MassAssignmentChunk
 from offers.services import execution, mass_assignment
 from offers.views import mass_assignment as views
 from tests.factories import (
     ConfigOfferFactory,
-    MemberFactory,
-    TargetingFactory,
 )
 from tests.offers.views.marketer import a_run, done, sign_in, words
 
@@ -46,36 +43,8 @@ def test_failed_chunks_stand_with_their_cause(programme, coffee, everyone, setti
     assert "2 members got nothing." in page
     assert "disk is full" in page
     assert Assignment.objects.count() == 1
-    failed = words(sign_in(programme).get(reverse("offers:run_outcomes", args=[run.pk]), {"outcome": "failed"}))
+    failed = words(sign_in(programme).get(reverse("offers:run_members", args=[run.pk]), {"outcome": "failed"}))
     assert failed.count("in a failed chunk</span>") == 2
-
-
-def test_outcomes_are_exported_without_formulas_and_the_export_is_audited(programme, coffee):
-    """S4-27: one line a member; a spreadsheet runs nothing."""
-    MemberFactory(programme=programme, external_id="=1+1")
-    MemberFactory(programme=programme, external_id="M-2", status="inactive")
-    run = done(a_run(coffee.templates.get(), TargetingFactory(programme=programme)))
-    answer = sign_in(programme).get(reverse("offers:run_outcomes_export", args=[run.pk]))
-    lines = list(csv.reader(io.StringIO(b"".join(answer.streaming_content).decode("utf-8-sig"))))
-    assert lines[0] == ["member", "outcome", "assignment", "reason"]
-    assert lines[1] == ["'=1+1", "assigned", str(Assignment.objects.get().pk), ""]
-    assert lines[2] == ["M-2", "member_inactive", "", ""]
-    assert AuditEvent.objects.filter(action="mass_assignment.exported").count() == 1
-
-
-def test_outcomes_are_paged_by_member(programme, coffee):
-    """B-03: each member of the frozen audience stands on exactly one page."""
-    MemberFactory.create_batch(120, programme=programme)
-    run = done(a_run(coffee.templates.get(), TargetingFactory(programme=programme)))
-    from offers.selectors import audience
-
-    seen, after = [], 0
-    while after is not None:
-        page = audience.page(run=run, after=after, size=50)
-        seen += [each.member_id for each in page.members]
-        after = page.after
-    assert len(seen) == len(set(seen)) == 120
-    assert len(list(audience.every(run=run, outcome="assigned", size=7))) == 120
 
 
 def test_the_list_is_filtered_by_state_offer_campaign_and_day(programme, coffee, everyone):
