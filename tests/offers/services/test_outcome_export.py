@@ -37,7 +37,7 @@ print("peaks", before, peak(), sent)
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("members", [40_000, pytest.param(300_000, marks=pytest.mark.chaos)])
 def test_s4_27_the_outcomes_of_a_large_run_are_streamed_in_bounded_memory(settings, members):
-    """S4-27, issue 4: a file of any format takes less than 100 MB above what the process has loaded, however long it is.
+    """S4-27, issue 4: a file of any format takes less than 100 MB above what is loaded, however long it is.
 
     300,000 members in `./run chaos`.
     """
