@@ -50,10 +50,10 @@ class MassAssignmentSerializer(serializers.ModelSerializer[MassAssignment]):
     class Meta:
         model = MassAssignment
         fields = [
-            "id", "name", "state", "config_offer", "template", "targeting", "targeting_version", "campaign", "terms",
-            "member_values", "hold_out_percent", "rank", "matched", "excluded", "eligible", "failure", "progress",
-            "on_shortfall", "wait_days", "waiting", "wait_until", "created_at", "launched_at", "planned_at",
-            "finished_at",
+            "id", "name", "state", "follows", "config_offer", "template", "targeting", "targeting_version", "campaign",
+            "terms", "member_values", "hold_out_percent", "rank", "matched", "excluded", "eligible", "failure",
+            "progress", "on_shortfall", "wait_days", "waiting", "wait_until", "created_at", "launched_at",
+            "planned_at", "finished_at",
         ]  # fmt: skip
 
     def get_campaign(self, run: MassAssignment) -> str | None:

@@ -10,6 +10,7 @@ from offers.api import (
     eligibility,
     limit,
     mass_assignment,
+    mass_assignment_diff,
     mass_assignment_outcome,
     mass_assignment_undo,
     member_list,
@@ -116,6 +117,12 @@ urlpatterns = [
     path("mass-assignments/<int:run_id>/resume", mass_assignment.ResumeMassAssignment.as_view(), name="resume-run"),
     path("mass-assignments/<int:run_id>/retry", mass_assignment.RetryMassAssignment.as_view(), name="retry-run"),
     path("mass-assignments/<int:run_id>/cancel", mass_assignment.CancelMassAssignment.as_view(), name="cancel-run"),
+    path("mass-assignments/<int:run_id>/diff", mass_assignment_diff.DiffMassAssignment.as_view(), name="diff-run"),
+    path(
+        "mass-assignments/<int:run_id>/diff/dry-run",
+        mass_assignment_diff.DryRunDiffMassAssignment.as_view(),
+        name="dry-run-diff-run",
+    ),
     path("mass-assignments/<int:run_id>/undo", mass_assignment_undo.UndoMassAssignment.as_view(), name="undo-run"),
     path(
         "mass-assignments/<int:run_id>/undo/kept", mass_assignment_undo.KeptOfMassAssignment.as_view(), name="run-kept"

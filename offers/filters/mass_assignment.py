@@ -8,8 +8,9 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from loyalty import clock
+from loyalty.models import User
 from offers.forms.day import DayFilter
-from offers.models import Campaign, ConfigOffer, MassAssignment
+from offers.models import Campaign, ConfigOffer, MassAssignment, Targeting
 
 
 def _offers(request: Any) -> QuerySet[ConfigOffer]:
@@ -26,6 +27,19 @@ def _campaigns(request: Any) -> QuerySet[Campaign]:
     ).distinct()
 
 
+def _audiences(request: Any) -> QuerySet[Targeting]:
+    return (
+        Targeting.objects.filter(programme=request.programme, versions__mass_assignments__isnull=False)
+        .distinct()
+        .order_by("name")
+    )
+
+
+def _people(request: Any) -> QuerySet[User]:
+    launched = MassAssignment.objects.filter(programme=request.programme, launched_by__isnull=False)
+    return User.objects.filter(pk__in=launched.values("launched_by")).order_by("username")
+
+
 class RunFilter(django_filters.FilterSet):
     q = django_filters.CharFilter(
         label=_("Name"),
@@ -40,6 +54,15 @@ class RunFilter(django_filters.FilterSet):
         label=_("Offer"), field_name="config_offer", queryset=_offers, empty_label=_("Any offer")
     )
     campaign = django_filters.ModelChoiceFilter(label=_("Campaign"), queryset=_campaigns, empty_label=_("Any campaign"))
+    audience = django_filters.ModelChoiceFilter(
+        label=_("Audience"),
+        field_name="targeting_version__targeting",
+        queryset=_audiences,
+        empty_label=_("Any audience"),
+    )
+    by = django_filters.ModelChoiceFilter(
+        label=_("Launched by"), field_name="launched_by", queryset=_people, empty_label=_("Launched by anybody")
+    )
     since = DayFilter(label=_("Launched from"), method="filter_since")
     until = DayFilter(label=_("until"), method="filter_until")
 

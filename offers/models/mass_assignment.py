@@ -69,6 +69,14 @@ class MassAssignment(models.Model):
         related_name="mass_assignments",
         verbose_name=_("campaign"),
     )
+    # To whom the members are new: the run that this one goes on from, and the first of all that go on from each other;
+    # none of their frozen audiences is assigned again (B-03).
+    follows = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, related_name="followers", verbose_name=_("goes on from")
+    )
+    first = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, related_name="+", verbose_name=_("first of its line")
+    )
     terms = models.JSONField(_("terms"), default=dict, blank=True)
     # Rules of which a field differs per member, keyed as terms; where each value comes from (S1-01, S1-05).
     member_values = models.JSONField(_("values per member"), default=dict, blank=True)

@@ -108,6 +108,13 @@ IS_FULL = f"""
                        AND counted.assigned >= %(per_member)s
                 ) THEN 'ineligible:{eligibility.CAMPAIGN_PER_MEMBER}'"""
 
+# OFFSET 0: looked up run by run, by the key of the frozen audiences.
+IS_NEW = """NOT EXISTS (
+           SELECT FROM unnest(%(earlier)s::bigint[]) AS earlier (run_id)
+            CROSS JOIN LATERAL (SELECT FROM offers_audiencemember AS known
+                                 WHERE known.run_id = earlier.run_id AND known.member_id = member.id OFFSET 0) AS known
+       )"""
+
 # The last reason of all: of those who would get it, a share gets nothing, for comparison. (B-13, D-19)
 IS_HELD_OUT = f" WHEN {PLACE.format(seed='%(hold_out_seed)s::bigint')} < %(hold_out)s THEN 'held_out'"
 
@@ -217,8 +224,12 @@ def question(
     now: datetime,
     held_out: HoldOut | None = None,
     values: MemberValues = member_value.NONE,
+    earlier: Sequence[int] = (),
 ) -> Question:
-    """Return the reading that counts an audience in the dry run, and freezes it when the run is planned."""
+    """Return the reading that counts an audience in the dry run, and freezes it when the run is planned.
+
+    Who stands in the frozen audience of one of the `earlier` runs is not meant: only new members are. (B-03)
+    """
     offer = prepared.offer
     checked = targeting_selector.read(criteria, programme=programme)
     predicate = targeting_selector.where(programme=programme, criteria=checked, now=now)
@@ -229,6 +240,10 @@ def question(
         "programme_id": programme.pk,
         "now": now,
     }
+    meant = predicate.sql
+    if earlier:
+        meant = f"({meant}) AND {IS_NEW}"
+        params |= {"earlier": list(earlier)}
     asked = ""
     if offer.eligibility is not None:
         condition = eligibility.condition(programme=programme, version=offer.eligibility, now=now)
@@ -247,7 +262,7 @@ def question(
         asked += IS_HELD_OUT
         params |= {"hold_out_seed": seed(f"hold-out {held_out.key}"), "hold_out": int(held_out.percent * 100)}
     return Question(
-        predicate=predicate.sql,
+        predicate=meant,
         asked=asked,
         params=params,
         criteria=tuple(read),
@@ -274,6 +289,7 @@ def dry_run(
     now: datetime,
     held_out: HoldOut | None = None,
     member_values: Mapping[str, Any] | None = None,
+    earlier: Sequence[int] = (),
 ) -> DryRun:
     """Count what a launch would do now, without writing: matched, left out by reason, codes and limits needed and left.
 
@@ -293,6 +309,7 @@ def dry_run(
         now=now,
         held_out=held_out,
         values=values,
+        earlier=earlier,
     )
     with asked.planned():
         seen = member_value_preview.seen(question=asked, values=values) if values else None

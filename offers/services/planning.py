@@ -15,6 +15,7 @@ from django.db.models import F, Q, QuerySet
 from loyalty.database import execute, in_transaction, rows
 from loyalty.errors import InvalidInput
 from offers.models import Campaign, MassAssignment
+from offers.selectors import mass_assignment_family as family
 from offers.services import audience, member_value, reservation, run_approval, shortening, waiting
 from offers.services.terms import Prepared
 
@@ -115,6 +116,9 @@ def _plan(run: MassAssignment, now: datetime) -> bool:
     offer = prepared.offer
     campaign = run.campaign or _own_campaign(run)
     held_under = audience.key(prepared, campaign.pk)
+    if run.first_id:
+        # Two that go on from the same run: the later one sees whom the earlier one froze.
+        execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"runs from {run.first_id}"])
     asked = audience.question(
         programme=run.programme,
         prepared=prepared,
@@ -125,6 +129,7 @@ def _plan(run: MassAssignment, now: datetime) -> bool:
             percent=run.hold_out_percent, campaign=run.campaign, reference=run.reference or run.pk
         ),
         values=values,
+        earlier=family.earlier(run=run),
     )
     # A relaunch after a failure plans anew; the failed planning left nothing.
     with asked.planned():

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.http import HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
@@ -22,6 +23,7 @@ from offers.filters.mass_assignment import RunFilter
 from offers.models import MassAssignment
 from offers.selectors import audience as audiences
 from offers.selectors import mass_assignment as selectors
+from offers.selectors import mass_assignment_family as family
 from offers.selectors import mass_assignment_undo as undo_selectors
 from offers.selectors import member_value as member_values
 from offers.selectors import voucher as vouchers
@@ -176,6 +178,8 @@ def _context(run: MassAssignment) -> dict[str, Any]:
         context["codes_left"] = vouchers.codes_left(bank=run.config_offer.voucher_bank, now=now)
     if run.state in {State.UNDOING, State.UNDONE}:
         context["undo"] = undo_selectors.report(run=run)
+    # Asked for by the whole page, and not by the part of it that moves each second.
+    context["relatives"] = SimpleLazyObject(lambda: family.relatives(run=run))
     context["is_undoable"] = run.state in UNDOABLE and progress.assigned > 0
     context["approvals"] = selectors.approvals(run=run)
     if run.waiting:

@@ -8,7 +8,8 @@ from django.db import connection
 from django.urls import reverse
 
 from loyalty import clock
-from offers.models import Assignment, MassAssignmentChunk
+from loyalty.models import User
+from offers.models import Assignment, MassAssignment, MassAssignmentChunk
 from offers.services import execution, mass_assignment
 from offers.views import mass_assignment as views
 from tests.factories import (
@@ -47,7 +48,11 @@ def test_failed_chunks_stand_with_their_cause(programme, coffee, everyone, setti
     assert failed.count("in a failed chunk</span>") == 2
 
 
-def test_the_list_is_filtered_by_state_offer_campaign_and_day(programme, coffee, everyone):
+def marketer_of(client):
+    return User.objects.get(pk=client.session["_auth_user_id"])
+
+
+def test_the_list_is_filtered_by_state_offer_campaign_audience_person_and_day(programme, coffee, everyone):
     marketer = sign_in(programme)
     finished = done(a_run(coffee.templates.get(), everyone, name="First"))
     pasta = ConfigOfferFactory(programme=programme, name="Pasta")
@@ -62,6 +67,10 @@ def test_the_list_is_filtered_by_state_offer_campaign_and_day(programme, coffee,
     assert shown(state="draft") == ["Second"]
     assert shown(offer=coffee.pk) == ["First"]
     assert shown(q="sec") == ["Second"]
+    assert shown(audience=everyone.pk) == ["First", "Second"]
+    assert shown(by=marketer_of(marketer).pk) == []
+    MassAssignment.objects.filter(pk=finished.pk).update(launched_by=marketer_of(marketer))
+    assert shown(by=marketer_of(marketer).pk, audience=everyone.pk) == ["First"]
     assert shown(since=today.isoformat(), until=today.isoformat()) == ["First"]
     # The end of these days, or their beginning in the programme's zone, is no moment.
     for wrong in ({"until": "9999-12-31"}, {"since": "0001-01-01"}):
