@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('offers', '0019_member_lists'),
+        ('offers', '0020_keys_of_uploads'),
     ]
 
     operations = [
