@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('offers', '0020_keys_of_uploads'),
+        ('offers', '0022_approval_of_runs'),
     ]
 
     operations = [
