@@ -42,7 +42,7 @@ def test_b_01_cut_and_wait_are_launched_from_the_page(programme, coffee, everyon
     run = work(MassAssignment.objects.get())
     assert (run.on_shortfall, run.state, Assignment.objects.count()) == ("cut", "finished", 1)
     assert "cut off: there was too little for all" in words(
-        marketer.get(reverse("offers:run_outcomes", args=[run.pk]), {"outcome": "out_of_codes"})
+        marketer.get(reverse("offers:run_members", args=[run.pk]), {"outcome": "out_of_codes"})
     )
 
     marketer.post(reverse("offers:run_new"), filled_in(coffee.templates.get(), everyone, do="wait", wait_days="2"))
