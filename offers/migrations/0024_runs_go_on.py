@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('offers', '0022_approval_of_runs'),
+        ('offers', '0023_run_schedules'),
     ]
 
     operations = [
