@@ -4,12 +4,12 @@ A cell is NULL where a line does not name the field, which leaves the field as i
 field. Expressions speak of `given` (the staging table) and `held` (the member that is there already, or nothing).
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
 from loyalty import years
 from loyalty.models import AttributeDefinition, Channel, ValueType
-from loyalty.services import attribute
+from loyalty.services import attribute, member_proof
 from loyalty.services.member import STATUSES, TEXTS
 from loyalty.tables import Staging
 
@@ -20,6 +20,9 @@ OFFSET = r"(Z|[+-][0-9]{2}(:?[0-9]{2})?)$"
 NUMBER = r"^-?[0-9]{1,18}(\.[0-9]{1,15})?$"
 # Those that Django's own check takes, and not all: what is unlike them is read in Python.
 PLAIN_EMAIL = r"^[A-Za-z0-9_+-]+(\.[A-Za-z0-9_+-]+)*@([A-Za-z0-9]+(-[A-Za-z0-9]+)*\.)+[A-Za-z]{2,63}$"
+# Labels of a domain have 63 characters at most, and so has all of such an address.
+PLAIN_LENGTH = 64
+LANGUAGE, COUNTRY = r"^[a-z]{2,3}(-[A-Za-z]{2,4})?$", r"^[A-Z]{2}$"
 YES, NO = ("true", "yes", "1"), ("false", "no", "0")
 TEXTS_OF_FIELDS = {**TEXTS, "email": 254, "phone": 40, "language": 8, "country": 2, "timezone": 64}
 FIELDS = ("external_id", *TEXTS_OF_FIELDS, "birth_date", "joined_at", "status")
@@ -50,10 +53,18 @@ class Read:
     consents: dict[int, str]
     checks: list[Check]
     unknown: list[str]
+    # Columns of which reading showed that no check finds anything.
+    proven: frozenset[str] = frozenset()
 
 
-def read(staging: Staging, *, definitions: Mapping[str, AttributeDefinition], channels: Mapping[str, Channel]) -> Read:
-    """Say what the file's columns mean.
+def read(
+    staging: Staging,
+    *,
+    definitions: Mapping[str, AttributeDefinition],
+    channels: Mapping[str, Channel],
+    proven: Collection[str] = (),
+) -> Read:
+    """Say what the file's columns mean. Those that are `proven` clean by `proof_of` need no check.
 
     A column is a field of the member, an attribute (`attributes.<name>`, or its plain name), or `consent.<channel>`.
     """
@@ -72,7 +83,9 @@ def read(staging: Staging, *, definitions: Mapping[str, AttributeDefinition], ch
             _consent(found, staging, name, channels[key])
         else:
             _field(found, staging, name, key)
-    return found
+    return replace(
+        found, proven=frozenset(proven), checks=[check for check in found.checks if check.field not in proven]
+    )
 
 
 def _target(name: str, definitions: Mapping[str, AttributeDefinition], channels: Mapping[str, Channel]) -> str | None:
@@ -84,6 +97,40 @@ def _target(name: str, definitions: Mapping[str, AttributeDefinition], channels:
     if kind == "consent" and key in channels:
         return name
     return f"attributes.{name}" if name in definitions else None
+
+
+def proof_of(
+    name: str, definitions: Mapping[str, AttributeDefinition], channels: Mapping[str, Channel]
+) -> member_proof.Proof | None:
+    """Return what shows, while the file is read, that each of the column's cells passes all its checks."""
+    kind, _dot, key = (_target(name, definitions, channels) or "").partition(".")
+    if kind == "member":
+        return _proof_of_field(key)
+    if kind != "attributes":
+        return None
+    definition = definitions[key]
+    match definition.type:
+        case ValueType.NUMBER:
+            return member_proof.matches(NUMBER)
+        case ValueType.DATE:
+            return member_proof.is_day
+        case ValueType.TEXT if not definition.choices:
+            return member_proof.is_short(attribute.LONGEST)
+    return None
+
+
+def _proof_of_field(key: str) -> member_proof.Proof | None:
+    if key == "birth_date":
+        return member_proof.is_day
+    if key == "joined_at":
+        return member_proof.is_moment
+    if key not in TEXTS_OF_FIELDS or key == "timezone":
+        return None
+    is_short = member_proof.is_short(
+        min(TEXTS_OF_FIELDS[key], PLAIN_LENGTH) if key == "email" else TEXTS_OF_FIELDS[key]
+    )
+    pattern = {"email": PLAIN_EMAIL, "language": LANGUAGE, "country": COUNTRY}.get(key)
+    return member_proof.both(is_short, member_proof.matches(pattern)) if pattern else is_short
 
 
 def _text(staging: Staging, name: str) -> str:
@@ -111,9 +158,9 @@ def _field(found: Read, staging: Staging, name: str, key: str) -> None:
         check("too_long", f"octet_length({cell}) > {longest} AND char_length({cell}) > {longest}", str(longest))
         found.fields[key] = cell
     if key == "language":
-        check("invalid_language", f"{cell} !~ '^[a-z]{{2,3}}(-[A-Za-z]{{2,4}})?$'")
+        check("invalid_language", f"{cell} !~ '{LANGUAGE}'")
     elif key == "country":
-        check("invalid_country", f"{cell} !~ '^[A-Z]{{2}}$'")
+        check("invalid_country", f"{cell} !~ '{COUNTRY}'")
     elif key == "timezone":
         check("unknown_zone", f"{cell} <> ALL(%(zones)s::text[])")
     elif key == "status":

@@ -36,6 +36,7 @@ from loyalty.models import (
 )
 from loyalty.services import audit, member_columns
 from loyalty.services.member_merge import Merge
+from loyalty.services.member_proof import Proofs
 
 PART = 1 << 20
 # So large a file is checked and imported while its sender waits.
@@ -192,12 +193,13 @@ def _run(found: MemberImport, file: BinaryIO, now: datetime) -> None:
 
 
 def _merge(found: MemberImport, file: BinaryIO, problems: tables.Problems, now: datetime) -> None:
-    table = tables.read(file=file, file_name=found.file_name, problems=problems)
-    table = replace(table, batches=_told(found, table.batches, file))
     definitions = {one.name: one for one in AttributeDefinition.objects.filter(programme=found.programme)}
     channels = {one.code: one for one in Channel.objects.filter(programme=found.programme)}
+    proofs = Proofs(lambda name: member_columns.proof_of(name, definitions, channels))
+    table = tables.read(file=file, file_name=found.file_name, problems=problems)
+    table = replace(table, batches=proofs.watch(_told(found, table.batches, file)))
     with tables.staged(table, analyze=False, trim=True) as staging, connection.cursor() as cursor:
-        read = member_columns.read(staging, definitions=definitions, channels=channels)
+        read = member_columns.read(staging, definitions=definitions, channels=channels, proven=proofs.proven)
         count = _write_structural(found, problems) + _write_columns(found, read, staging)
         if staging.rows and staging.text("external_id"):
             merge = Merge(cursor, staging, read, found.programme, now)

@@ -21,8 +21,6 @@ from loyalty.tables import Staging
 
 # No text holds it, so it parts a number from its country.
 UNIT = "chr(31)"
-# Labels of a domain have 63 characters at most, and so has all of such an address.
-PLAIN_LENGTH = 64
 DEFAULTS = {"status": "'active'", "birth_date": "NULL::date", "joined_at": "%(now)s::timestamptz"}
 COLUMNS = (
     "first_name", "last_name", "email", "email_key", "phone", "phone_key", "birth_date", "gender", "language",
@@ -117,7 +115,10 @@ class Merge:
 
     # --- Keys ---------------------------------------------------------------------------------------------------------
     def _read_emails(self, cell: str) -> None:
-        is_odd = f"({cell} !~ '{member_columns.PLAIN_EMAIL}' OR octet_length({cell}) > {PLAIN_LENGTH})"
+        self.new["email_key"] = plain = f'lower({cell} COLLATE "C")'
+        if "email" in self.read.proven:
+            return
+        is_odd = f"({cell} !~ '{member_columns.PLAIN_EMAIL}' OR octet_length({cell}) > {member_columns.PLAIN_LENGTH})"
         self.cursor.execute(
             f"SELECT DISTINCT {cell} FROM {self.staging.name} AS given WHERE {cell} <> '' AND {is_odd}", self.parameters
         )
@@ -129,7 +130,6 @@ class Merge:
             except ValidationError:
                 continue
             keys[email] = contact.email_key(email)
-        self.new["email_key"] = plain = f'lower({cell} COLLATE "C")'
         self.parameters["emails"] = orjson.dumps(keys).decode()
         if keys:
             self.new["email_key"] = f"CASE WHEN {is_odd} THEN %(emails)s::jsonb ->> {cell} ELSE {plain} END"
