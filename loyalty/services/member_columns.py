@@ -23,6 +23,8 @@ PLAIN_EMAIL = r"^[A-Za-z0-9_+-]+(\.[A-Za-z0-9_+-]+)*@([A-Za-z0-9]+(-[A-Za-z0-9]+
 # Labels of a domain have 63 characters at most, and so has all of such an address.
 PLAIN_LENGTH = 64
 LANGUAGE, COUNTRY = r"^[a-z]{2,3}(-[A-Za-z]{2,4})?$", r"^[A-Z]{2}$"
+# A function of PostgreSQL takes a hundred arguments.
+MOST_PAIRS = 50
 YES, NO = ("true", "yes", "1"), ("false", "no", "0")
 TEXTS_OF_FIELDS = {**TEXTS, "email": 254, "phone": 40, "language": 8, "country": 2, "timezone": 64}
 FIELDS = ("external_id", *TEXTS_OF_FIELDS, "birth_date", "joined_at", "status")
@@ -265,6 +267,8 @@ def _array(texts: list[str]) -> str:
 
 def patch(found: Read) -> tuple[str, str]:
     """Return the JSON of the attributes that a line gives, and the names of those that it empties."""
-    given = ", ".join(f"{literal(name)}, {value}" for name, value in found.attributes.items())
+    pairs = [f"{literal(name)}, {value}" for name, value in found.attributes.items()]
+    parts = [", ".join(pairs[place : place + MOST_PAIRS]) for place in range(0, len(pairs), MOST_PAIRS)]
+    given = " || ".join(f"jsonb_build_object({part})" for part in parts) or "'{}'::jsonb"
     gone = ", ".join(f"CASE WHEN {is_empty} THEN {literal(name)} END" for name, is_empty in found.emptied.items())
-    return f"jsonb_strip_nulls(jsonb_build_object({given}))", f"array_remove(ARRAY[{gone}]::text[], NULL)"
+    return f"jsonb_strip_nulls({given})", f"array_remove(ARRAY[{gone}]::text[], NULL)"

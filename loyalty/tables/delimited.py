@@ -211,4 +211,5 @@ def _names(header: bytes, separator: bytes) -> list[str]:
     if code:
         problem = Problem(1, code, {})
         raise InvalidTable(problem.message, code="invalid_header", problems=[problem.said()])
-    return [name.strip() for name in names]
+    # An empty first line has one column, without a name.
+    return [name.strip() for name in names] or [""]

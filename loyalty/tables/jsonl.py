@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from loyalty import storable
 from loyalty.tables.problem import Problems, refusal
-from loyalty.tables.shape import MOST_CELL, MOST_COLUMNS, MOST_LINE, Batch, Column
+from loyalty.tables.shape import MOST_CELL, MOST_COLUMNS, MOST_EXACT, MOST_LINE, Batch, Column
 from loyalty.tables.source import Source
 
 Row = dict[str, Any]
@@ -133,10 +133,19 @@ class _Reader:
                     is_bad.add(lines[place])
             nested = [_text(cell) if isinstance(cell, list | dict) else None for cell in cells]
             yield Column(name, is_json=True), pa.array(nested, pa.string())
+        if float in plain:
+            self._refuse_inexact(name, cells, lines, is_bad)
         if plain != {str}:
             cells = [cell if type(cell) is str else _plain(cell) for cell in cells]
         if plain - {_Absent} or types == {_Absent}:
             yield Column(name), pa.array(cells, pa.string())
+
+    def _refuse_inexact(self, name: str, cells: list[Any], lines: list[int], is_bad: set[int]) -> None:
+        """Note numbers beyond 64 bit, which JSON's reader rounds: an id would become another one."""
+        for place, cell in enumerate(cells):
+            if isinstance(cell, float) and abs(cell) >= MOST_EXACT:
+                self.problems.add(lines[place], "number_not_exact", column=name, value=_text(cell))
+                is_bad.add(lines[place])
 
 
 class _Absent:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from loyalty import storable
 from loyalty.tables.problem import Problems, TableTooLarge, refusal
-from loyalty.tables.shape import MOST_CELL, ROWS, Batch, Column, columns
+from loyalty.tables.shape import MOST_CELL, MOST_EXACT, ROWS, Batch, Column, columns
 from loyalty.tables.source import Source
 
 # Of the texts of one column in one batch.
@@ -108,13 +108,31 @@ class _Rows:
             array = self._written_out(array)
         if pa.types.is_timestamp(array.type) and array.type.tz:
             # As text with a Z, whatever zone it is shown in.
-            array = array.cast(pa.timestamp("us", "UTC"))
+            array = self._in_microseconds(array, "UTC")
+        elif pa.types.is_timestamp(array.type):
+            array = self._in_microseconds(array, None)
         if pa.types.is_date64(array.type):
             array = array.cast(pa.date32())
+        if pa.types.is_floating(array.type):
+            self._refuse_inexact(column, array)
         texts = array.cast(pa.string())
         if _is_text(array.type):
             self._check(texts)
+        if pa.types.is_timestamp(array.type) and not array.type.tz:
+            # A day, as a spreadsheet's: pandas has no other.
+            texts = pc.replace_substring_regex(texts, r" 00:00:00\.0+$", "")
         return pc.fill_null(texts, "")
+
+    def _in_microseconds(self, array: pa.Array, zone: str | None) -> pa.Array:
+        """Leave out nanoseconds, which PostgreSQL has not. pandas writes them whether or not they are there."""
+        return array.cast(pa.timestamp("us", zone), safe=array.type.unit != "ns")
+
+    def _refuse_inexact(self, column: Column, array: pa.Array) -> None:
+        is_inexact = pc.greater_equal(pc.abs(array.cast(pa.float64())), float(MOST_EXACT))
+        if pc.any(is_inexact).as_py():
+            for place, value in enumerate(array.to_pylist()):
+                if value is not None and MOST_EXACT <= abs(value) < float("inf"):
+                    self.refuse(place, "number_not_exact", column=column.name, value=repr(value))
 
     def _written_out(self, array: pa.DictionaryArray) -> pa.Array:
         values = array.dictionary

@@ -27,6 +27,7 @@ SENTENCES: dict[str, str | Promise] = {
     "encrypted_or_old": _("“%(name)s” is encrypted, or in the old .xls format. Save it as .xlsx without a password."),
     "wrong_encoding": _("“%(name)s” is %(encoding)s. Save it as UTF-8."),
     "empty_file": _("“%(name)s” is empty."),
+    "cell_with_error": _("Cell %(cell)s holds an error such as #N/A. Mend its formula, or empty the cell."),
     "unreadable": _("“%(name)s” is damaged: %(cause)s. Write it again."),
     "no_rows": _("“%(name)s” has a header but no rows."),
     "too_many_columns": _("The file has %(given)d columns; at most %(most)d can be read."),
@@ -47,6 +48,9 @@ SENTENCES: dict[str, str | Promise] = {
     "lone_carriage_return": _("A carriage return stands alone. End lines with a line feed, or quote the cell."),
     "line_too_long": _("The line has more than %(most)d bytes."),
     "cell_too_long": _("A cell has more than %(most)d bytes."),
+    "number_not_exact": _(
+        "“%(column)s” holds the number %(value)s, whose last digits are lost. Write it as text where the file is made."
+    ),
     "not_json": _("The line is no JSON: %(cause)s."),
     "not_an_object": _("The line is no JSON object. Write one object a line."),
     "unstorable_value": _("%(column)s: %(cause)s"),

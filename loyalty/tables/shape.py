@@ -14,6 +14,9 @@ MOST_COLUMNS = 250
 # Bytes.
 MOST_CELL = 65_536
 MOST_LINE = 1 << 20
+# Spreadsheets keep fifteen digits of a number, and floats of 64 bit hardly more: beyond it, what stands there may be
+# another number than the one that was meant, and another member.
+MOST_EXACT = 10**15
 BLOCK = 1 << 20
 ROWS = 20_000
 

@@ -135,7 +135,8 @@ def _flat(rows: Sequence[tuple[int, Mapping[str, Any]]], mechanic: str) -> Given
     parts = []
     for line, row in rows:
         kind = row.get("kind")
-        if kind is not None and KINDS.get(kind) != mechanic:
+        # A list or an object, as JSONL may have it, is no key to look for.
+        if kind is not None and (not isinstance(kind, str) or KINDS.get(kind) != mechanic):
             given.problems.append(personal_offer.wrong_kind(kind, mechanic, KINDS) | {"field": "kind", "line": line})
         given.problems += [
             personal_offer.differs(row[name], first) | {"field": name, "line": line}

@@ -308,3 +308,17 @@ def test_another_programmes_members_and_attributes_are_not_touched(programme):
     run(programme, HEAD + ADA)
     other.refresh_from_db()
     assert other.first_name == "Eve"
+
+
+@pytest.mark.parametrize("count", [50, 51, 120])
+def test_a_file_may_have_more_attributes_than_a_function_of_sql_takes_arguments(programme, count):
+    """S1-02: PostgreSQL's functions take a hundred; a file has up to 250 columns."""
+    names = [f"a{place}" for place in range(count)]
+    for name in names:
+        AttributeDefinitionFactory(programme=programme, name=name, type="text")
+    made = run(programme, f"external_id,{','.join(names)}\nm1,{','.join(names)}\n")
+    assert counts(made) == ("finished", 1, 0, 0)
+    assert Member.objects.get(external_id="m1").attributes == dict(zip(names, names, strict=True))
+    changed = run(programme, f"external_id,{','.join(names)}\nm1,{','.join(['x', *names[1:]])}\n", now=LATER)
+    assert counts(changed) == ("finished", 0, 1, 0)
+    assert Member.objects.get(external_id="m1").attributes["a0"] == "x"
