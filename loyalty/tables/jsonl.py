@@ -135,7 +135,7 @@ class _Reader:
             yield Column(name, is_json=True), pa.array(nested, pa.string())
         if float in plain:
             self._refuse_inexact(name, cells, lines, is_bad)
-        if plain != {str}:
+        if types != {str}:
             cells = [cell if type(cell) is str else _plain(cell) for cell in cells]
         if plain - {_Absent} or types == {_Absent}:
             yield Column(name), pa.array(cells, pa.string())

@@ -51,8 +51,9 @@ class MassAssignmentValues(serializers.Serializer[Any]):
         default=dict,
         help_text=(
             "Rules of which a field differs per member, keyed by rule as in `terms`. Such a field is an object: "
-            "`attribute` or `expression` (numbers, attributes, + - * /, min, max, round), for numbers `minimum` and "
-            "`maximum`, and perhaps a `default`, all as people write them: percents, an amount in the currency, days."
+            "`attribute`, `expression` (numbers, attributes, + - * /, min, max, round), or `list` (a member list's id) "
+            "with its `column`; for numbers `minimum` and `maximum`, and perhaps a `default`, all as people write "
+            "them: percents, an amount in the currency, days."
         ),
     )
     hold_out_percent = serializers.DecimalField(

@@ -1,10 +1,11 @@
-"""The rules of a run: each field one value for all, or a member's own from an attribute or a formula (S1-01, S1-05).
+"""The rules of a run: each field one value for all, or a member's own: an attribute, a formula, or a list's column
+(S1-01, S1-05).
 
     form = RunRulesForm(data, kinds=…, programme=programme, today=…)
     form.terms, form.member_values   # after is_valid(): what is the same for all, and what is not
 
 Beside each field that can differ stand inputs `benefit__size__formula`, `__least`, `__most`, `__else`, or
-`products__products__attribute` with `__else` where that makes sense.
+`products__products__attribute` with `__else` where that makes sense; and `__column`, such as `12:Days`, for a list's.
 """
 
 from collections.abc import Mapping
@@ -24,6 +25,7 @@ from loyalty.models import AttributeDefinition, Programme
 from offers import rules
 from offers.forms.rules import BLANK, LONGEST_NUMBER, RulesForm, Unchecked, name_of
 from offers.rules import problem
+from offers.selectors import member_list as member_lists
 from offers.services import member_value
 from offers.services.member_value import ATTRIBUTE_TYPES
 
@@ -38,7 +40,11 @@ PLACES = {
     "default_is_no_number": "else",
     "default_out_of_bounds": "else",
     "invalid_default": "else",
+    "unknown_list": "column",
+    "unknown_column": "column",
 }
+# The newest ones with further columns are offered, and the one that is chosen.
+LISTS = 25
 
 
 class RunRulesForm(RulesForm):
@@ -58,6 +64,13 @@ class RunRulesForm(RulesForm):
     def attributes(self) -> list[AttributeDefinition]:
         return list(AttributeDefinition.objects.filter(programme=self.programme))
 
+    @cached_property
+    def columns(self) -> list[tuple[str, Any]]:
+        """Return the columns of lists to choose from, by list; nothing where no list has any."""
+        chosen = [value.partition(":")[0] for name, value in self.data.items() if name.endswith("__column")]
+        lists = member_lists.with_columns(programme=self.programme, chosen=chosen, most=LISTS)
+        return [(one.name, [(f"{one.pk}:{column}", column) for column in one.columns]) for one in lists]
+
     def own_fields(self, name: str) -> list[BoundField]:
         """Return the inputs for a member's own value of the field of this name; none where it cannot differ."""
         return [self[one] for one in self.fields if one.startswith(f"{name}__")]
@@ -70,20 +83,28 @@ class RunRulesForm(RulesForm):
         if not member_value.can_vary(kind, field):
             return []
         known = [one for one in self.attributes if one.type in ATTRIBUTE_TYPES[field.type]]
-        if not known:
+        if not known and not self.columns:
             return []
-        if field.type == "integer":
+        inputs: list[tuple[str, forms.Field]] = []
+        if known and field.type == "integer":
             names = ", ".join(one.name for one in known[:8])
             text = _("A number attribute, or a formula of them: + - * /, min, max, round. There are: %(names)s.")
+            inputs.append(("formula", _typed(gettext_lazy("From"), text % {"names": names}, spellcheck="false")))
+        elif known:
+            choices = [BLANK, *((one.name, one.label) for one in known)]
+            made = Unchecked(required=False, label=gettext_lazy("From"), widget=forms.Select(choices=choices))
+            inputs.append(("attribute", made))
+        if self.columns:
+            label = gettext_lazy("Or from a list") if known else gettext_lazy("From a list")
+            select = forms.Select(choices=[BLANK, *self.columns])
+            inputs.append(("column", Unchecked(required=False, label=label, widget=select)))
+        if field.type == "integer":
             return [
-                ("formula", _typed(gettext_lazy("From"), text % {"names": names}, spellcheck="false")),
+                *inputs,
                 ("least", _typed(gettext_lazy("At least"), "", inputmode="decimal")),
                 ("most", _typed(gettext_lazy("At most"), "", inputmode="decimal")),
                 ("else", _typed(gettext_lazy("Otherwise"), _("Empty: who has none within these gets nothing."))),
             ]
-        choices = [BLANK, *((one.name, one.label) for one in known)]
-        made = Unchecked(required=False, label=gettext_lazy("From"), widget=forms.Select(choices=choices))
-        inputs: list[tuple[str, forms.Field]] = [("attribute", made)]
         if field.type == "choice":
             select = forms.Select(choices=[("", _("nothing: she is left out")), *field.choices])
             inputs.append(("else", Unchecked(required=False, label=gettext_lazy("Otherwise"), widget=select)))
@@ -133,20 +154,27 @@ class RunRulesForm(RulesForm):
         name = name_of(found["rule"], field)
         if found["code"] == "given_twice" or field not in self.own[found["rule"]]:
             return name
-        suffixes = [PLACES.get(found["code"], "formula"), "formula", "attribute"]
+        suffixes = [PLACES.get(found["code"], "formula"), "formula", "attribute", "column"]
         return next(f"{name}__{one}" for one in suffixes if f"{name}__{one}" in self.fields)
 
     def _source(self, kind: str, field: rules.Field, typed: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return where a member's own value comes from, as typed; None where no such input was filled in."""
         name = name_of(kind, field.name)
-        found = {one: typed.get(f"{name}__{one}") or "" for one in ("formula", "attribute", "least", "most", "else")}
+        suffixes = ("formula", "attribute", "column", "least", "most", "else")
+        found = {one: typed.get(f"{name}__{one}") or "" for one in suffixes}
         if not any(found.values()):
             return None
+        source: dict[str, Any] = {}
+        if found["column"]:
+            key, _colon, column = found["column"].partition(":")
+            source = {"list": int(key) if key.isascii() and key.isdigit() and len(key) < 19 else key, "column": column}
         if field.type != "integer":
-            source: dict[str, Any] = {"attribute": found["attribute"]}
+            if found["attribute"] or not source:
+                source["attribute"] = found["attribute"]
             return source | ({"default": found["else"]} if found["else"] else {})
-        is_name = any(found["formula"] == one.name for one in self.attributes)
-        source = {"attribute" if is_name else "expression": found["formula"]}
+        if found["formula"] or not source:
+            is_name = any(found["formula"] == one.name for one in self.attributes)
+            source["attribute" if is_name else "expression"] = found["formula"]
         for key, one in (("minimum", "least"), ("maximum", "most"), ("default", "else")):
             if found[one]:
                 source[key] = _number(found[one])

@@ -1,13 +1,18 @@
-"""Uploaded lists of members: those in use, what they left out, which audiences name them (issue 4)."""
+"""Uploaded lists of members: those in use, what they left out, which audiences name them, and which
+runs take values from them (issue 4, S1-01)."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import BooleanField, F, Func, QuerySet, Value
 
 from loyalty.errors import NotFound
 from loyalty.models import Programme
-from offers.models import MemberList, MemberListLine, Targeting
+from offers.models import MassAssignment, MemberList, MemberListLine, RunSchedule, Targeting
+
+State = MassAssignment.State
+NOT_BEGUN = [State.DRAFT, State.AWAITING_APPROVAL, State.SCHEDULED]
 
 
 class MemberListNotFound(NotFound):
@@ -37,6 +42,15 @@ def get(*, programme: Programme, pk: int) -> MemberList:
     return found
 
 
+def with_columns(*, programme: Programme, chosen: Collection[str], most: int) -> list[MemberList]:
+    """Return the newest lists in use that say more than ids, and those chosen, archived ones too (S1-01)."""
+    found = MemberList.objects.filter(programme=programme).exclude(columns=[]).only("pk", "name", "columns")
+    ids = {int(one) for one in chosen if one.isascii() and one.isdigit() and len(one) < 19}
+    newest = list(found.filter(archived_at__isnull=True)[:most])
+    missing = ids - {one.pk for one in newest}
+    return newest + (list(found.filter(pk__in=missing)) if missing else [])
+
+
 def left_out(member_list: MemberList) -> QuerySet[MemberListLine]:
     """Return the lines that added nobody, in the file's order."""
     return MemberListLine.objects.filter(member_list=member_list).order_by("line")
@@ -46,6 +60,38 @@ def targetings_naming(member_list: MemberList) -> list[str]:
     """Return the names of the targetings in use whose current version names the list."""
     known = Targeting.objects.filter(programme=member_list.programme, archived_at__isnull=True)
     return list(known.filter(_names_it(member_list)).order_by("name").values_list("name", flat=True))
+
+
+@dataclass(frozen=True)
+class Takers:
+    """What is still to take rule values from a list's columns (S1-01)."""
+
+    runs: list[MassAssignment]
+    schedules: list[RunSchedule]
+
+    @property
+    def names(self) -> list[str]:
+        return [*(run.name for run in self.runs), *(schedule.name for schedule in self.schedules)]
+
+
+def takers(member_list: MemberList) -> Takers:
+    """Return the runs that have not begun and the schedules that are not over whose values come from the list."""
+    runs = MassAssignment.objects.filter(programme=member_list.programme, state__in=NOT_BEGUN)
+    schedules = RunSchedule.objects.filter(programme=member_list.programme, ended_at__isnull=True)
+    return Takers(
+        list(runs.filter(_takes_it(member_list)).order_by("name", "pk")),
+        list(schedules.filter(_takes_it(member_list)).order_by("name", "pk")),
+    )
+
+
+def _takes_it(member_list: MemberList) -> Any:
+    return Func(
+        F("member_values"),
+        Value("$.*.*.list ? (@ == $id)"),
+        Value(f'{{"id": {member_list.pk}}}'),
+        function="jsonb_path_exists",
+        output_field=BooleanField(),
+    )
 
 
 def _names_it(member_list: MemberList) -> Any:

@@ -1,10 +1,12 @@
-"""Rule values that differ per member: from an attribute of hers, or by a formula over attributes (S1-01, S1-05).
+"""Rule values that differ per member: from an attribute, a formula over attributes, or a list's column (S1-01, S1-05).
 
 They stand beside the fixed terms of a run, keyed by rule and field; a field that differs is an object with its source:
 
     {"benefit": {"type": "percent",
-                 "size": {"expression": "min(30, max(5, loyalty_score / 10))", "minimum": 5, "maximum": 30}}}
+                 "size": {"expression": "min(30, max(5, loyalty_score / 10))", "minimum": 5, "maximum": 30}},
+     "validity": {"days": {"list": 12, "column": "Days", "minimum": 7, "maximum": 90, "default": 14}}}
 
+An archived list is taken too: it never changes, so what was made with it keeps its meaning.
 Bounds, defaults and what a formula gives are in the units that people write: percents, days, an amount in the
 programme's currency. Whole units of the rule are made of them, rounded half away from zero.
 """
@@ -14,7 +16,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from itertools import product
-from typing import Any
+from typing import Any, TypeGuard
 
 from django.utils.translation import gettext as _
 
@@ -22,6 +24,7 @@ from loyalty import money
 from loyalty.errors import InvalidInput
 from loyalty.models import AttributeDefinition, Programme
 from offers import rules
+from offers.models import MemberList
 from offers.rules import problem
 from offers.rules.validity import MOST_DAYS
 from offers.targeting import formula
@@ -29,7 +32,8 @@ from offers.targeting.formula import Formula
 
 # Which types of attributes a field of a rule can be filled from.
 ATTRIBUTE_TYPES = {"integer": {"number"}, "moment": {"date"}, "list": {"list", "text"}, "choice": {"text"}}
-KEYS = {"attribute", "expression", "minimum", "maximum", "default"}
+SOURCES = ("attribute", "expression", "list")
+KEYS = {*SOURCES, "column", "minimum", "maximum", "default"}
 LARGEST = Decimal(10) ** 12
 
 Problem = dict[str, Any]
@@ -39,8 +43,8 @@ Problem = dict[str, Any]
 class Varying:
     """One field of one rule that differs per member, and where her value comes from.
 
-    `attribute` names it; a number has a `formula` (an attribute's name is one) with its bounds. Who has no value, or
-    one out of bounds, gets the `default`; without one she is refused.
+    `attribute` names it; a number has a `formula` (an attribute's name is one) with its bounds; or it is what stands in
+    a `column` of a list. Who has no value, or one out of bounds, gets the `default`; without one she is refused.
     """
 
     rule: str
@@ -49,6 +53,8 @@ class Varying:
     attribute_type: str = ""
     expression: str = ""
     formula: Formula | None = None
+    member_list: int | None = None
+    column: str = ""
     minimum: Decimal = Decimal(0)
     maximum: Decimal = Decimal(0)
     default: Any = None
@@ -62,10 +68,16 @@ class Varying:
         """Return the rule and the field in words."""
         return problem.placed(self.rule, self.field.name, "").rpartition(":")[0]
 
+    @property
+    def is_number(self) -> bool:
+        return self.field.type == "integer"
+
     def data(self) -> dict[str, Any]:
         """Return the canonical JSON value."""
         source: dict[str, Any] = {"expression": self.expression} if self.expression else {"attribute": self.attribute}
-        if self.formula:
+        if self.member_list is not None:
+            source = {"list": self.member_list, "column": self.column}
+        if self.is_number:
             source |= {"minimum": _json(self.minimum), "maximum": _json(self.maximum)}
         default = _json(self.default) if isinstance(self.default, Decimal) else self.default
         return source | ({} if default is None else {"default": default})
@@ -113,7 +125,7 @@ class MemberValues:
         terms: dict[str, dict[str, Any]] = {rule: dict(fields) for rule, fields in self.fixed.items()}
         for one in self.varying:
             value: Any = chosen.get(one.key)
-            if one.formula:
+            if one.is_number:
                 kind = chosen.get(f"{one.rule}.{one.field.unit_of}")
                 written = getattr(one, edge) if edge != "default" or one.default is not None else one.maximum
                 value = int((written * self.units(one, kind)).to_integral_value(ROUND_HALF_UP))
@@ -167,6 +179,7 @@ class _Reader:
         self.programme, self.problems = programme, problems
         self.types = dict(AttributeDefinition.objects.filter(programme=programme).values_list("name", "type"))
         self.numbers = {name: None for name, kind in self.types.items() if kind == "number"}
+        self.lists: dict[int, list[str]] = {}
 
     def read(self, given: Any, terms: Mapping[str, Any]) -> MemberValues:
         fixed: dict[str, dict[str, Any]] = {}
@@ -174,6 +187,7 @@ class _Reader:
         if not isinstance(given, Mapping):
             self.refuse("", "", "not_an_object", _("Give the values per member as an object keyed by rule."))
             given = {}
+        self.lists = _lists(self.programme, given)
         for rule, fields in given.items():
             if rule not in rules.KINDS:
                 self.problems.append(problem.unknown(str(rule)))
@@ -213,19 +227,31 @@ class _Reader:
             words = {"keys": ", ".join(unknown), "known": ", ".join(sorted(KEYS))}
             self.refuse(rule, name, "unknown_field", _("%(keys)s: there is no such key. Use these: %(known)s.") % words)
             return None
-        if ("attribute" in given) == ("expression" in given):
-            self.refuse(rule, name, "no_source", _("give an attribute, or a formula: one of the two."))
+        if len(given.keys() & set(SOURCES)) != 1 or ("column" in given and "list" not in given):
+            text = _("give an attribute, a formula, or a list with its column: one of them.")
+            self.refuse(rule, name, "no_source", text)
             return None
-        text = given.get("attribute", given.get("expression"))
-        if not isinstance(text, str):
+        if "list" not in given and not isinstance(given.get("attribute", given.get("expression")), str):
             self.refuse(rule, name, "not_text", _("the attribute or the formula is not text."))
             return None
-        if field.type == "integer":
-            return self.number(rule, field, text, given)
-        return self.attribute(rule, field, text, given)
+        return self.number(rule, field, given) if field.type == "integer" else self.other(rule, field, given)
 
-    def number(self, rule: str, field: rules.Field, text: str, given: Mapping[str, Any]) -> Varying | None:
-        before = len(self.problems)
+    def listed(self, rule: str, field: rules.Field, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the list and its column."""
+        key, column = given["list"], given.get("column")
+        columns = self.lists.get(key) if _is_id(key) else None
+        if columns is None:
+            words = {"list": problem.shown_text(key)}
+            self.refuse(rule, field.name, "unknown_list", _("there is no list of members %(list)s.") % words)
+        elif column not in columns:
+            words = {"column": problem.shown_text(column), "known": ", ".join(columns) or _("none")}
+            message = _("%(column)s is no column of that list. It has: %(known)s.") % words
+            self.refuse(rule, field.name, "unknown_column", message)
+        return {"member_list": key, "column": column}
+
+    def worked_out(self, rule: str, field: rules.Field, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a number's attribute or formula."""
+        text = given.get("attribute", given.get("expression"))
         tree = None
         if "attribute" in given and text not in self.numbers:
             self.no_attribute(rule, field, text)
@@ -234,6 +260,12 @@ class _Reader:
                 tree = formula.parse(text, self.numbers)
             except formula.InvalidFormula as error:
                 self.refuse(rule, field.name, "not_a_formula", error.message)
+        source = {"expression": text.strip()} if "expression" in given else {"attribute": text}
+        return source | {"formula": tree, "attribute_type": "number"}
+
+    def number(self, rule: str, field: rules.Field, given: Mapping[str, Any]) -> Varying | None:
+        before = len(self.problems)
+        source = self.listed(rule, field, given) if "list" in given else self.worked_out(rule, field, given)
         bounds = {name: self.bound(rule, field, name, given.get(name)) for name in ("minimum", "maximum", "default")}
         low, high, default = bounds["minimum"], bounds["maximum"], bounds["default"]
         if low is None or high is None:
@@ -246,11 +278,7 @@ class _Reader:
             self.refuse(rule, field.name, "default_out_of_bounds", message)
         if len(self.problems) > before or low is None or high is None:
             return None
-        is_formula = "expression" in given
-        return Varying(
-            rule, field, attribute="" if is_formula else text, attribute_type="number",
-            expression=text.strip() if is_formula else "", formula=tree, minimum=low, maximum=high, default=default,
-        )  # fmt: skip
+        return Varying(rule, field, minimum=low, maximum=high, default=default, **source)
 
     def bound(self, rule: str, field: rules.Field, name: str, given: Any) -> Decimal | None:
         if given is None:
@@ -267,16 +295,20 @@ class _Reader:
             return None
         return found
 
-    def attribute(self, rule: str, field: rules.Field, name: str, given: Mapping[str, Any]) -> Varying | None:
-        kind = self.types.get(name, "")
-        if "expression" in given or kind not in ATTRIBUTE_TYPES[field.type]:
-            self.no_attribute(rule, field, name)
-            return None
+    def other(self, rule: str, field: rules.Field, given: Mapping[str, Any]) -> Varying | None:
+        """Read a date, a choice or ids, which come from an attribute or a list's column."""
+        before = len(self.problems)
+        if "list" in given:
+            source = self.listed(rule, field, given)
+        else:
+            name = given.get("attribute", "")
+            source = {"attribute": name, "attribute_type": self.types.get(name, "")}
+            if "expression" in given or source["attribute_type"] not in ATTRIBUTE_TYPES[field.type]:
+                self.no_attribute(rule, field, given.get("attribute", given.get("expression")))
         default = given.get("default")
         if default is not None and not self.is_default(field, default):
             self.refuse(rule, field.name, "invalid_default", _("what others get is not a value of this field."))
-            return None
-        return Varying(rule, field, attribute=name, attribute_type=kind, default=default)
+        return None if len(self.problems) > before else Varying(rule, field, default=default, **source)
 
     def is_default(self, field: rules.Field, given: Any) -> bool:
         if field.type == "choice":
@@ -286,12 +318,26 @@ class _Reader:
         except ValueError:
             return False
 
-    def no_attribute(self, rule: str, field: rules.Field, name: str) -> None:
+    def no_attribute(self, rule: str, field: rules.Field, name: Any) -> None:
         wanted = ATTRIBUTE_TYPES[field.type]
         known = sorted(one for one, kind in self.types.items() if kind in wanted)[:10]
         words = {"name": problem.shown_text(name), "known": ", ".join(known) or _("none is defined")}
         message = _("%(name)s is no attribute that can fill it. Use one of these: %(known)s.") % words
         self.refuse(rule, field.name, "unknown_attribute", message)
+
+
+def _is_id(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**63
+
+
+def _lists(programme: Programme, given: Mapping[str, Any]) -> dict[int, list[str]]:
+    """Return the columns of the lists that are named, archived ones too."""
+    fields = [found for found in given.values() if isinstance(found, Mapping)]
+    sources = [found for each in fields for found in each.values() if isinstance(found, Mapping)]
+    named = {key for source in sources if _is_id(key := source.get("list"))}
+    if not named:
+        return {}
+    return dict(MemberList.objects.filter(programme=programme, pk__in=named).values_list("pk", "columns"))
 
 
 def can_vary(rule: str, field: rules.Field) -> bool:

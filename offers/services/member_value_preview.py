@@ -113,7 +113,7 @@ SEEN = """
 
 def seen(*, question: Question, values: MemberValues) -> Seen:
     """Read the audience once, and return all that a dry run shows of it where values differ per member."""
-    numbers = [(n, one) for n, one in enumerate(values.varying) if one.formula]
+    numbers = [(n, one) for n, one in enumerate(values.varying) if one.is_number]
     spreads = ", ".join(
         f"'{n}', jsonb_build_array(min(value_{n}),"
         f" percentile_disc(0.5) WITHIN GROUP (ORDER BY value_{n}), max(value_{n}))"

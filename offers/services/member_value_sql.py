@@ -1,7 +1,8 @@
 """Values per member as SQL beside `loyalty_member AS member`: for the dry run, and for freezing them (S1-01, S1-05).
 
-Three relations follow the member: `raw` has what her attributes say, `checked` what the bounds leave of it (null: she
-is refused), `settled` her period and what she can cost. Names come from the rules; everything else is a parameter.
+Relations follow the member: her entries of lists; `raw` has what her attributes or entries say, `numbers` the numbers
+written in lists, `checked` what the bounds leave of it (null: she is refused), `settled` her period and what she can
+cost. Names come from the rules; everything else is a parameter.
 """
 
 from collections.abc import Mapping
@@ -21,6 +22,14 @@ from offers.targeting import formula
 AN_ID = r"^[!-~\u00a1-\u00ac\u00ae-\u024f]([ -~\u00a1-\u00ac\u00ae-\u024f]*[!-~\u00a1-\u00ac\u00ae-\u024f])?$"
 LONGEST_ID = 200
 MOST_IDS = 2_000
+# Around and within what people type: blanks, tabs, line breaks, and the blanks that do not break.
+BLANKS = " \t\r\n\u00a0\u202f"
+# A number as people write it in a list: 12.5 or 12,5, and with both marks 1,234.5 or 1.234,5. One mark before exactly
+# three digits may mean either (1,234), so it is not read at all.
+PLAIN = r"^[+-]?[0-9]{1,12}([.,][0-9]{1,12})?$"
+EITHER = r"^[+-]?[1-9][0-9]{0,2}[.,][0-9]{3}$"
+POINTED = r"^[+-]?[1-9][0-9]{0,2}(,[0-9]{3}){1,3}\.[0-9]{1,12}$"
+COMMAED = r"^[+-]?[1-9][0-9]{0,2}(\.[0-9]{3}){1,3},[0-9]{1,12}$"
 
 
 @dataclass(frozen=True)
@@ -43,6 +52,8 @@ class _Writer:
     values: MemberValues
     effective: Mapping[str, Any]
     params: dict[str, Any] = field(default_factory=dict)
+    # The relations of the lists that are read, by the lists' ids.
+    entries: dict[int, str] = field(default_factory=dict)
 
     def parameter(self, value: Any, cast: str) -> str:
         name = f"value_{len(self.params)}"
@@ -61,6 +72,8 @@ class _Writer:
         return self.parameter((self.effective.get(rule) or {}).get(name, default), cast)
 
     def raw(self, one: Varying) -> str:
+        if one.member_list is not None:
+            return self.listed(one, one.member_list)
         if one.formula:
             return formula.sql(one.formula, column=self.number, parameter=self.parameter)
         name = self.parameter(one.attribute, "text")
@@ -70,6 +83,39 @@ class _Writer:
                 given = f"nullif(jsonb_build_array(member.attributes -> {name}), '[null]')"
             return f"nullif({given}, '[]')"
         return f"nullif(member.attributes ->> {name}, '')"
+
+    def listed(self, one: Varying, member_list: int) -> str:
+        """Return what stands in a column of a list: a text, or ids as an array; nothing where it is empty."""
+        entry = self.entries.setdefault(member_list, f"entry_{len(self.entries)}")
+        said = f'{entry}."values" -> {self.parameter(one.column, "text")}'
+        text = f"nullif(btrim({said.replace('->', '->>')}, {self.parameter(BLANKS, 'text')}), '')"
+        if one.field.type == "choice":
+            return f"lower({text})"
+        if one.field.type == "moment":
+            # A day out of a spreadsheet may carry its midnight.
+            return f"regexp_replace({text}, '[T ]00:00(:00)?$', '')"
+        if one.field.type != "list":
+            return text
+        parted = rf"to_jsonb(array_remove(regexp_split_to_array({text}, '\s*[|;]\s*'), ''))"
+        return f"nullif(CASE WHEN jsonb_typeof({said}) = 'array' THEN {said} ELSE {parted} END, '[]')"
+
+    def written(self, n: int) -> str:
+        """Return the number that a text of a list is; null where it is none, or may be two."""
+        plain, either, pointed, commaed = (self.parameter(one, "text") for one in (PLAIN, EITHER, POINTED, COMMAED))
+        text = f"raw.value_{n}"
+        return (
+            f"CASE WHEN {text} ~ {plain} AND {text} !~ {either} THEN replace({text}, ',', '.')::numeric"
+            f" WHEN {text} ~ {pointed} THEN replace({text}, ',', '')::numeric"
+            f" WHEN {text} ~ {commaed} THEN replace(replace({text}, '.', ''), ',', '.')::numeric END"
+        )
+
+    def joined(self) -> str:
+        """Return the relations of the lists that `raw` reads."""
+        return "".join(
+            f"\n      LEFT JOIN offers_memberlistentry AS {entry}"
+            f" ON {entry}.member_list_id = {self.parameter(pk, 'bigint')} AND {entry}.member_id = member.id"
+            for pk, entry in self.entries.items()
+        )
 
     def number(self, name: str) -> str:
         """Return a numeric attribute; what is no number is missing."""
@@ -91,7 +137,9 @@ class _Writer:
 
     def checked(self, one: Varying, n: int) -> str:
         raw = f"raw.value_{n}"
-        if one.formula:
+        if one.is_number:
+            if one.member_list is not None:
+                raw = f"numbers.value_{n}"
             units = self.units(one)
             low, high = (self.parameter(str(bound), "numeric") for bound in (one.minimum, one.maximum))
             default = self.parameter(None if one.default is None else str(one.default), "numeric")
@@ -127,11 +175,13 @@ def compiled(
     writer = _Writer(values, {**effective, **values.fixed})
     numbered = list(enumerate(values.varying))
     raws = ", ".join(f"({writer.raw(one)}) AS value_{n}" for n, one in numbered)
+    written = ", ".join(f"({writer.written(n)}) AS value_{n}" for n, one in numbered if one.is_number and one.column)
+    numbers = f"\n     CROSS JOIN LATERAL (SELECT {written} OFFSET 0) AS numbers" if written else ""
     checks = ", ".join(f"({writer.checked(one, n)}) AS value_{n}" for n, one in numbered)
     starts, ends, calendar = _period(writer, zone, now)
     # OFFSET 0 keeps each expression a column: flattened, it is worked out again wherever it is named.
-    joins = f"""
-     CROSS JOIN LATERAL (SELECT {raws} OFFSET 0) AS raw
+    joins = f"""{writer.joined()}
+     CROSS JOIN LATERAL (SELECT {raws} OFFSET 0) AS raw{numbers}
      CROSS JOIN LATERAL (SELECT {checks} OFFSET 0) AS checked{calendar}
      CROSS JOIN LATERAL (
             SELECT {starts} AS starts_at, {ends} AS ends_at, {_exposure(writer)} AS exposure_minor OFFSET 0
@@ -143,7 +193,7 @@ def compiled(
     )
     if calendar:
         reasons += " WHEN settled.ends_at <= settled.starts_at THEN 'invalid_value:validity.ends_at'"
-    counted = "".join(f", checked.value_{n}" for n, one in numbered if one.formula) + ", settled.exposure_minor"
+    counted = "".join(f", checked.value_{n}" for n, one in numbered if one.is_number) + ", settled.exposure_minor"
     return Compiled(joins, reasons, counted, _frozen(writer, terms, bool(calendar)), writer.params)
 
 

@@ -140,6 +140,7 @@ def member_list(request: StaffRequest, pk: int) -> HttpResponse:
         "member_list": found,
         "listing": Listing(request, selectors.left_out(found), columns=LINES, default_sort="line"),
         "audiences": selectors.targetings_naming(found),
+        "takers": selectors.takers(found),
     }
     return render(request, "offers/member_list.html", context)
 
@@ -159,12 +160,16 @@ def left_out(request: StaffRequest, pk: int) -> HttpResponseBase:
 @staff("offers.view_memberlist", "offers.change_memberlist")
 @require_POST
 def archive(request: StaffRequest, pk: int) -> HttpResponse:
-    """Take a list out of use, unless an audience names it."""
+    """Take a list out of use, unless an audience names it. Runs that take their values from it keep doing so."""
     found = _find(request, pk)
     try:
         service.archive(member_list=found, actor=request.user, now=clock.now())
     except service.InUse as error:
         toasts.say(request, error.message, level="error")
         return redirect("offers:member_list", pk=pk)
-    toasts.say(request, _("“%(name)s” is archived.") % {"name": found.name})
+    words = {"name": found.name, "names": ", ".join(f"“{one}”" for one in selectors.takers(found).names[:5])}
+    if words["names"]:
+        toasts.say(request, _("“%(name)s” is archived. These still take their values from it: %(names)s.") % words)
+    else:
+        toasts.say(request, _("“%(name)s” is archived.") % words)
     return redirect("offers:member_lists")
