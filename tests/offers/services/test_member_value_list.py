@@ -88,7 +88,7 @@ def test_s1_01_a_number_is_read_as_people_write_it_where_it_can_mean_one_thing_o
         assert given() == {"M-1": expected, "M-2": 20}
     else:
         assert (given(), run.excluded) == ({"M-2": 20}, {expected: 1})
-        refused = next(one for one in selector.page(run=run).members if one.external_id == "M-1")
+        refused = next(one for one in selector.page(run=run, now=clock.now()).members if one.external_id == "M-1")
         assert (refused.outcome, refused.reason) == (expected, "benefit.size")
         if expected == "invalid_value" and isinstance(cell, str):
             assert refused.value == cell.strip()
