@@ -64,8 +64,9 @@ def test_a_cell_whose_formula_failed_is_no_empty_cell():
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
 def test_moments_of_pandas_are_read_at_midnight_as_days(unit):
     """pandas writes every day as a moment in nanoseconds, which no field takes (issue 4, C)."""
-    days = [datetime.datetime(2026, 12, 31), datetime.datetime(2026, 12, 31, 18, 0, 5), None]
-    aware = [one and one.replace(tzinfo=datetime.UTC) for one in days]
+    midnight = datetime.datetime(2026, 12, 31, tzinfo=datetime.UTC)
+    aware = [midnight, midnight + datetime.timedelta(hours=18, seconds=5), None]
+    days = [one and one.replace(tzinfo=None) for one in aware]
     content = parquet(
         {"day": pa.array(days, pa.timestamp(unit)), "moment": pa.array(aware, pa.timestamp(unit, "Europe/Paris"))},
         version="2.6",

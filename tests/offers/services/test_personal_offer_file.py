@@ -1,4 +1,4 @@
-"""Files of personal offers whose cells are not what they should be: a problem by its line, never a worker that stops."""
+"""Cells of personal offers that are not what they should be: a problem by its line, never a worker that stops."""
 
 import pytest
 
