@@ -98,6 +98,7 @@ def offer(request: StaffRequest, pk: int) -> HttpResponse:
     found = _found(request, pk)
     now = clock.now()
     bank = getattr(found, "voucher_bank", None) if found.require_vouchers else None
+    is_personal = "personal" in (found.current_revision.terms if found.current_revision else found.terms)
     context = {
         "offer": found,
         "lines": _lines(found.terms, programme),
@@ -117,12 +118,13 @@ def offer(request: StaffRequest, pk: int) -> HttpResponse:
             for field in field_selectors.own(programme=programme, table=OFFERS)
         ],
         "labels": field_selectors.labels(programme=programme, table=OFFERS),
-        "assign_url": _assign_url(request, found),
+        # No door but an import gives an offer of personal terms: nobody else has them.
+        "assign_url": "" if is_personal else _assign_url(request, found),
         "history": selectors.history(offer=found),
         "usage": limits.of(found, now=now),
         "limit_history": limits.history(found, most=5),
         "asked": eligibility.of(found),
-        "is_personal": "personal" in (found.current_revision.terms if found.current_revision else found.terms),
+        "is_personal": is_personal,
     }
     return render(request, "offers/offer.html", context)
 

@@ -14,9 +14,11 @@ from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from django.urls import reverse
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect, sync_playwright
 
 from loyalty.models import Programme, User
+from tests.factories import TargetingFactory
 
 # Playwright keeps an event loop in this thread, which Django takes for asynchronous code; nothing here awaits.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
@@ -178,3 +180,20 @@ def assert_accessible(complaints: list[str]) -> Callable[[Page], None]:
         assert serious == []
 
     return check
+
+
+@pytest.fixture
+def builder(page, programme, person, sign_in):
+    """Open the builder on a tree; criteria stand for a saved audience, nothing for a new one."""
+    sign_in(page, person("marketer"))
+
+    def open_(criteria=None) -> Locator:
+        address = reverse("offers:targeting-create")
+        if criteria is not None:
+            saved = TargetingFactory(programme=programme, name="Locals", criteria=criteria)
+            address = reverse("offers:targeting", args=[saved.pk])
+        page.goto(address)
+        expect(page.locator("#builder .criteria-group").first).to_be_visible()
+        return page.locator("#builder")
+
+    return open_

@@ -26,6 +26,9 @@ def test_a_marketer_uploads_a_list_and_makes_an_audience_of_it(page, programme, 
     page.locator("#import-form").get_by_label("Name of the list").fill("Spring guests")
     page.get_by_role("button", name="Keep 2 members").click()
     expect(page.get_by_text("“Spring guests” is kept: 2 members.")).to_be_visible()
+    # The page's list says so too, at once: nobody uploads it again for want of seeing it.
+    expect(page.locator("#list").get_by_role("link", name="Spring guests")).to_be_visible()
+    expect(page.get_by_text("No lists yet")).to_have_count(0)
     page.get_by_role("link", name="See each line").click()
     expect(page.get_by_role("row", name="4 M-0 the id is there before (line 2)")).to_be_visible()
     assert_accessible(page)

@@ -64,7 +64,12 @@
       finish();
       if (request.status !== 200 && request.status !== 422) return void refuse(words.dataset.failed);
       window.htmx.swap(result, request.responseText, { swapStyle: "innerHTML" });
-      if (request.status === 200 && !check) { form.reset(); show(); }
+      if (request.status !== 200 || check) return;
+      form.reset();
+      show();
+      // What was sent stands in the page's list now.
+      const list = form.dataset.refreshes;
+      if (list) window.htmx.ajax("GET", location.href, { target: list, select: list, swap: "outerHTML" });
     });
     request.addEventListener("error", () => { finish(); refuse(words.dataset.failed); });
     progress.hidden = false;

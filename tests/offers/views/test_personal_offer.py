@@ -10,6 +10,7 @@ from loyalty.services import member_token
 from offers.models import Assignment, PersonalOfferImport
 from offers.services import assignment_verbs, personal_offer_work
 from offers.tasks import personal_offer as tasks
+from tests.factories import ConfigOfferFactory
 from tests.offers.personal_offers import imported, item, jsonl, members_of, offer_of, received
 from tests.offers.views.marketer import sign_in, words
 
@@ -159,3 +160,14 @@ def test_her_page_says_her_terms_in_words_and_takes_her_acceptance_s1_16_s1_19(o
     her.post(reverse("rewards-accept", args=[held.pk]))
     held.refresh_from_db()
     assert held.accepted_at is not None
+
+
+def test_an_offer_of_personal_terms_leads_to_its_imports_and_not_to_a_run(offer, marketer):
+    """S1-03: no door but an import gives it, so a run of it could give nobody anything."""
+    page = marketer.get(reverse("offers:offer", args=[offer.pk])).content.decode()
+    assert "Import personal offers" in page
+    assert "Assign this offer" not in page
+    other = ConfigOfferFactory(programme=offer.programme)
+    page = marketer.get(reverse("offers:offer", args=[other.pk])).content.decode()
+    assert "Import personal offers" not in page
+    assert "Assign this offer" in page
