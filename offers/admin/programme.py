@@ -6,17 +6,28 @@ from django.contrib import admin
 from django.contrib.postgres.forms import SimpleArrayField
 from django.db import transaction
 from django.db.models import Model, QuerySet
-from django.forms import CharField, ModelForm
+from django.forms import CharField, DecimalField, ModelForm, TextInput
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from loyalty import staff
+from loyalty import money, staff
 from loyalty.models import Programme
 from loyalty.services import audit
 from offers.services import field
 
+# What the column takes.
+MOST_MINOR = 10**15
+
 
 class ProgrammeForm(ModelForm):  # type: ignore[type-arg]
+    """A programme's settings; money is typed in major units of its currency."""
+
+    approval_cost = DecimalField(
+        label=_("runs that may cost more need approval"),
+        required=False,
+        min_value=0,
+        widget=TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
+    )
     languages = SimpleArrayField(
         CharField(max_length=8), label=_("languages"), help_text=_("Codes with commas; the first is the default.")
     )
@@ -34,8 +45,34 @@ class ProgrammeForm(ModelForm):  # type: ignore[type-arg]
             "offers_label",
             "assignments_label",
             "approval_members",
-            "approval_cost_minor",
         ]
+
+    def __init__(self, *given: Any, **options: Any) -> None:
+        super().__init__(*given, **options)
+        # A new programme's currency is on the same form; until it is saved nothing better is known.
+        currency = self.instance.currency
+        text = _("An amount in %(currency)s, the worst case of all assignments together. Empty: no cost does.")
+        self.fields["approval_cost"].help_text = text % {
+            "currency": currency if self.instance.pk else _("its currency")
+        }
+        minor = self.instance.approval_cost_minor
+        if minor is not None:
+            self.initial["approval_cost"] = money.to_major(minor, currency)
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse fractions that the currency has not, and more money than can be."""
+        cleaned = dict(super().clean() or {})
+        currency = cleaned.get("currency") or self.instance.currency
+        amount, digits = cleaned.get("approval_cost"), money.digits(currency)
+        if amount is not None and amount > money.to_major(MOST_MINOR, currency):
+            message = _("Give an amount of money, at most %(most)s, or nothing.")
+            self.add_error("approval_cost", message % {"most": money.display(MOST_MINOR, currency)})
+        elif amount is not None and amount != round(amount, digits):
+            message = _("%(currency)s has %(n)d digits after the point.")
+            self.add_error("approval_cost", message % {"currency": currency, "n": digits})
+        elif "approval_cost" in cleaned:
+            self.instance.approval_cost_minor = None if amount is None else money.to_minor(amount, currency)
+        return cleaned
 
 
 @admin.register(Programme)
@@ -48,7 +85,7 @@ class ProgrammeAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     fieldsets = (
         (None, {"fields": ("name", "slug", "currency", "timezone", "languages", "accent")}),
         (_("Offers"), {"fields": ("offers_enabled", "offers_label", "assignments_label")}),
-        (_("Approval of runs"), {"fields": ("approval_members", "approval_cost_minor")}),
+        (_("Approval of runs"), {"fields": ("approval_members", "approval_cost")}),
         (_("Dates"), {"fields": ("demo_shift_weeks", "created_at", "updated_at")}),
     )
 

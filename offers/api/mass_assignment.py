@@ -25,7 +25,7 @@ from offers.api.view import OffersView
 from offers.models import Campaign, MassAssignment, OfferTemplate, TargetingVersion
 from offers.selectors import mass_assignment as selectors
 from offers.selectors import targeting as targetings
-from offers.services import audience
+from offers.services import audience, run_schedule
 from offers.services import mass_assignment as service
 from offers.tasks import mass_assignment as tasks
 
@@ -73,10 +73,18 @@ class MassAssignmentValues(serializers.Serializer[Any]):
         help_text="With too few codes, or too little left of limits: assign nobody, cut to the first ones, or wait.",
     )
     wait_days = serializers.IntegerField(required=False, default=7, min_value=1, max_value=service.LONGEST_WAIT_DAYS)
+    launch_at = serializers.DateTimeField(
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="Launched, it begins at this moment, with the audience of then. Null: at once.",
+    )
 
 
 class RunsView(OffersView):
     """What the views of mass assignments share."""
+
+    values_serializer: type[serializers.Serializer[Any]] = MassAssignmentValues
 
     def run(self, run_id: int) -> MassAssignment:
         return selectors.find(programme=self.programme, run_id=run_id)
@@ -87,13 +95,19 @@ class RunsView(OffersView):
 
     def values(self) -> dict[str, Any]:
         """Return what `create` and `dry_run` take, looked up; raises InvalidInput with every problem."""
-        given = MassAssignmentValues(data=self.body())
+        given = self.values_serializer(data=self.body())
         given.is_valid(raise_exception=True)
         values = dict(given.validated_data)
         problems: list[dict[str, str]] = []
         template = _looked_up(problems, "template", lambda: self._template(values))
         version = _looked_up(problems, "targeting", lambda: self._version(values["targeting"]))
         campaign = _looked_up(problems, "campaign", lambda: self._campaign(values["campaign"]))
+        if values.get("launch_at"):
+            _looked_up(
+                problems,
+                "launch_at",
+                lambda: run_schedule.check_moment(launch_at=values["launch_at"], now=clock.now()),
+            )
         if problems:
             raise InvalidInput(" ".join(problem["message"] for problem in problems), problems=problems)
         return values | {"template": template, "version": version, "campaign": campaign}
@@ -169,7 +183,7 @@ class MassAssignments(RunsView):
             member_values=values["member_values"],
             rank=values["rank"],
             hold_out_percent=values["hold_out_percent"],
-            plan=service.LaunchPlan(values["on_shortfall"], values["wait_days"]),
+            plan=service.LaunchPlan(values["on_shortfall"], values["wait_days"], values["launch_at"]),
             actor=None,
             now=clock.now(),
         )

@@ -52,7 +52,7 @@ class MassAssignmentSerializer(serializers.ModelSerializer[MassAssignment]):
         fields = [
             "id", "name", "state", "follows", "config_offer", "template", "targeting", "targeting_version", "campaign",
             "terms", "member_values", "hold_out_percent", "rank", "matched", "excluded", "eligible", "failure",
-            "progress", "on_shortfall", "wait_days", "waiting", "wait_until", "created_at", "launched_at",
+            "progress", "on_shortfall", "wait_days", "waiting", "wait_until", "launch_at", "created_at", "launched_at",
             "planned_at", "finished_at",
         ]  # fmt: skip
 

@@ -17,6 +17,7 @@ from offers.api import (
     member_offers,
     personal_offer,
     run_approval,
+    run_schedule,
     synchronization,
     targeting,
     targeting_breakdown,
@@ -137,4 +138,9 @@ urlpatterns = [
         mass_assignment_outcome.ExportMassAssignmentOutcomes.as_view(),
         name="export-run-outcomes",
     ),
+    path("run-schedules", run_schedule.RunSchedules.as_view(), name="run-schedules"),
+    path("run-schedules/<int:schedule_id>", run_schedule.OneRunSchedule.as_view(), name="run-schedule"),
+    path("run-schedules/<int:schedule_id>/pause", run_schedule.PauseRunSchedule.as_view(), name="pause-schedule"),
+    path("run-schedules/<int:schedule_id>/resume", run_schedule.ResumeRunSchedule.as_view(), name="resume-schedule"),
+    path("run-schedules/<int:schedule_id>/end", run_schedule.EndRunSchedule.as_view(), name="end-schedule"),
 ]

@@ -49,6 +49,10 @@ class RunSchedule(models.Model):
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+", verbose_name=_("made by")
     )
+    # The key that made it over the API, which does not approve its runs either.
+    created_client = models.ForeignKey(
+        "loyalty.ApiClient", on_delete=models.PROTECT, null=True, related_name="+", verbose_name=_("made with the key")
+    )
     created_at = models.DateTimeField(_("made"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated"), auto_now=True)
 

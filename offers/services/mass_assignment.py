@@ -178,7 +178,11 @@ def launch(
     module.require(programme=run.programme)
     changed: dict[str, Any] = {}
     if plan is not None:
-        changed = {"on_shortfall": plan.on_shortfall, "wait_days": plan.wait_days, "launch_at": plan.launch_at}
+        changed = {
+            "on_shortfall": plan.on_shortfall,
+            "wait_days": plan.wait_days,
+            "launch_at": plan.launch_at or run.launch_at,
+        }
     for name, value in changed.items():
         setattr(run, name, value)
     size = None

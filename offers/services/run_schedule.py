@@ -20,11 +20,12 @@ from django.utils.translation import gettext as _
 
 from loyalty.database import execute, in_transaction
 from loyalty.errors import Conflict, DomainError, InvalidInput
-from loyalty.models import Programme, User
+from loyalty.models import ApiClient, Programme, User
 from loyalty.services import audit
 from offers.models import Campaign, MassAssignment, OfferTemplate, RunSchedule, TargetingVersion
 from offers.services import audience, mass_assignment, member_value, module
 from offers.services.mass_assignment import LaunchPlan
+from offers.services.problem import problem
 
 log = structlog.get_logger(__name__)
 State = MassAssignment.State
@@ -51,9 +52,21 @@ class When:
 def check_moment(*, launch_at: datetime, now: datetime) -> None:
     """Raise InvalidInput for a moment that is over, or too far away to be meant."""
     if launch_at <= now:
-        raise InvalidInput(_("The moment to launch at is over. Give a later one."), code="in_the_past")
+        _refuse("launch_at", "in_the_past", _("The moment to launch at is over. Give a later one."))
     if launch_at > now + FURTHEST:
-        raise InvalidInput(_("The moment to launch at is more than two years away."), code="too_far")
+        _refuse("launch_at", "too_far", _("The moment to launch at is more than two years away."))
+
+
+def check_period(*, when: When, zone: ZoneInfo, now: datetime) -> None:
+    """Raise InvalidInput for days the wrong way round, or a first day too far away to be meant."""
+    if when.ends_on is not None and when.ends_on < when.starts_on:
+        _refuse("ends_on", "ends_before_it_begins", _("It ends before it begins. Give a later day."))
+    if when.starts_on > (now + FURTHEST).astimezone(zone).date():
+        _refuse("starts_on", "too_far", _("The first day is more than two years away."))
+
+
+def _refuse(field: str, code: str, message: str) -> None:
+    raise InvalidInput(message, code=code, problems=[problem(field, code, message)])
 
 
 def occurrences(when: When, *, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
@@ -100,14 +113,16 @@ def create(
     when: When,
     actor: User | None,
     now: datetime,
+    api_client: ApiClient | None = None,
 ) -> RunSchedule:
     """Make a schedule, once for each reference, and return it. Raises InvalidInput for what a run could not be made of,
-    and for a period without a single occurrence to come."""
+    and for a period that ends before it begins, is too far away, or has no occurrence to come."""
     module.require(programme=programme)
+    check_period(when=when, zone=programme.zone, now=now)
     first = next(occurrences(when, zone=programme.zone, after=now), None)
     if first is None:
         message = _("There is no occurrence in that period any more. Give a later end, or none.")
-        raise InvalidInput(message, code="no_occurrence")
+        raise InvalidInput(message, code="no_occurrence", problems=[problem("ends_on", "no_occurrence", message)])
     today = first.astimezone(programme.zone).date()
     values = member_value.read(programme=programme, given=member_values, terms=terms, today=today)
     audience.prepare(programme=programme, template_id=template.pk, given=terms, now=first, values=values)
@@ -134,10 +149,13 @@ def create(
                 "ends_on": when.ends_on,
                 "next_at": first,
                 "created_by": actor,
+                "created_client": api_client,
             },
         )
         if is_new:
-            audit.record(action="run_schedule.created", actor=actor, programme=programme, target=made)
+            audit.record(
+                action="run_schedule.created", actor=actor, api_client=api_client, programme=programme, target=made
+            )
         return made
 
     return in_transaction(work)
@@ -157,7 +175,9 @@ def _make(schedule_id: int, now: datetime) -> int | None:
     with transaction.atomic():
         schedule = (
             RunSchedule.objects.select_for_update(of=("self",), skip_locked=True)
-            .select_related("programme", "template__config_offer", "targeting_version__targeting", "campaign")
+            .select_related(
+                "programme", "template__config_offer", "targeting_version__targeting", "campaign", "created_client"
+            )
             .filter(pk=schedule_id, next_at__lte=now, paused_at__isnull=True, ended_at__isnull=True)
             .first()
         )
@@ -198,7 +218,8 @@ def _run(schedule: RunSchedule, occurrence: datetime, now: datetime) -> MassAssi
     )
     MassAssignment.objects.filter(pk=run.pk).update(schedule=schedule, occurrence_at=occurrence)
     run.refresh_from_db()
-    return mass_assignment.launch(run=run, actor=schedule.created_by, now=now)
+    # Whose it is, person or key, does not approve it.
+    return mass_assignment.launch(run=run, actor=schedule.created_by, api_client=schedule.created_client, now=now)
 
 
 def _advance(schedule: RunSchedule, now: datetime, missed: int) -> None:
@@ -208,32 +229,40 @@ def _advance(schedule: RunSchedule, now: datetime, missed: int) -> None:
     )
 
 
-def pause(*, schedule: RunSchedule, actor: User | None, now: datetime) -> RunSchedule:
+def pause(
+    *, schedule: RunSchedule, actor: User | None, now: datetime, api_client: ApiClient | None = None
+) -> RunSchedule:
     """Make no more runs until `resume`; what would have been made meanwhile is not made up for."""
-    return _move(schedule, "run_schedule.paused", actor, now, paused_at=now)
+    return _move(schedule, "run_schedule.paused", actor, api_client, now, paused_at=now)
 
 
-def resume(*, schedule: RunSchedule, actor: User | None, now: datetime) -> RunSchedule:
+def resume(
+    *, schedule: RunSchedule, actor: User | None, now: datetime, api_client: ApiClient | None = None
+) -> RunSchedule:
     """Go on with the next occurrence from now on."""
     following = next(occurrences(of(schedule), zone=schedule.programme.zone, after=now), None)
     return _move(
-        schedule, "run_schedule.resumed", actor, now,
+        schedule, "run_schedule.resumed", actor, api_client, now,
         paused_at=None, next_at=following, ended_at=None if following else now,
     )  # fmt: skip
 
 
-def end(*, schedule: RunSchedule, actor: User | None, now: datetime) -> RunSchedule:
+def end(
+    *, schedule: RunSchedule, actor: User | None, now: datetime, api_client: ApiClient | None = None
+) -> RunSchedule:
     """Make no more runs; those that were made stay."""
-    return _move(schedule, "run_schedule.ended", actor, now, ended_at=now, next_at=None)
+    return _move(schedule, "run_schedule.ended", actor, api_client, now, ended_at=now, next_at=None)
 
 
-def _move(schedule: RunSchedule, action: str, actor: User | None, now: datetime, **values: Any) -> RunSchedule:
+def _move(
+    schedule: RunSchedule, action: str, actor: User | None, api_client: ApiClient | None, now: datetime, **values: Any
+) -> RunSchedule:
     with transaction.atomic():
         moved = RunSchedule.objects.filter(pk=schedule.pk, ended_at__isnull=True).update(**values, updated_at=now)
         schedule.refresh_from_db()
         if not moved:
             raise ScheduleOver(_("“%(name)s” is over already.") % {"name": schedule.name})
-        audit.record(action=action, actor=actor, programme=schedule.programme, target=schedule)
+        audit.record(action=action, actor=actor, api_client=api_client, programme=schedule.programme, target=schedule)
     return schedule
 
 

@@ -1,0 +1,104 @@
+"""Runs later and again, and their approval, in a real browser (issue 4; D-09, B-01)."""
+
+import os
+import re
+import uuid
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from loyalty import clock
+from offers.models import MassAssignment, RunSchedule
+from offers.services import mass_assignment, run_schedule
+from offers.services.mass_assignment import LaunchPlan
+from offers.services.run_schedule import When
+from tests.factories import ConfigOfferFactory, MemberFactory, TargetingFactory, UserFactory, draft_run, import_codes
+
+# A loaded machine is no bug.
+expect.set_options(timeout=20_000)
+SHOTS = os.environ.get("LAUREL_SHOTS")
+PHONE = {"width": 390, "height": 844}
+DESK = {"width": 1280, "height": 800}
+
+
+def _look(page: Page, name: str, assert_accessible) -> None:
+    """Check the page on a desk and on a phone, and keep pictures for who asks for them."""
+    for size, view in (("desk", DESK), ("phone", PHONE)):
+        page.set_viewport_size(view)
+        assert_accessible(page)
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), f"{name} is too wide: {size}"
+        if SHOTS:
+            page.screenshot(path=Path(SHOTS) / f"{name}-{size}.png", full_page=True)
+    page.set_viewport_size(DESK)
+
+
+@pytest.fixture
+def coffee(programme):
+    MemberFactory.create_batch(6, programme=programme)
+    return ConfigOfferFactory(programme=programme, name="Coffee", offer_reference="COFFEE", require_vouchers=True)
+
+
+@pytest.fixture
+def everyone(programme):
+    return TargetingFactory(programme=programme, name="Everyone")
+
+
+def test_a_run_later_is_scheduled_cut_and_moved_and_one_that_comes_again_is_paused_and_ended(
+    page, person, sign_in, coffee, everyone, programme, assert_accessible
+):
+    """Issue 4, "now, later or recurring"; B-01: the launch form, the run's page, and the list of schedules."""
+    import_codes(coffee, 4)
+    sign_in(page, person("marketer"))
+    page.set_default_navigation_timeout(60_000)
+    template = coffee.templates.get()
+    later = (clock.now().astimezone(programme.zone) + timedelta(days=5)).date()
+    flow = f"/offers/runs/new?reference={uuid.uuid4()}&template={template.pk}&terms=set&targeting={everyone.pk}"
+    page.goto(f"{flow}&step=options")
+    page.get_by_label("When").select_option("later")
+    page.get_by_label("On, or from").fill(later.isoformat())
+    page.get_by_label("At", exact=True).fill("09:00")
+    _look(page, "options-later", assert_accessible)
+    page.get_by_role("button", name=re.compile("^Continue|^Done|^Use")).click()
+    expect(page.get_by_role("button", name=re.compile("cut to the first 4"))).to_be_visible()
+    _look(page, "dry-run-short", assert_accessible)
+    page.get_by_role("button", name=re.compile("cut to the first 4")).click()
+    expect(page.get_by_text("with the audience of then")).to_be_visible()
+    _look(page, "run-later", assert_accessible)
+    page.get_by_label(re.compile("Begin at")).fill(f"{later.isoformat()}T10:30")
+    page.get_by_role("button", name="Move").click()
+    expect(page.get_by_text("10:30")).to_be_visible()
+    assert MassAssignment.objects.get().on_shortfall == "cut"
+
+    run_schedule.create(
+        programme=programme, reference=uuid.uuid4(), template=template, targeting_version=everyone.current_version,
+        name="Every Tuesday", campaign=None, terms={}, member_values={}, rank=None, hold_out_percent=Decimal(0),
+        plan=LaunchPlan(), when=When("weekly", clock.now().time().replace(microsecond=0), later), actor=None,
+        now=clock.now(),
+    )  # fmt: skip
+    page.goto("/offers/runs/schedules")
+    _look(page, "schedules", assert_accessible)
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_role("button", name="Resume")).to_be_visible()
+    page.get_by_role("button", name="End", exact=True).click()
+    expect(page.get_by_text("Ended. The runs that it made stay.")).to_be_visible()
+    assert RunSchedule.objects.get().ended_at is not None
+
+
+def test_a_large_run_is_approved_in_place(page, person, sign_in, coffee, everyone, programme, assert_accessible):
+    """Issue 4, approval: what was asked, what it would do now, and both decisions on one page."""
+    programme.approval_members = 2
+    programme.save()
+    import_codes(coffee, 10)
+    other = UserFactory(role="marketer", programmes=[programme])
+    run = mass_assignment.launch(run=draft_run(coffee, targeting=everyone), actor=other, now=clock.now())
+    sign_in(page, person("marketer"))
+    page.goto(f"/offers/runs/{run.pk}/")
+    expect(page.get_by_text("6 to assign")).to_be_visible()
+    _look(page, "approval", assert_accessible)
+    page.get_by_role("button", name=re.compile("^Approve 6 assignments")).click()
+    expect(page.get_by_text("Approved. The audience is being planned.")).to_be_visible()
+    run.refresh_from_db()
+    assert run.state != "awaiting_approval"
