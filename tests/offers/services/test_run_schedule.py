@@ -178,8 +178,10 @@ def test_an_occurrence_that_can_make_no_run_says_why_and_the_next_one_is_tried(o
 def test_a_period_without_an_occurrence_is_refused_and_a_form_sent_twice_makes_one(offer):
     """Issue 4, bad input: dates the wrong way round."""
     now = at(2027, 5, 10)
-    with pytest.raises(InvalidInput, match="no occurrence"):
+    with pytest.raises(InvalidInput, match="ends before it begins"):
         schedule(offer, When("daily", time(9), date(2027, 5, 20), date(2027, 5, 19)), now)
+    with pytest.raises(InvalidInput, match="no occurrence"):
+        schedule(offer, When("daily", time(9), date(2027, 1, 1), date(2027, 1, 2)), now)
     reference = uuid.uuid4()
     for _ in range(2):
         schedule(offer, When("weekly", time(9), date(2027, 5, 20)), now, reference=reference)
