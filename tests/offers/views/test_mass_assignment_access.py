@@ -32,6 +32,7 @@ PAGES = [
     ("GET", "run_outcomes_export", {"run_id": 0, "file_format": "parquet"}),
     ("GET", "run_undo_preview", {"run_id": 0}),
     ("GET", "run_kept", {"run_id": 0}),
+    ("GET", "run_compare", {"run_id": 0}),
     ("GET", "run_diff_preview", {"run_id": 0}),
     ("GET", "run_clone", {"run_id": 0}),
     ("POST", "run_diff", {"run_id": 0}),
