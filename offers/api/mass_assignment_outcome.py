@@ -69,13 +69,10 @@ class ExportMassAssignmentOutcomes(OutcomesView):
     )
     def get(self, request: Request, run_id: int, file_format: Any) -> Any:
         """Stream the same as a file, whatever its size: one line a member, never a code; the export is audited."""
-        table = outcome_export.export(
+        return outcome_export.export(
             run=self.run(int(run_id)),
             wanted=self.wanted,
             file_format=file_format,
             now=clock.now(),
             api_client=self.client,
-        )
-        return table_export.stream(
-            name=table.name, format=file_format, columns=outcome_export.COLUMNS, lines=table.lines
         )

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db import connection
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -16,16 +17,20 @@ from offers import rules
 from offers.models import MassAssignment
 from offers.models.outcome import OUTCOME_LABELS, REASON_LABELS
 from offers.rules import problem
+from offers.selectors import audience_statement as statement
 
 PAGE = 50
-# An outcome is stored for who is refused; who is assigned, waits, or stands in a chunk that was given up is known from
-# the chunk that the member lies in.
-STATES = {
-    "assigned": "audience.outcome IS NULL AND chunk.done_at IS NOT NULL",
-    "waiting": "audience.outcome IS NULL AND chunk.done_at IS NULL AND chunk.failed_at IS NULL",
-    "failed": "audience.outcome IS NULL AND chunk.done_at IS NULL AND chunk.failed_at IS NOT NULL",
+# Members of an audience in a part of a file: some 4 MB of CSV in memory, and a few chunks of its run.
+PART = 25_000
+# Not stored with the member: known from the chunks that she lies in.
+DERIVED = {"assigned", "waiting", "failed", "taken_back", "kept", "over_before"}
+LABELS: dict[str, Any] = OUTCOME_LABELS | {
+    "waiting": _("not assigned"),
+    "failed": _("in a failed chunk"),
+    "taken_back": _("taken back by the undo"),
+    "kept": _("used, so it stayed"),
+    "over_before": _("over before the undo"),
 }
-LABELS: dict[str, Any] = OUTCOME_LABELS | {"waiting": _("not assigned"), "failed": _("in a failed chunk")}
 # After a count: "22 already hold it".
 COUNTED: dict[str, Any] = LABELS | {
     "already_held": _("already hold it"),
@@ -36,20 +41,9 @@ COUNTED: dict[str, Any] = LABELS | {
     "missing_rule": _("without a value"),
     "invalid_value": _("with a value that is not valid"),
 }
-TONES = {"assigned": "usable", "failed": "refused"}
+TONES = {"assigned": "usable", "failed": "refused", "kept": "needs"}
+NOBODY_AFTER = 2**63 - 1
 
-# What became of an assignment after it was made, by the latest thing that ended it, else by what its member did.
-SINCE = """
-           CASE WHEN held.id IS NULL THEN ''
-                WHEN held.revoked_at IS NOT NULL THEN 'revoked'
-                WHEN held.used_up_at IS NOT NULL THEN 'used_up'
-                WHEN EXISTS (SELECT FROM offers_redemption AS used WHERE used.assignment_id = held.id) THEN 'redeemed'
-                WHEN held.closed_at IS NOT NULL THEN 'closed'
-                WHEN held.ends_at <= %(now)s THEN 'expired'
-                WHEN held.accepted_at IS NOT NULL THEN 'accepted'
-                WHEN held.seen_at IS NOT NULL OR held.exposed_at IS NOT NULL THEN 'seen'
-                ELSE 'open' END
-"""
 SINCE_LABELS: dict[str, Any] = {
     "open": _("not seen yet"),
     "seen": _("seen"),
@@ -61,39 +55,6 @@ SINCE_LABELS: dict[str, Any] = {
     "revoked": _("taken back"),
 }
 SINCE_TONES = {"accepted": "usable", "redeemed": "usable", "used_up": "over", "revoked": "refused", "open": "waiting"}
-
-SELECT = f"""
-    SELECT audience.member_id, member.external_id, member.first_name, member.last_name,
-           CASE WHEN audience.outcome IS NOT NULL THEN audience.outcome
-                WHEN chunk.done_at IS NOT NULL THEN 'assigned'
-                WHEN chunk.failed_at IS NOT NULL THEN 'failed'
-                ELSE 'waiting' END AS outcome,
-           audience.details ->> 'reason' AS reason, audience.details ->> 'value' AS value,
-           held.id AS assignment_id, held.issued_at, held.ends_at, held.seen_at, held.accepted_at, held.revoked_at,
-           {SINCE} AS since
-      FROM offers_audiencemember AS audience
-      JOIN loyalty_member AS member ON member.id = audience.member_id AND member.id > %(after)s
-      LEFT JOIN LATERAL (
-            SELECT done_at, failed_at FROM offers_massassignmentchunk
-             WHERE run_id = audience.run_id
-               AND audience.ordinal IS NOT NULL
-               AND audience.member_id BETWEEN first_member_id AND last_member_id
-           ) AS chunk ON TRUE
-      LEFT JOIN LATERAL (
-            -- OFFSET 0: looked up member by member. Joined freely, a page read the whole table where the planner knew
-            -- little of it.
-            SELECT * FROM offers_assignment
-             WHERE member_id = audience.member_id
-               AND config_offer_id = %(config_offer_id)s
-               AND run_id = audience.run_id
-            OFFSET 0
-           ) AS held ON TRUE
-     WHERE audience.run_id = %(run_id)s
-       AND audience.member_id > %(after)s
-       AND {{condition}}
-     ORDER BY audience.member_id
-     LIMIT %(size)s
-"""
 
 
 def _reason_label(reason: str) -> str | Promise:
@@ -172,7 +133,8 @@ EVERYONE = Wanted()
 def page(*, run: MassAssignment, now: datetime, wanted: Wanted = EVERYONE, after: int = 0, size: int = PAGE) -> Page:
     """Return a page of the audience with outcomes: by keyset, so page 1,000 costs as page 1."""
     found = rows(
-        SELECT.format(condition=_condition(wanted)), _parameters(run, now, wanted) | {"after": after, "size": size + 1}
+        statement.SELECT.format(condition=_condition(wanted)),
+        _parameters(run, now, wanted) | {"after": after, "until": NOBODY_AFTER, "size": size + 1},
     )
     shown = [
         Reached(
@@ -206,11 +168,33 @@ def every(*, run: MassAssignment, now: datetime, wanted: Wanted = EVERYONE, size
         after = part.after
 
 
+def parts(
+    *, run: MassAssignment, now: datetime, wanted: Wanted = EVERYONE, is_safe: bool, size: int = PART
+) -> Iterator[bytes]:
+    """Yield the wanted lines as CSV without a head, written by the database: `size` members of the audience at a time.
+
+    Each part is a statement of its own, so nobody who reads slowly keeps a transaction open. `is_safe` for files that
+    spreadsheets open: no cell runs as a formula.
+    """
+    copying = statement.copy(condition=_condition(wanted), is_safe=is_safe)
+    parameters = _parameters(run, now, wanted) | {"after": 0, "size": size}
+    while (until := rows(statement.LAST_OF_PART, parameters)[0]["until"]) is not None:
+        if part := _copied(copying, parameters | {"until": until}):
+            yield part
+        parameters["after"] = until
+
+
+@patience.patient()
+def _copied(copying: str, parameters: dict[str, Any]) -> bytes:
+    with connection.cursor() as cursor, cursor.copy(copying, parameters) as lines:
+        return b"".join(lines)
+
+
 @patience.patient()
 def count(*, run: MassAssignment, now: datetime, wanted: Wanted) -> int:
     """Return how many members of the audience are wanted; counts a million in a second or two."""
-    counting = SELECT.format(condition=_condition(wanted))
-    parameters = _parameters(run, now, wanted) | {"after": 0, "size": None}
+    counting = statement.SELECT.format(condition=_condition(wanted))
+    parameters = _parameters(run, now, wanted) | {"after": 0, "until": NOBODY_AFTER, "size": None}
     [found] = rows(f"SELECT count(*) AS n FROM ({counting}) AS counted", parameters)
     return int(found["n"])
 
@@ -229,9 +213,10 @@ def _parameters(run: MassAssignment, now: datetime, wanted: Wanted) -> dict[str,
 def _condition(wanted: Wanted) -> str:
     parts = []
     if wanted.outcome:
-        parts.append(STATES.get(wanted.outcome, "audience.outcome = %(outcome)s"))
+        derived = f"audience.outcome IS NULL AND ({statement.OUTCOME}) = %(outcome)s"
+        parts.append(derived if wanted.outcome in DERIVED else "audience.outcome = %(outcome)s")
     if wanted.since:
-        parts.append(f"({SINCE}) = %(since)s")
+        parts.append(f"({statement.SINCE}) = %(since)s")
     if wanted.text:
         name = " OR member.first_name || ' ' || member.last_name ILIKE %(piece)s" if wanted.is_by_name else ""
         parts.append(f"(member.external_id ILIKE %(piece)s{name})")

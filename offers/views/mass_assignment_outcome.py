@@ -56,8 +56,10 @@ def export(request: StaffRequest, run_id: int, file_format: table_export.Format)
     wanted = _filter(request).wanted
     if wanted is None:
         raise NotFound(_("There is no such outcome."))
-    table = outcome_export.export(run=run, wanted=wanted, file_format=file_format, now=clock.now(), actor=request.user)
-    return table_export.stream(name=table.name, format=file_format, columns=outcome_export.COLUMNS, lines=table.lines)
+    answer: HttpResponseBase = outcome_export.export(
+        run=run, wanted=wanted, file_format=file_format, now=clock.now(), actor=request.user
+    )
+    return answer
 
 
 def _filter(request: StaffRequest) -> OutcomeFilter:

@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 import django
 django.setup()
-from loyalty import clock, table_export
+from loyalty import clock
 from offers.models import MassAssignment
 from offers.selectors.audience import Wanted
 from offers.services import outcome_export
@@ -27,8 +27,7 @@ def peak():
     return int(next(line.split()[1] for line in lines if line.startswith("VmHWM")))
 run, file_format, text = MassAssignment.objects.get(), *sys.argv[1:]
 before = peak()
-table = outcome_export.export(run=run, wanted=Wanted(text=text), file_format=file_format, now=clock.now())
-answer = table_export.stream(name=table.name, format=file_format, columns=outcome_export.COLUMNS, lines=table.lines)
+answer = outcome_export.export(run=run, wanted=Wanted(text=text), file_format=file_format, now=clock.now())
 sent = sum(len(part) for part in answer.streaming_content)
 print("peaks", before, peak(), sent)
 """

@@ -132,7 +132,10 @@ def test_s4_27_the_three_files_say_the_same_without_codes_and_each_is_audited(pr
     assert [line + [""] * (10 - len(line)) for line in sheet.to_python()[1:]] == lines
     table = pyarrow.parquet.read_table(io.BytesIO(content("parquet"))).to_pylist()
     assert [
-        ["" if value is None else value.isoformat() if hasattr(value, "isoformat") else value for value in row.values()]
+        [
+            "" if value is None else value.isoformat(timespec="microseconds") if hasattr(value, "isoformat") else value
+            for value in row.values()
+        ]
         for row in table
     ] == lines
     assert b"SECRET" not in content("csv") + content("parquet")

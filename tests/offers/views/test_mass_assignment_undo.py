@@ -1,5 +1,8 @@
 """Undoing a whole run on its page: numbers before, the undo, the report (B-04; SCREENS, "A run")."""
 
+import csv
+import io
+
 import pytest
 from django.contrib.auth.models import Group
 from django.db import DatabaseError
@@ -158,3 +161,19 @@ def test_b_04_the_desk_sees_with_which_run_it_was_undone_and_why(programme, run)
     assert "wrong audience" in page
     member = words(agent.get(reverse("support:member", args=[held.member_id])))
     assert f"undone with run “{run.name}”" in member
+
+
+def test_b_04_after_the_undo_each_member_says_what_became_of_her_in_the_filter_and_the_file_too(programme, run):
+    """B-04: taken back, used and so kept, or over before the undo; nobody is called assigned any more."""
+    mass_assignment_undo.start(run=run, actor=None, now=clock.now())
+    mass_assignment_undo.run_to_end(run_id=run.pk, clock=clock.now)
+    held = list(Assignment.objects.order_by("member").select_related("member"))
+    wanted = {one.member.external_id: "taken_back" for one in held}
+    wanted |= {held[2].member.external_id: "kept", held[3].member.external_id: "over_before"}
+    marketer = sign_in(programme)
+    file = marketer.get(reverse("offers:run_outcomes_export", args=[run.pk, "csv"]))
+    lines = csv.DictReader(io.StringIO(b"".join(file.streaming_content).decode("utf-8-sig")))
+    assert {line["member"]: line["outcome"] for line in lines} == wanted
+    for outcome, n in (("taken_back", 8), ("kept", 1), ("over_before", 1), ("assigned", 0)):
+        shown = words(marketer.get(address(run, "run_members"), {"outcome": outcome}))
+        assert shown.count('<th scope="row" class="numbers">') == n, outcome
