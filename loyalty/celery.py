@@ -16,4 +16,5 @@ app.conf.imports = (
     "offers.tasks.mass_assignment",
     "offers.tasks.mass_assignment_undo",
     "offers.tasks.personal_offer",
+    "offers.tasks.run_notification",
 )

@@ -160,6 +160,7 @@ CELERY_BEAT_SCHEDULE = {
     "sweep mass assignments": {"task": "offers.tasks.mass_assignment.sweep", "schedule": 15.0},
     "sweep undos of mass assignments": {"task": "offers.tasks.mass_assignment_undo.sweep", "schedule": 15.0},
     "sweep imports of personal offers": {"task": "offers.tasks.personal_offer.sweep", "schedule": 15.0},
+    "send messages about runs": {"task": "offers.tasks.run_notification.sweep", "schedule": 15.0},
     "sweep imports of members": {"task": "loyalty.tasks.member_import.sweep", "schedule": 15.0},
     "relay the outbox": {"task": "loyalty.tasks.outbox.relay", "schedule": 5.0},
     "forget old idempotency keys": {
@@ -196,6 +197,20 @@ MFA_REQUIRED_ROLES = env.list("MFA_REQUIRED_ROLES", default=[])
 SESSION_COOKIE_AGE = 8 * 3600
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_HTTPONLY = True
+
+# --- E-mail -----------------------------------------------------------------------------------------
+# Where no EMAIL_URL is given, mails become files: the pages say so.
+MAIL_FOLDER = BASE_DIR / "var" / "mail"
+EMAIL_URL = env.str("EMAIL_URL", "") or "filemail:///"
+vars().update(env.email_url_config(EMAIL_URL))
+# django-environ drops a path's first slash.
+EMAIL_FILE_PATH = f"/{vars()['EMAIL_FILE_PATH']}" if vars()["EMAIL_FILE_PATH"] else str(MAIL_FOLDER)
+# A server that hangs holds a worker so long for each answer that it owes.
+EMAIL_TIMEOUT = env.int("EMAIL_TIMEOUT", 10)
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Laurel <laurel@localhost>")
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
+# Under which address people reach the pages: links in mails begin with it.
+SITE_URL = env.str("SITE_URL", f"http://127.0.0.1:{env.str('PORT', '8000')}").rstrip("/")
 
 # --- Members' tokens: signed, at most 15 minutes ------------------------------------------------------
 MEMBER_TOKEN_KEY = env.str("MEMBER_TOKEN_KEY", "", multiline=True) or embedded.secret(

@@ -14,6 +14,7 @@ from offers.models.personal_offer import (
 )
 from offers.models.redemption import Redemption
 from offers.models.run_approval import RunApproval
+from offers.models.run_notification import RunFollower, RunNotification
 from offers.models.run_schedule import RunSchedule
 from offers.models.targeting import Targeting, TargetingVersion
 from offers.models.template import OfferTemplate
@@ -50,6 +51,8 @@ __all__ = [
     "Redemption",
     "RepeatPolicy",
     "RunApproval",
+    "RunFollower",
+    "RunNotification",
     "RunSchedule",
     "Source",
     "Targeting",

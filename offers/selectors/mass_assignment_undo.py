@@ -125,6 +125,11 @@ def totals(*, run_id: int) -> dict[str, int]:
     return {field.name: 0 for field in fields(Counts)} | {row["key"]: row["n"] for row in found}
 
 
+def started_by(*, run_id: int) -> int | None:
+    """Return who asked for the run's undo; None for a key, and where nobody did."""
+    return MassAssignmentUndo.objects.filter(pk=run_id).values_list("started_by_id", flat=True).first()
+
+
 def report(*, run: MassAssignment) -> Report | None:
     """Return the run's undo as far as it is, or None where nobody asked for one."""
     undo = MassAssignmentUndo.objects.select_related("started_by", "api_client").filter(pk=run.pk).first()

@@ -15,7 +15,7 @@ from django.db.models import F, Q
 
 from loyalty.database import in_transaction, is_retryable, rows
 from offers.models import MassAssignment, MassAssignmentChunk
-from offers.services import assignment, audience, reservation
+from offers.services import assignment, audience, reservation, run_notification
 from offers.services.planning import plan
 from offers.services.run_lock import lock_run
 
@@ -165,6 +165,7 @@ def finish(*, run_id: int, now: datetime) -> bool:
         MassAssignment.objects.filter(pk=run_id).update(
             state=State.FINISHED_WITH_ERRORS if failed else State.FINISHED, finished_at=now, updated_at=now
         )
+        run_notification.tell_end(run_id=run_id, now=now)
         return True
 
     return in_transaction(work)

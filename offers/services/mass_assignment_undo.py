@@ -23,7 +23,7 @@ from loyalty.services import audit
 from offers.models import MassAssignment, MassAssignmentUndo, MassAssignmentUndoChunk, Source
 from offers.models.limit import day_of
 from offers.selectors import mass_assignment_undo as selectors
-from offers.services import execution, limit, reservation, voucher_tape
+from offers.services import execution, limit, reservation, run_notification, voucher_tape
 from offers.services import mass_assignment_undo_statements as statements
 from offers.services.mass_assignment import NotLaunchable
 
@@ -225,6 +225,7 @@ def finish(*, run_id: int, now: datetime) -> bool:
             target=run,
             data=selectors.totals(run_id=run_id),
         )
+        run_notification.tell_end(run_id=run_id, now=now)
         return True
 
     return in_transaction(work)

@@ -10,13 +10,14 @@ from typing import Any
 
 import structlog
 from django.conf import settings
+from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
 from loyalty.database import execute, in_transaction, rows
 from loyalty.errors import InvalidInput
 from offers.models import Campaign, MassAssignment
 from offers.selectors import mass_assignment_family as family
-from offers.services import audience, member_value, reservation, run_approval, shortening, waiting
+from offers.services import audience, member_value, reservation, run_approval, run_notification, shortening, waiting
 from offers.services.terms import Prepared
 
 log = structlog.get_logger(__name__)
@@ -79,9 +80,12 @@ def plan(*, run_id: int, now: datetime) -> bool:
 
 
 def _fail(run: MassAssignment, failure: Mapping[str, Any], now: datetime) -> None:
-    MassAssignment.objects.filter(pk=run.pk, state=State.SCHEDULED).update(
-        state=State.FAILED, failure=dict(failure), finished_at=now, leased_until=None, updated_at=now
-    )
+    with transaction.atomic():
+        moved = MassAssignment.objects.filter(pk=run.pk, state=State.SCHEDULED).update(
+            state=State.FAILED, failure=dict(failure), finished_at=now, leased_until=None, updated_at=now
+        )
+        if moved:
+            run_notification.tell_end(run_id=run.pk, now=now)
     log.warning("mass_assignment.failed", run=run.pk, **failure)
 
 

@@ -13,7 +13,7 @@ from loyalty.errors import Conflict, InvalidInput
 from loyalty.models import ApiClient, Programme, User
 from loyalty.services import audit
 from offers.models import MassAssignment, RunApproval
-from offers.services import run_lock
+from offers.services import run_lock, run_notification
 
 State = MassAssignment.State
 Cause, Decision = RunApproval.Cause, RunApproval.Decision
@@ -61,6 +61,7 @@ def _beyond(now: int, approved: int) -> bool:
     return now * 100 > approved * (100 + TOLERANCE)
 
 
+@transaction.atomic
 def ask(
     *,
     run: MassAssignment,
@@ -77,7 +78,7 @@ def ask(
     )
     if not moved:
         return
-    RunApproval.objects.create(
+    asked = RunApproval.objects.create(
         run=run,
         cause=cause,
         members=members,
@@ -94,6 +95,7 @@ def ask(
         target=run,
         data={"cause": cause, "members": members, "exposure_minor": exposure_minor},
     )
+    run_notification.tell_approvers(run=run, approval=asked, now=now)
 
 
 def approve(
@@ -149,6 +151,8 @@ def _decide(
             target=run,
             data={"members": asked.members, "exposure_minor": asked.exposure_minor, "reason": reason},
         )
+        if to == State.CANCELLED:
+            run_notification.tell_end(run_id=run.pk, now=now)
     return run
 
 

@@ -9,11 +9,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
+from django.db import transaction
 from django.db.models import Q
 
 from offers.models import MassAssignment
 from offers.selectors import voucher as vouchers
-from offers.services import limit
+from offers.services import limit, run_notification
 
 log = structlog.get_logger(__name__)
 State = MassAssignment.State
@@ -49,9 +50,12 @@ def wake(*, now: datetime, offer_id: int | None = None) -> list[int]:
             woken.append(run.pk)
     MassAssignment.objects.filter(Q(pk__in=woken), state=State.SCHEDULED).update(waiting=None, updated_at=now)
     for run in overdue:
-        MassAssignment.objects.filter(pk=run.pk, state=State.SCHEDULED, waiting__isnull=False).update(
-            state=State.FAILED, failure=run.waiting, waiting=None, finished_at=now, updated_at=now
-        )
+        with transaction.atomic():
+            moved = MassAssignment.objects.filter(pk=run.pk, state=State.SCHEDULED, waiting__isnull=False).update(
+                state=State.FAILED, failure=run.waiting, waiting=None, finished_at=now, updated_at=now
+            )
+            if moved:
+                run_notification.tell_end(run_id=run.pk, now=now)
         log.warning("mass_assignment.waited_in_vain", run=run.pk)
     return woken
 

@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 from loyalty import clock
 from offers.models import MassAssignment
 from offers.services import execution, limit_counting, planning, run_schedule, turn, waiting
+from offers.tasks import run_notification
 
 log = structlog.get_logger(__name__)
 # A worker turns to the next message after so long: other tasks wait in the same queue.
@@ -41,6 +42,7 @@ def work(run_id: int) -> None:
         if waiting := turn.next_to_plan(now=clock.now()):
             _plan(waiting)
     execution.finish(run_id=run_id, now=clock.now())
+    run_notification.ring()
 
 
 def _plan(run_id: int) -> None:

@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 
 from loyalty import clock
 from offers.services import mass_assignment_undo
+from offers.tasks import run_notification
 from offers.tasks.mass_assignment import TURN_SECONDS
 
 log = structlog.get_logger(__name__)
@@ -33,6 +34,7 @@ def work(run_id: int) -> None:
             ring(run_id, messages=1)
             return
     mass_assignment_undo.finish(run_id=run_id, now=clock.now())
+    run_notification.ring()
 
 
 @shared_task(name="offers.tasks.mass_assignment_undo.sweep", ignore_result=True)

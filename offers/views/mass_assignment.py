@@ -17,6 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 from loyalty import clock, csv_export, toasts
 from loyalty.errors import DomainError
 from loyalty.listing import Column, Listing
+from loyalty.models import User
 from loyalty.staff import StaffRequest
 from offers import rules
 from offers.filters.mass_assignment import RunFilter
@@ -26,6 +27,7 @@ from offers.selectors import mass_assignment as selectors
 from offers.selectors import mass_assignment_family as family
 from offers.selectors import mass_assignment_undo as undo_selectors
 from offers.selectors import member_value as member_values
+from offers.selectors import run_notification as notifications
 from offers.selectors import voucher as vouchers
 from offers.services import mass_assignment as service
 from offers.services import shortfall
@@ -103,7 +105,7 @@ def export(request: StaffRequest) -> StreamingHttpResponse:
 def run(request: StaffRequest, run_id: int) -> HttpResponse:
     """Show one run: how far it is, what became of whom, what happened."""
     found = selectors.find(programme=request.programme, run_id=run_id)
-    return render(request, "offers/run.html", _context(found))
+    return render(request, "offers/run.html", _context(found, request.user))
 
 
 @require_safe
@@ -111,7 +113,7 @@ def run(request: StaffRequest, run_id: int) -> HttpResponse:
 def live(request: StaffRequest, run_id: int) -> HttpResponse:
     """Return the part of the page that moves; where the state has changed since, the page as a whole."""
     found = selectors.find(programme=request.programme, run_id=run_id)
-    context = _context(found)
+    context = _context(found, request.user)
     has_moved = request.GET.get("state", "") not in {"", found.state}
     answer = render(request, "offers/_run_page.html" if has_moved else "offers/_run_live.html", context)
     if has_moved:
@@ -157,7 +159,7 @@ def act(request: StaffRequest, run_id: int, verb: str) -> HttpResponse:
     return HttpResponseRedirect(reverse("offers:run", args=[found.pk]))
 
 
-def _context(run: MassAssignment) -> dict[str, Any]:
+def _context(run: MassAssignment, user: User) -> dict[str, Any]:
     now = clock.now()
     progress = selectors.progress(run=run, now=now)
     context: dict[str, Any] = {
@@ -180,6 +182,8 @@ def _context(run: MassAssignment) -> dict[str, Any]:
         context["undo"] = undo_selectors.report(run=run)
     # Asked for by the whole page, and not by the part of it that moves each second.
     context["relatives"] = SimpleLazyObject(lambda: family.relatives(run=run))
+    context["mails"] = SimpleLazyObject(lambda: notifications.of_run(run=run))
+    context["is_following"] = SimpleLazyObject(lambda: notifications.follows(run=run, user=user))
     context["is_undoable"] = run.state in UNDOABLE and progress.assigned > 0
     context["approvals"] = selectors.approvals(run=run)
     if run.waiting:

@@ -15,6 +15,7 @@ from loyalty.staff import StaffRequest
 from offers.selectors import mass_assignment as selectors
 from offers.services import run_approval
 from offers.tasks import mass_assignment as tasks
+from offers.tasks import run_notification as mails
 from offers.views import mass_assignment_launch
 from offers.views.access import staff
 
@@ -56,5 +57,7 @@ def _decided(request: StaffRequest, run_id: int, *, is_approved: bool) -> HttpRe
     else:
         if is_approved:
             transaction.on_commit(lambda: tasks.ring(run.pk))
+        else:
+            transaction.on_commit(lambda: mails.ring(run.pk))
         toasts.say(request, _("Approved. The audience is being planned.") if is_approved else _("Declined."))
     return HttpResponseRedirect(reverse("offers:run", args=[run.pk]))

@@ -1,0 +1,33 @@
+"""Mails about runs, sent by Celery workers. Messages carry the row's id, may come twice, late or never."""
+
+import structlog
+from celery import shared_task
+from kombu.exceptions import OperationalError as BrokerError
+from redis.exceptions import RedisError
+
+from loyalty import clock
+from offers.services import run_notification
+
+log = structlog.get_logger(__name__)
+
+
+def ring(run_id: int | None = None) -> None:
+    """Have the mails sent that wait, of one run or of all. A broker that is away is logged: the sweeper rings again."""
+    for notification_id in run_notification.waiting(now=clock.now(), run_id=run_id):
+        try:
+            send.apply_async([notification_id], retry=False)
+        except (BrokerError, RedisError, OSError) as error:
+            log.warning("run_notification.not_rung", notification=notification_id, error=str(error))
+            return
+
+
+@shared_task(name="offers.tasks.run_notification.send", ignore_result=True)
+def send(notification_id: int) -> None:
+    """Send one mail, unless it was sent, is being sent, or was given up."""
+    run_notification.send(notification_id=notification_id, now=clock.now())
+
+
+@shared_task(name="offers.tasks.run_notification.sweep", ignore_result=True)
+def sweep() -> None:
+    """Ring for every mail that waits: its message was lost, its worker died, or its time to be tried again came."""
+    ring()
