@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('offers', '0024_runs_go_on'),
+        ('offers', '0025_schedules_by_keys'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
