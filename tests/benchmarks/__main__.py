@@ -11,7 +11,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loyalty.settings")
 def main() -> None:
     parser = argparse.ArgumentParser(prog="./run bench", description=__doc__)
     parser.add_argument(
-        "names", nargs="*", default=["A", "B", "C", "D", "E", "J"], help="rows to measure (default: all)"
+        "names", nargs="*", default=["A", "B", "C", "D", "E", "J", "K"], help="rows to measure (default: all)"
     )
     parser.add_argument("--members", type=int, default=1_000_000)
     parser.add_argument("--repeats", type=int, default=5)
@@ -25,6 +25,7 @@ def main() -> None:
         e_one_grant,
         harness,
         j_targeting_count,
+        k_dry_run,
     )
 
     rows = {
@@ -37,6 +38,7 @@ def main() -> None:
         "D": lambda: d_member_list.run(n=options.members, repeats=options.repeats),
         "E": lambda: e_one_grant.run(n=options.members, repeats=options.repeats),
         "J": lambda: j_targeting_count.run(n=options.members, repeats=options.repeats),
+        "K": lambda: k_dry_run.run(n=options.members, repeats=options.repeats),
     }
     unknown = sorted({name.upper() for name in options.names} - set(rows))
     if unknown:
