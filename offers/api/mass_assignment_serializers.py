@@ -21,7 +21,8 @@ class ProgressSerializer(serializers.Serializer[Any]):
     failed_chunks = serializers.IntegerField()
     retried_chunks = serializers.IntegerField()
     per_minute = serializers.IntegerField(allow_null=True)
-    seconds_left = serializers.IntegerField(allow_null=True, help_text="About.")
+    seconds_left = serializers.IntegerField(allow_null=True, help_text="About, at the rate of the last minute.")
+    workers = serializers.IntegerField(help_text="At it now.")
 
 
 class FailureSerializer(serializers.Serializer[Any]):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import F, Q, QuerySet, Sum
 from django.utils.functional import Promise
@@ -15,10 +15,17 @@ from loyalty.models import AuditEvent, Programme
 from offers.models import Audience, ConfigOffer, MassAssignment, MassAssignmentChunk, OfferTemplate, RunApproval
 from offers.selectors import template as templates
 
+# So long a look back says how quick a run is now.
+LATELY = timedelta(minutes=1)
+
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is. `per_minute` and `seconds_left` are None while there is too little to tell."""
+    """How far a run is. `per_minute` and `seconds_left` are None while there is too little to tell.
+
+    The rate of a run at work is that of the last minute, so that a stall, a pause or another run beside it shows;
+    that of one that is over is its own from its plan to its last chunk. `workers` are at it now.
+    """
 
     total: int
     done: int
@@ -28,6 +35,7 @@ class Progress:
     retried_chunks: int
     per_minute: int | None
     seconds_left: int | None
+    workers: int = 0
 
     @property
     def percent(self) -> int:
@@ -43,10 +51,12 @@ def progress(*, run: MassAssignment, now: datetime) -> Progress:
                coalesce(sum(assigned), 0)::bigint AS assigned,
                count(*) FILTER (WHERE failed_at IS NOT NULL) AS failed,
                count(*) FILTER (WHERE attempts > 1) AS retried,
+               coalesce(sum(size) FILTER (WHERE done_at > %(since)s), 0)::bigint AS lately,
+               count(*) FILTER (WHERE done_at IS NULL AND failed_at IS NULL AND leased_until > %(now)s) AS workers,
                max(done_at) AS last_done_at
-          FROM offers_massassignmentchunk WHERE run_id = %s
+          FROM offers_massassignmentchunk WHERE run_id = %(run)s
         """,
-        [run.pk],
+        {"run": run.pk, "now": now, "since": now - LATELY},
     )[0]
     refused = dict(run.excluded or {})
     for row in rows(
@@ -60,12 +70,13 @@ def progress(*, run: MassAssignment, now: datetime) -> Progress:
         refused[row["key"]] = refused.get(row["key"], 0) + row["n"]
     total, done = run.eligible or 0, counted["done"]
     per_minute = seconds_left = None
-    if run.planned_at and done:
-        # A finished run's rate is its own; a running one's is taken up to now, so that a stall shows.
-        until = counted["last_done_at"] if run.is_over or run.state == "undoing" else now
-        seconds = max((until - run.planned_at).total_seconds(), 0.001)
+    if run.state == MassAssignment.State.RUNNING and run.planned_at and counted["lately"]:
+        seconds = max((now - max(run.planned_at, now - LATELY)).total_seconds(), 0.001)
+        per_minute = int(counted["lately"] / seconds * 60)
+        seconds_left = int((total - done) * seconds / counted["lately"])
+    elif run.planned_at and done and (run.is_over or run.state == MassAssignment.State.UNDOING):
+        seconds = max((counted["last_done_at"] - run.planned_at).total_seconds(), 0.001)
         per_minute = int(done / seconds * 60)
-        seconds_left = None if run.finished_at or not per_minute else int((total - done) * seconds / done)
     return Progress(
         total=total,
         done=done,
@@ -75,6 +86,7 @@ def progress(*, run: MassAssignment, now: datetime) -> Progress:
         retried_chunks=counted["retried"],
         per_minute=per_minute,
         seconds_left=seconds_left,
+        workers=counted["workers"],
     )
 
 

@@ -185,7 +185,7 @@ def _context(run: MassAssignment, user: User) -> dict[str, Any]:
     context["mails"] = SimpleLazyObject(lambda: notifications.of_run(run=run))
     context["is_following"] = SimpleLazyObject(lambda: notifications.follows(run=run, user=user))
     context["is_undoable"] = run.state in UNDOABLE and progress.assigned > 0
-    context["approvals"] = selectors.approvals(run=run)
+    context["approvals"] = selectors.approvals(run=run) if run.state == MassAssignment.State.AWAITING_APPROVAL else []
     if run.waiting:
         context["waits_for"] = shortfall.of_failure(run.waiting, currency=run.programme.currency)
     if run.failure:

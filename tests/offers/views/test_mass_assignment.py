@@ -98,8 +98,7 @@ def test_watching_a_run_costs_few_queries(programme, coffee, everyone, django_as
     mass_assignment.launch(run=run, actor=None, now=clock.now())
     execution.plan(run_id=run.pk, now=clock.now())
     marketer = sign_in(programme)
-    # One of them asks who approved it.
-    with django_assert_max_num_queries(11):
+    with django_assert_max_num_queries(10):
         marketer.get(reverse("offers:run_live", args=[run.pk]), {"state": "running", "percent": "0"})
 
 
