@@ -23,6 +23,8 @@ from tests.factories import TargetingFactory
 # Playwright keeps an event loop in this thread, which Django takes for asynchronous code; nothing here awaits.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
+# A loaded machine is no bug.
+expect.set_options(timeout=20_000)
 PASSWORD = "a quiet and long password"
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 

@@ -24,8 +24,6 @@ from tests.factories import (
     import_codes,
 )
 
-# A loaded machine is no bug.
-expect.set_options(timeout=20_000)
 SHOTS = os.environ.get("LAUREL_SHOTS")
 COLUMBUS = {"op": "and", "items": [{"field": "member.city", "is": "equals", "value": "Columbus"}]}
 

@@ -11,7 +11,6 @@ from offers.models import Assignment
 from offers.services import mass_assignment_undo
 from tests.factories import ConfigOfferFactory, MemberFactory, TargetingFactory, plan_run, redeem, work
 
-expect.set_options(timeout=20_000)
 SHOTS = os.environ.get("LAUREL_SHOTS")
 
 

@@ -17,8 +17,6 @@ from offers.services.mass_assignment import LaunchPlan
 from offers.services.run_schedule import When
 from tests.factories import ConfigOfferFactory, MemberFactory, TargetingFactory, UserFactory, draft_run, import_codes
 
-# A loaded machine is no bug.
-expect.set_options(timeout=20_000)
 SHOTS = os.environ.get("LAUREL_SHOTS")
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 800}

@@ -186,4 +186,3 @@ def test_s4_24_the_sentence_and_the_estimate_follow_the_last_key_at_once(page, p
     felt = sorted(page.evaluate("window.felt"))
     assert len(felt) == 5
     record_property("felt_ms", [round(one) for one in felt])
-    print(f"felt: {[round(one) for one in felt]} ms")
