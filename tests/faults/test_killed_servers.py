@@ -60,7 +60,9 @@ def valkey_is_away(here, caller, *, seconds):
     here.kill("valkey")
     began = time.monotonic()
     launched = here.ask(f"/api/v1/mass-assignments/{caller.of.draft}/launch", key=caller.of.key, body={})
-    assert (launched.status, json.loads(launched.body)["state"]) == (200, "scheduled")
+    # Whoever is at work on another run plans this one between two chunks, without being rung.
+    assert launched.status == 200
+    assert json.loads(launched.body)["state"] in ("scheduled", "running", "finished")
     time.sleep(max(0.0, began + seconds - time.monotonic()))
     meanwhile = caller.answers[begun:]
     assert len(meanwhile) > seconds

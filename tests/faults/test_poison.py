@@ -64,10 +64,10 @@ def test_r8_a_poison_chunk_kills_three_workers_and_harms_no_other_chunk(settings
     def work() -> None:
         assign = assignment.assign_chunk
 
-        def poisoned(*, parameters):
+        def poisoned(*, parameters, **given):
             if parameters["chunk"] == POISON:
                 die()
-            return assign(parameters=parameters)
+            return assign(parameters=parameters, **given)
 
         assignment.assign_chunk = poisoned
         execution.run_to_end(run_id=run.pk, clock=clock.now)

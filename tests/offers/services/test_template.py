@@ -67,8 +67,8 @@ def test_s0_06_an_unknown_rule_is_refused_by_name_with_every_other_problem(offer
         ("name", "blank"),
     ]
     assert caught.value.problems[0]["message"] == (
-        "There is no rule “magic”. Use some of: validity, benefit, products, minimum_spend, redemption_limit, "
-        "channels, acceptance."
+        "There is no rule “magic”. Use some of: validity, benefit, personal, products, minimum_spend, "
+        "redemption_limit, channels, acceptance."
     )
     assert OfferTemplate.objects.filter(is_default=False).count() == 0
 
