@@ -5,15 +5,12 @@ which lies in a temporary file meanwhile). Moments are aware; files carry them i
 """
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
+from types import ModuleType
 from typing import Any, Literal
 
-import pyarrow
-import pyarrow.csv
-import pyarrow.parquet
 import xlsxwriter
 from django.http import StreamingHttpResponse
 
@@ -21,15 +18,8 @@ from loyalty import csv_export
 
 Format = Literal["csv", "xlsx", "parquet"]
 Kind = Literal["text", "number", "moment"]
-# A row group of Parquet: columns of so many values are compressed together, and no more is in memory.
-PART = 5_000
 # What a sheet holds, its head included.
 SHEET_LINES = 1_048_576
-TYPES: dict[Kind, pyarrow.DataType] = {
-    "text": pyarrow.string(),
-    "number": pyarrow.int64(),
-    "moment": pyarrow.timestamp("us", tz="UTC"),
-}
 MEDIA = {
     "csv": "text/csv; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -51,7 +41,7 @@ def stream(*, name: str, format: Format, columns: Sequence[Column], lines: Itera
     if format == "csv":
         head = [column.name for column in columns]
         return csv_export.stream(name=f"{name}.csv", head=head, lines=(_texts(line) for line in lines))
-    parts = WRITERS[format](columns, lines)
+    parts = _xlsx(columns, lines) if format == "xlsx" else _parquet().written(columns, lines)
     answer = StreamingHttpResponse(parts, content_type=MEDIA[format])
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}.{format}"'
     return answer
@@ -64,9 +54,16 @@ def stream_written(*, name: str, format: Format, columns: Sequence[Column], part
     """
     if format == "csv":
         return csv_export.stream_written(name=f"{name}.csv", head=[column.name for column in columns], parts=parts)
-    answer = StreamingHttpResponse(_parquet_of_written(columns, parts), content_type=MEDIA["parquet"])
+    answer = StreamingHttpResponse(_parquet().of_csv(columns, parts), content_type=MEDIA["parquet"])
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}.parquet"'
     return answer
+
+
+def _parquet() -> ModuleType:
+    """Return the writer of Parquet. It brings Arrow, whose 50 MB a process that writes none does not need."""
+    from loyalty import parquet_export
+
+    return parquet_export
 
 
 def _texts(line: Sequence[Any]) -> list[Any]:
@@ -75,86 +72,6 @@ def _texts(line: Sequence[Any]) -> list[Any]:
 
 def _moment(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="microseconds")
-
-
-class _Sink:
-    """A file that is only written to, and hands on what was written since it was last asked."""
-
-    def __init__(self) -> None:
-        self.parts: list[bytes] = []
-        self.size = 0
-        self.closed = False
-
-    def write(self, data: Any) -> int:
-        part = bytes(data)
-        self.parts.append(part)
-        self.size += len(part)
-        return len(part)
-
-    def tell(self) -> int:
-        return self.size
-
-    def flush(self) -> None:
-        pass
-
-    def close(self) -> None:
-        self.closed = True
-
-    def readable(self) -> bool:
-        return False
-
-    def writable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return False
-
-    def taken(self) -> bytes:
-        part = b"".join(self.parts)
-        self.parts.clear()
-        return part
-
-
-def _parquet(columns: Sequence[Column], lines: Iterable[Sequence[Any]]) -> Iterator[bytes]:
-    schema = pyarrow.schema([pyarrow.field(column.name, TYPES[column.kind]) for column in columns])
-    sink = _Sink()
-    with pyarrow.parquet.ParquetWriter(sink, schema, compression="zstd") as writer:
-        for part in _parts(lines):
-            values = zip(*part, strict=True)
-            arrays = [
-                pyarrow.array([_text(column, value) for value in column_values], type=TYPES[column.kind])
-                for column, column_values in zip(columns, values, strict=True)
-            ]
-            writer.write_table(pyarrow.table(arrays, schema=schema))
-            yield sink.taken()
-    yield sink.taken()
-
-
-def _parquet_of_written(columns: Sequence[Column], parts: Iterable[bytes]) -> Iterator[bytes]:
-    schema = pyarrow.schema([pyarrow.field(column.name, TYPES[column.kind]) for column in columns])
-    reading = pyarrow.csv.ReadOptions(column_names=schema.names, use_threads=False)
-    # An id may hold whatever a cell may; what the database left out, and nothing else, is null.
-    parsing = pyarrow.csv.ParseOptions(newlines_in_values=True)
-    converting = pyarrow.csv.ConvertOptions(
-        column_types=schema, null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=False
-    )
-    sink = _Sink()
-    with pyarrow.parquet.ParquetWriter(sink, schema, compression="zstd") as writer:
-        for part in parts:
-            source = pyarrow.BufferReader(part)
-            writer.write_table(pyarrow.csv.read_csv(source, reading, parsing, converting))
-            yield sink.taken()
-    yield sink.taken()
-
-
-def _text(column: Column, value: Any) -> Any:
-    return str(value) if column.kind == "text" and value is not None else value
-
-
-def _parts(lines: Iterable[Sequence[Any]]) -> Iterator[list[Sequence[Any]]]:
-    every = iter(lines)
-    while part := list(islice(every, PART)):
-        yield part
 
 
 def _xlsx(columns: Sequence[Column], lines: Iterable[Sequence[Any]]) -> Iterator[bytes]:
@@ -191,9 +108,3 @@ def _write(sheet: Any, row: int, line: Sequence[Any]) -> None:
             sheet.write_number(row, number, value)
         elif value is not None and value != "":
             sheet.write_string(row, number, str(value))
-
-
-WRITERS: dict[str, Callable[[Sequence[Column], Iterable[Sequence[Any]]], Iterator[bytes]]] = {
-    "xlsx": _xlsx,
-    "parquet": _parquet,
-}

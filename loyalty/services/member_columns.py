@@ -6,12 +6,16 @@ field. Expressions speak of `given` (the staging table) and `held` (the member t
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from loyalty import years
 from loyalty.models import AttributeDefinition, Channel, ValueType
-from loyalty.services import attribute, member_proof
+from loyalty.services import attribute
 from loyalty.services.member import STATUSES, TEXTS
 from loyalty.tables import Staging
+
+if TYPE_CHECKING:
+    from loyalty.services.member_proof import Proof
 
 # Lines of SQL are executed with parameters: a percent sign stands twice.
 DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
@@ -103,8 +107,11 @@ def _target(name: str, definitions: Mapping[str, AttributeDefinition], channels:
 
 def proof_of(
     name: str, definitions: Mapping[str, AttributeDefinition], channels: Mapping[str, Channel]
-) -> member_proof.Proof | None:
+) -> "Proof | None":
     """Return what shows, while the file is read, that each of the column's cells passes all its checks."""
+    # It brings Arrow, which only who reads a table loads.
+    from loyalty.services import member_proof
+
     kind, _dot, key = (_target(name, definitions, channels) or "").partition(".")
     if kind == "member":
         return _proof_of_field(key)
@@ -121,7 +128,9 @@ def proof_of(
     return None
 
 
-def _proof_of_field(key: str) -> member_proof.Proof | None:
+def _proof_of_field(key: str) -> "Proof | None":
+    from loyalty.services import member_proof
+
     if key == "birth_date":
         return member_proof.is_day
     if key == "joined_at":

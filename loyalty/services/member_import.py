@@ -36,7 +36,6 @@ from loyalty.models import (
 )
 from loyalty.services import audit, member_columns
 from loyalty.services.member_merge import Merge
-from loyalty.services.member_proof import Proofs
 
 PART = 1 << 20
 # So large a file is checked and imported while its sender waits.
@@ -195,6 +194,9 @@ def _run(found: MemberImport, file: BinaryIO, now: datetime) -> None:
 def _merge(found: MemberImport, file: BinaryIO, problems: tables.Problems, now: datetime) -> None:
     definitions = {one.name: one for one in AttributeDefinition.objects.filter(programme=found.programme)}
     channels = {one.code: one for one in Channel.objects.filter(programme=found.programme)}
+    # It brings Arrow, which only who reads a table loads.
+    from loyalty.services.member_proof import Proofs
+
     proofs = Proofs(lambda name: member_columns.proof_of(name, definitions, channels))
     table = tables.read(file=file, file_name=found.file_name, problems=problems)
     table = replace(table, batches=proofs.watch(_told(found, table.batches, file)))

@@ -9,7 +9,6 @@ from typing import BinaryIO
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from loyalty.tables import delimited, jsonl, parquet, xlsx
 from loyalty.tables.problem import Problems, TableTooLarge, refusal
 from loyalty.tables.shape import Batch
 from loyalty.tables.source import Source
@@ -20,7 +19,6 @@ ENDINGS = {
     ".parquet": "parquet", ".pq": "parquet",
     ".xlsx": "xlsx",
 }  # fmt: skip
-READERS = {"csv": delimited.batches, "jsonl": jsonl.batches, "parquet": parquet.batches, "xlsx": xlsx.batches}
 # UTF-32 first: its little-endian mark begins with that of UTF-16.
 ENCODINGS = {
     codecs.BOM_UTF32_LE: "UTF-32", codecs.BOM_UTF32_BE: "UTF-32",
@@ -53,7 +51,15 @@ def read(*, file: BinaryIO, file_name: str, problems: Problems) -> Table:
     name = PurePath(file_name).name[:200] or "?"
     source = Source(file, name, settings.TABLE_FILE_MAX_BYTES)
     format_ = _format(source.peek(), name)
-    return Table(name, format_, _counted(READERS[format_](source, problems), name), problems)
+    return Table(name, format_, _counted(_batches(format_, source, problems), name), problems)
+
+
+def _batches(format_: str, source: Source, problems: Problems) -> Iterator[Batch]:
+    # They bring Arrow, whose 50 MB a process that reads no table does not need.
+    from loyalty.tables import delimited, jsonl, parquet, xlsx
+
+    readers = {"csv": delimited.batches, "jsonl": jsonl.batches, "parquet": parquet.batches, "xlsx": xlsx.batches}
+    return readers[format_](source, problems)
 
 
 def _format(head: bytes, name: str) -> str:

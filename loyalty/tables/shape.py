@@ -1,13 +1,18 @@
-"""What every format is read into: columns, and batches of rows as texts."""
+"""What every format is read into: columns, and batches of rows as texts.
+
+Arrow takes 50 MB of memory: only who reads a table loads it, so it is imported where it is used.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import pyarrow as pa
-import pyarrow.compute as pc
-from pyarrow import csv
+from typing import TYPE_CHECKING
 
 from loyalty.tables.problem import InvalidTable, Problem, refusal
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 # A row of PostgreSQL is a page at most: so many pointers to long texts fit.
 MOST_COLUMNS = 250
@@ -41,6 +46,9 @@ class Batch:
 
     def as_csv(self) -> pa.Buffer:
         """Return line and values as PostgreSQL reads CSV: null is nothing, an empty text a pair of quotes."""
+        import pyarrow as pa
+        from pyarrow import csv
+
         # All columns are strings or whole numbers; what is written needs no escape but the doubled quote.
         names = ["line", *(f"c{place}" for place in range(len(self.values)))]
         into = pa.BufferOutputStream()
@@ -51,6 +59,8 @@ class Batch:
 
 def trimmed(batch: Batch) -> Batch:
     """Return the batch with no blanks around its texts; JSON is left as it is."""
+    import pyarrow.compute as pc
+
     values = (
         one if column.is_json else pc.utf8_trim_whitespace(one)
         for column, one in zip(batch.columns, batch.values, strict=True)

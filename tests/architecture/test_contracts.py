@@ -101,3 +101,13 @@ def test_only_doors_and_tasks_read_the_clock():
         if len(parts) > 1 and parts[1] in inner:
             text = path.read_text()
             assert not re.search(r"\bclock\.now\(\)|timezone\.now\(\)|datetime\.now\(", text), path
+
+
+def test_who_reads_no_table_loads_no_arrow():
+    """Its 50 MB belong to imports and exports of tables, not to each web process, worker and command."""
+    asked = "import django; django.setup(); import sys, loyalty.urls, loyalty.celery; print('pyarrow' in sys.modules)"
+    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "loyalty.settings"}
+    done = subprocess.run(
+        [sys.executable, "-c", asked], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "False"

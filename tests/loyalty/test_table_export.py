@@ -9,7 +9,7 @@ import pyarrow.parquet
 import pytest
 import python_calamine
 
-from loyalty import table_export
+from loyalty import parquet_export, table_export
 from loyalty.table_export import Column
 
 COLUMNS = [Column("member"), Column("n", "number"), Column("at", "moment")]
@@ -101,7 +101,7 @@ def test_s4_27_lines_are_read_while_the_file_is_sent(format):
     answer = table_export.stream(name="runs", format=format, columns=COLUMNS, lines=lines())
     parts = iter(answer.streaming_content)
     next(parts)
-    assert len(read) <= table_export.PART
+    assert len(read) <= parquet_export.PART
     for _ in parts:
         pass
     assert len(read) == 50_000
