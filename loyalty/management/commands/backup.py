@@ -4,12 +4,13 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management import BaseCommand, CommandError
+from django.core.management import CommandError
 
 from loyalty import backup
+from loyalty.management.data_command import DataCommand
 
 
-class Command(BaseCommand):
+class Command(DataCommand):
     help = "Writes the whole database to a file, while everything keeps running."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

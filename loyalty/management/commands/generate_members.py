@@ -4,14 +4,15 @@ import time
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management import CommandError
 
 from loyalty import clock
+from loyalty.management.data_command import DataCommand
 from loyalty.models import Programme
 from loyalty.services import generated_member
 
 
-class Command(BaseCommand):
+class Command(DataCommand):
     help = "Makes synthetic members in a programme of their own. Running it again adds what is missing."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

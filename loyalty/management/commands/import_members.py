@@ -4,11 +4,12 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management import BaseCommand, CommandError
+from django.core.management import CommandError
 from django.utils.translation import gettext as _
 
 from loyalty import clock
 from loyalty.errors import DomainError
+from loyalty.management.data_command import DataCommand
 from loyalty.models import MemberImport, Programme
 from loyalty.selectors import member_import as selectors
 from loyalty.services import member_import
@@ -16,7 +17,7 @@ from loyalty.services import member_import
 MOST_SAID = 1000
 
 
-class Command(BaseCommand):
+class Command(DataCommand):
     help = "Import members from a .csv, .jsonl, .parquet or .xlsx file; nothing is written where a line is wrong."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

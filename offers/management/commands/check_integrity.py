@@ -5,13 +5,12 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management import BaseCommand
-
+from loyalty.management.data_command import DataCommand
 from offers.management import programme as programmes
 from offers.selectors import integrity
 
 
-class Command(BaseCommand):
+class Command(DataCommand):
     help = "Check every invariant of assignments, codes, runs and events. Changes nothing; exit code 1: one is broken."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

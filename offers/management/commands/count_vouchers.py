@@ -3,15 +3,16 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management import BaseCommand, CommandError
+from django.core.management import CommandError
 
 from loyalty import clock
 from loyalty.errors import DomainError
+from loyalty.management.data_command import DataCommand
 from offers.management import programme as programmes
 from offers.selectors import voucher as selectors
 
 
-class Command(BaseCommand):
+class Command(DataCommand):
     help = "Count the unassigned voucher codes of an offer, or of every offer that has a bank."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

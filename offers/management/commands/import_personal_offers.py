@@ -4,18 +4,19 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management import BaseCommand, CommandError
+from django.core.management import CommandError
 from django.utils.translation import gettext as _
 
 from loyalty import clock
 from loyalty.errors import DomainError
+from loyalty.management.data_command import DataCommand
 from offers.management import programme as programmes
 from offers.models import PersonalOfferImport
 from offers.selectors import catalogue
 from offers.services import personal_offer, personal_offer_report, personal_offer_work
 
 
-class Command(BaseCommand):
+class Command(DataCommand):
     help = "Import members' own terms of an offer: CSV, JSONL, Parquet or XLSX. See docs/personal-offers.md."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

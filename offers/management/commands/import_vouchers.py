@@ -5,13 +5,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from django.core.management import BaseCommand, CommandError
+from django.core.management import CommandError
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from pydantic_core import PydanticCustomError
 
 from loyalty import clock, years
 from loyalty.errors import DomainError
+from loyalty.management.data_command import DataCommand
 from loyalty.models import Programme
 from offers.management import programme as programmes
 from offers.rules import moment
@@ -21,7 +22,7 @@ from offers.services import voucher
 from offers.services.voucher_doctor import Report
 
 
-class Command(BaseCommand):
+class Command(DataCommand):
     help = "Import voucher codes into an offer's bank: a .txt, one a line, or a .csv with an expiry for each."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
