@@ -11,7 +11,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loyalty.settings")
 def main() -> None:
     parser = argparse.ArgumentParser(prog="./run bench", description=__doc__)
     parser.add_argument(
-        "names", nargs="*", default=["A", "B", "C", "D", "E", "J", "K"], help="rows to measure (default: all)"
+        "names", nargs="*", default=["A", "B", "C", "D", "E", "J", "K", "L"], help="rows to measure (default: all)"
     )
     parser.add_argument("--members", type=int, default=1_000_000)
     parser.add_argument("--repeats", type=int, default=5)
@@ -26,6 +26,7 @@ def main() -> None:
         harness,
         j_targeting_count,
         k_dry_run,
+        l_builder,
     )
 
     rows = {
@@ -39,6 +40,7 @@ def main() -> None:
         "E": lambda: e_one_grant.run(n=options.members, repeats=options.repeats),
         "J": lambda: j_targeting_count.run(n=options.members, repeats=options.repeats),
         "K": lambda: k_dry_run.run(n=options.members, repeats=options.repeats),
+        "L": lambda: l_builder.run(n=options.members, repeats=options.repeats),
     }
     unknown = sorted({name.upper() for name in options.names} - set(rows))
     if unknown:

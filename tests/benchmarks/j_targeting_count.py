@@ -12,7 +12,7 @@ from typing import Any
 from django.db.models import Q
 
 from loyalty import clock
-from loyalty.models import AttributeDefinition, Member, Programme
+from loyalty.models import Member, Programme
 from offers.selectors import targeting
 from tests.benchmarks import harness, planting
 
@@ -50,10 +50,7 @@ def run(*, n: int, repeats: int = 5) -> None:
     """Measure counts on typed columns and on attributes, and the estimate of each."""
     programme = planting.programme()
     planting.members(programme, count=n)
-    for name, kind in (("age", "number"), ("income", "text")):
-        AttributeDefinition.objects.get_or_create(
-            programme=programme, name=name, defaults={"type": kind, "label": name.capitalize()}
-        )
+    planting.attributes(programme)
     for name, criteria in (("typed", TYPED), ("attributes", ATTRIBUTES)):
         _row(programme, name, criteria, n=n, repeats=repeats)
 

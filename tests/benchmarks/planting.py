@@ -1,7 +1,7 @@
 """Members, an offer and a bank by the million, planted by SQL."""
 
 from loyalty import clock
-from loyalty.models import Member, Programme
+from loyalty.models import AttributeDefinition, Member, Programme
 from offers.models import (
     ConfigOffer,
     OfferRevision,
@@ -38,6 +38,31 @@ def members(programme: Programme, *, count: int) -> None:
         [programme.pk, count],
     )
     execute("VACUUM ANALYZE loyalty_member")
+
+
+def attributes(programme: Programme) -> None:
+    """Define the attributes that planted members have."""
+    for name, kind in (("age", "number"), ("income", "text")):
+        AttributeDefinition.objects.get_or_create(
+            programme=programme, name=name, defaults={"type": kind, "label": name.capitalize()}
+        )
+
+
+def purchases(programme: Programme, *, share: int, each: int) -> None:
+    """Give every `share`-th member `each` receipts of 10.00 to 29.99 within the last 120 days."""
+    execute("TRUNCATE loyalty_purchase CASCADE")
+    execute(
+        """
+        INSERT INTO loyalty_purchase
+               (programme_id, external_id, member_id, purchased_at, total_minor, discount_minor)
+        SELECT programme_id, 'R' || id || '-' || n, id, now() - (id * 7 + n * 40) %% 120 * interval '1 day',
+               1000 + (id * 31 + n) %% 2000, 0
+          FROM loyalty_member, generate_series(1, %s) AS n
+         WHERE programme_id = %s AND id %% %s = 0
+        """,
+        [each, programme.pk, share],
+    )
+    execute("VACUUM ANALYZE loyalty_purchase")
 
 
 def offer(programme: Programme, reference: str, *, require_vouchers: bool = False) -> OfferTemplate:
