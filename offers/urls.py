@@ -116,6 +116,13 @@ urlpatterns = [
     path("runs/schedules/<int:schedule_id>/pause", run_schedule.act, {"verb": "pause"}, name="run_schedule_pause"),
     path("runs/schedules/<int:schedule_id>/resume", run_schedule.act, {"verb": "resume"}, name="run_schedule_resume"),
     path("runs/schedules/<int:schedule_id>/end", run_schedule.act, {"verb": "end"}, name="run_schedule_end"),
+    path(
+        "runs/schedules/<int:schedule_id>/audience",
+        run_schedule.act,
+        {"verb": "audience"},
+        name="run_schedule_audience",
+    ),
+    path("runs/<int:run_id>/audience", run_schedule.take_audience, name="run_audience"),
     path("runs/<int:run_id>/moment", run_schedule.reschedule, name="run_moment"),
     path("runs/<int:run_id>/approval", run_approval.now, name="run_approval"),
     path("runs/<int:run_id>/approve", run_approval.approve, name="run_approve"),

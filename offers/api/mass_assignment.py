@@ -25,7 +25,7 @@ from offers.api.view import OffersView
 from offers.models import Campaign, MassAssignment, OfferTemplate, TargetingVersion
 from offers.selectors import mass_assignment as selectors
 from offers.selectors import targeting as targetings
-from offers.services import audience, run_schedule
+from offers.services import audience, run_schedule, run_targeting
 from offers.services import mass_assignment as service
 from offers.tasks import mass_assignment as tasks
 
@@ -278,6 +278,15 @@ class ResumeMassAssignment(ActOnMassAssignment):
     @_verb("resume")
     def post(self, request: Request, run_id: int) -> Response:
         """Go on with a paused run."""
+        return self.act(run_id)
+
+
+class TakeAudienceOfMassAssignment(ActOnMassAssignment):
+    do = run_targeting.take_current
+
+    @_verb("take_audience_of")
+    def post(self, request: Request, run_id: int) -> Response:
+        """Have a draft, or a run for later, reach the targeting as it is saved now, not as it was made with (B-03)."""
         return self.act(run_id)
 
 

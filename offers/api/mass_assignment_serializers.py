@@ -39,7 +39,10 @@ class FailureSerializer(serializers.Serializer[Any]):
 class MassAssignmentSerializer(serializers.ModelSerializer[MassAssignment]):
     config_offer = serializers.CharField(source="config_offer.offer_reference")
     targeting = serializers.IntegerField(source="targeting_version.targeting_id")
-    targeting_version = serializers.IntegerField(source="targeting_version.number")
+    targeting_version = serializers.IntegerField(
+        source="targeting_version.number", help_text="Which it keeps, whatever is saved since."
+    )
+    targeting_current_version = serializers.IntegerField(source="targeting_version.targeting.current_version.number")
     campaign = serializers.SerializerMethodField(help_text="External id, or null where the run stands for itself.")
     hold_out_percent = serializers.FloatField()
     waiting = serializers.SerializerMethodField(
@@ -51,10 +54,10 @@ class MassAssignmentSerializer(serializers.ModelSerializer[MassAssignment]):
     class Meta:
         model = MassAssignment
         fields = [
-            "id", "name", "state", "follows", "config_offer", "template", "targeting", "targeting_version", "campaign",
-            "terms", "member_values", "hold_out_percent", "rank", "matched", "excluded", "eligible", "failure",
-            "progress", "on_shortfall", "wait_days", "waiting", "wait_until", "launch_at", "created_at", "launched_at",
-            "planned_at", "finished_at",
+            "id", "name", "state", "follows", "config_offer", "template", "targeting", "targeting_version",
+            "targeting_current_version", "campaign", "terms", "member_values", "hold_out_percent", "rank", "matched",
+            "excluded", "eligible", "failure", "progress", "on_shortfall", "wait_days", "waiting", "wait_until",
+            "launch_at", "created_at", "launched_at", "planned_at", "finished_at",
         ]  # fmt: skip
 
     def get_campaign(self, run: MassAssignment) -> str | None:

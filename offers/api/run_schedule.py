@@ -17,7 +17,7 @@ from loyalty.models import Scope
 from offers.api.mass_assignment import MassAssignmentValues, RunsView
 from offers.models import RunSchedule
 from offers.selectors import run_schedule as selectors
-from offers.services import mass_assignment, run_schedule
+from offers.services import mass_assignment, run_schedule, run_targeting
 from offers.services.run_schedule import When
 
 REFUSED = {
@@ -46,7 +46,10 @@ class RunScheduleValues(MassAssignmentValues):
 class RunScheduleSerializer(serializers.ModelSerializer[RunSchedule]):
     config_offer = serializers.CharField(source="template.config_offer.offer_reference")
     targeting = serializers.IntegerField(source="targeting_version.targeting_id")
-    targeting_version = serializers.IntegerField(source="targeting_version.number")
+    targeting_version = serializers.IntegerField(
+        source="targeting_version.number", help_text="Which its runs keep, whatever is saved since."
+    )
+    targeting_current_version = serializers.IntegerField(source="targeting_version.targeting.current_version.number")
     campaign = serializers.CharField(source="campaign.external_id", allow_null=True, default=None)
     hold_out_percent = serializers.FloatField()
     time = serializers.TimeField(format="%H:%M")
@@ -60,9 +63,10 @@ class RunScheduleSerializer(serializers.ModelSerializer[RunSchedule]):
     class Meta:
         model = RunSchedule
         fields = [
-            "id", "name", "config_offer", "template", "targeting", "targeting_version", "campaign", "terms",
-            "member_values", "hold_out_percent", "rank", "on_shortfall", "wait_days", "frequency", "time", "starts_on",
-            "ends_on", "next_at", "runs", "missed", "failure", "paused_at", "ended_at", "created_at",
+            "id", "name", "config_offer", "template", "targeting", "targeting_version", "targeting_current_version",
+            "campaign", "terms", "member_values", "hold_out_percent", "rank", "on_shortfall", "wait_days",
+            "frequency", "time", "starts_on", "ends_on", "next_at", "runs", "missed", "failure", "paused_at",
+            "ended_at", "created_at",
         ]  # fmt: skip
 
 
@@ -167,6 +171,15 @@ class ResumeRunSchedule(ActOnRunSchedule):
     @_verb("resume")
     def post(self, request: Request, schedule_id: int) -> Response:
         """Go on with the next occurrence from now on."""
+        return self.act(schedule_id)
+
+
+class TakeAudienceOfRunSchedule(ActOnRunSchedule):
+    do = run_targeting.take_current_again
+
+    @_verb("take_audience_of")
+    def post(self, request: Request, schedule_id: int) -> Response:
+        """Have its next runs reach the targeting as it is saved now, instead of the version it was made with (B-03)."""
         return self.act(schedule_id)
 
 

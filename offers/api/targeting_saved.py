@@ -15,7 +15,7 @@ from loyalty.models import Programme, Scope
 from offers.api.targeting import TargetingView
 from offers.models import Targeting
 from offers.selectors import targeting as selectors
-from offers.selectors import targeting_catalogue, targeting_history
+from offers.selectors import targeting_catalogue, targeting_history, targeting_use
 from offers.services import targeting as service
 from offers.targeting import InvalidCriteria
 
@@ -60,7 +60,17 @@ class TargetingVersionSerializer(serializers.Serializer[Any]):
         return [run.pk for run in version.runs]
 
 
+class UseSerializer(serializers.Serializer[Any]):
+    kind = serializers.ChoiceField(["targeting", "offer", "schedule", "run"])
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    version = serializers.IntegerField(
+        allow_null=True, help_text="Which one a run or schedule keeps; null where it names this one within another."
+    )
+
+
 class TargetingWithVersionsSerializer(SavedTargetingSerializer):
+    used_by = UseSerializer(many=True, help_text="What names it: while anything does it is not archived.")
     versions = TargetingVersionSerializer(many=True, help_text="The newest hundred, newest first.")
 
 
@@ -101,8 +111,18 @@ class SavedTargetingView(TargetingView):
         found = _said([self.find(targeting.pk)], self.programme)[0]
         found.history = targeting_history.versions(found, most=100)  # type: ignore[attr-defined]
         data = SavedTargetingSerializer(found).data
+        data["used_by"] = UseSerializer(_uses(found), many=True).data
         data["versions"] = TargetingVersionSerializer(found.history, many=True).data  # type: ignore[attr-defined]
         return Response(data, status=status)
+
+
+def _uses(targeting: Targeting) -> list[dict[str, Any]]:
+    found = []
+    for kind, one in targeting_use.of(targeting).each():
+        version = getattr(one, "targeting_version", None)
+        number = version.number if version and version.targeting_id == targeting.pk else None
+        found.append({"kind": kind, "id": one.pk, "name": one.name, "version": number})
+    return found
 
 
 def _said(targetings: list[Targeting], programme: Programme) -> list[Targeting]:

@@ -118,6 +118,11 @@ urlpatterns = [
     path("mass-assignments/<int:run_id>/resume", mass_assignment.ResumeMassAssignment.as_view(), name="resume-run"),
     path("mass-assignments/<int:run_id>/retry", mass_assignment.RetryMassAssignment.as_view(), name="retry-run"),
     path("mass-assignments/<int:run_id>/cancel", mass_assignment.CancelMassAssignment.as_view(), name="cancel-run"),
+    path(
+        "mass-assignments/<int:run_id>/take-audience",
+        mass_assignment.TakeAudienceOfMassAssignment.as_view(),
+        name="take-audience-of-run",
+    ),
     path("mass-assignments/<int:run_id>/diff", mass_assignment_diff.DiffMassAssignment.as_view(), name="diff-run"),
     path(
         "mass-assignments/<int:run_id>/diff/dry-run",
@@ -142,5 +147,10 @@ urlpatterns = [
     path("run-schedules/<int:schedule_id>", run_schedule.OneRunSchedule.as_view(), name="run-schedule"),
     path("run-schedules/<int:schedule_id>/pause", run_schedule.PauseRunSchedule.as_view(), name="pause-schedule"),
     path("run-schedules/<int:schedule_id>/resume", run_schedule.ResumeRunSchedule.as_view(), name="resume-schedule"),
+    path(
+        "run-schedules/<int:schedule_id>/take-audience",
+        run_schedule.TakeAudienceOfRunSchedule.as_view(),
+        name="take-audience-of-schedule",
+    ),
     path("run-schedules/<int:schedule_id>/end", run_schedule.EndRunSchedule.as_view(), name="end-schedule"),
 ]

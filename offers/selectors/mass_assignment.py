@@ -110,7 +110,9 @@ def runs(*, programme: Programme) -> QuerySet[MassAssignment]:
     """Return the programme's mass assignments, the newest first, with all that a list shows."""
     return (
         MassAssignment.objects.filter(programme=programme)
-        .select_related("config_offer", "template", "targeting_version__targeting", "campaign", "launched_by")
+        .select_related(
+            "config_offer", "template", "targeting_version__targeting__current_version", "campaign", "launched_by"
+        )
         .order_by("-id")
     )
 
@@ -160,6 +162,7 @@ VERBS = {
     "mass_assignment.approved": gettext_lazy("approved"),
     "mass_assignment.declined": gettext_lazy("declined"),
     "mass_assignment.rescheduled": gettext_lazy("moved to another moment"),
+    "mass_assignment.audience_taken": gettext_lazy("went over to the audience as it was saved then"),
     "mass_assignment.paused": gettext_lazy("paused"),
     "mass_assignment.resumed": gettext_lazy("resumed"),
     "mass_assignment.retried": gettext_lazy("tried again"),

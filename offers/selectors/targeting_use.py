@@ -1,11 +1,11 @@
-"""Where a saved targeting is named: in other ones, by offers and by runs that have not begun (S4-26)."""
+"""Where a saved targeting is named: in other ones, by offers, schedules and runs that have not begun (S4-26)."""
 
 from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import BooleanField, F, Func, Q, QuerySet, Value
 
-from offers.models import ConfigOffer, MassAssignment, Targeting
+from offers.models import ConfigOffer, MassAssignment, RunSchedule, Targeting
 from offers.selectors import targeting as selector
 
 NOT_BEGUN = (
@@ -20,44 +20,69 @@ MOST_RUNS = 20
 
 @dataclass(frozen=True)
 class Places:
-    """What names a targeting: audiences in use, offers, and the newest runs of any state with how many there are.
+    """What names a targeting: audiences in use, offers, schedules that go on, and the newest runs of any state with
+    how many there are.
 
-    A run's `targeting_version` is a version of the targeting itself, or of one that names it.
+    A run's or schedule's `targeting_version` is a version of the targeting itself, or of one that names it.
     """
 
     audiences: list[Targeting]
     offers: list[ConfigOffer]
+    schedules: list[RunSchedule]
     runs: list[MassAssignment]
     run_count: int
 
 
 @dataclass(frozen=True)
 class Uses:
-    """The names of whatever names a targeting, each in order."""
+    """What keeps a targeting from being archived, each in the order of names.
 
-    audiences: list[str]
-    offers: list[str]
-    runs: list[str]
+    Runs are those that have not begun: whatever was planned has its members frozen (B-03).
+    """
+
+    audiences: list[Targeting]
+    offers: list[ConfigOffer]
+    schedules: list[RunSchedule]
+    runs: list[MassAssignment]
 
     def __bool__(self) -> bool:
-        return bool(self.audiences or self.offers or self.runs)
+        return bool(self.audiences or self.offers or self.schedules or self.runs)
+
+    def each(self) -> list[tuple[str, Any]]:
+        """Return all of them with the word that the API has for each kind."""
+        kinds = ("targeting", self.audiences), ("offer", self.offers), ("schedule", self.schedules), ("run", self.runs)
+        return [(kind, one) for kind, found in kinds for one in found]
 
 
 def of(targeting: Targeting) -> Uses:
-    """Return where the targeting is named, itself or within criteria: three queries."""
+    """Return where the targeting is named, itself or within criteria: four queries."""
     return Uses(
-        audiences=[one.name for one in naming(targeting)],
-        offers=_names(_offers(targeting)),
-        runs=_names(_runs(targeting).filter(state__in=NOT_BEGUN)),
+        audiences=naming(targeting),
+        offers=list(_offers(targeting).order_by("name", "pk")),
+        schedules=_schedules(targeting),
+        runs=list(not_begun(targeting).order_by("name", "pk")),
     )
 
 
+def not_begun(targeting: Targeting) -> QuerySet[MassAssignment]:
+    """Return the runs that name the targeting and whose members are not frozen yet."""
+    return _runs(targeting).filter(state__in=NOT_BEGUN).select_related("targeting_version__targeting")
+
+
+def behind(targeting: Targeting) -> int:
+    """Count the runs that have not begun and the schedules that are made of an older version of it than it has now."""
+    older = Q(targeting_version__targeting=targeting) & ~Q(targeting_version=targeting.current_version_id)
+    runs = not_begun(targeting).filter(older).count()
+    return runs + RunSchedule.objects.filter(older, ended_at__isnull=True).count()
+
+
 def places(targeting: Targeting) -> Places:
-    """Return what names the targeting, runs that are over too: four queries."""
+    """Return what names the targeting, runs that are over too: five queries."""
     runs = _runs(targeting)
     return Places(
         audiences=naming(targeting),
         offers=list(_offers(targeting).order_by("name", "pk")),
+        schedules=_schedules(targeting),
         runs=list(runs.select_related("targeting_version__targeting").order_by("-pk")[:MOST_RUNS]),
         run_count=runs.count(),
     )
@@ -69,9 +94,17 @@ def _offers(targeting: Targeting) -> QuerySet[ConfigOffer]:
 
 
 def _runs(targeting: Targeting) -> QuerySet[MassAssignment]:
-    return MassAssignment.objects.filter(programme=targeting.programme).filter(
-        Q(targeting_version__targeting=targeting) | Q(_names_it("targeting_version__criteria", targeting))
-    )
+    return MassAssignment.objects.filter(programme=targeting.programme).filter(_of_version(targeting))
+
+
+def _schedules(targeting: Targeting) -> list[RunSchedule]:
+    going_on = RunSchedule.objects.filter(programme=targeting.programme, ended_at__isnull=True)
+    found = going_on.filter(_of_version(targeting)).select_related("targeting_version__targeting")
+    return list(found.order_by("name", "pk"))
+
+
+def _of_version(targeting: Targeting) -> Q:
+    return Q(targeting_version__targeting=targeting) | Q(_names_it("targeting_version__criteria", targeting))
 
 
 def naming(targeting: Targeting) -> list[Targeting]:
@@ -88,7 +121,3 @@ def _names_it(criteria: str, targeting: Targeting) -> Any:
         function="jsonb_path_exists",
         output_field=BooleanField(),
     )
-
-
-def _names(found: Any) -> list[str]:
-    return list(found.order_by("name", "pk").values_list("name", flat=True))

@@ -20,7 +20,16 @@ from loyalty.errors import Conflict
 from loyalty.models import ApiClient, Programme, User
 from loyalty.services import audit
 from offers.models import Campaign, MassAssignment, MassAssignmentChunk, OfferTemplate, TargetingVersion
-from offers.services import audience, execution, member_value, module, reservation, run_approval, run_dry_run
+from offers.services import (
+    audience,
+    execution,
+    member_value,
+    module,
+    reservation,
+    run_approval,
+    run_dry_run,
+    targeting,
+)
 
 State = MassAssignment.State
 NOBODY = Decimal(0)
@@ -130,7 +139,8 @@ def create(
     member_values: Mapping[str, Any] | None = None,
     plan: LaunchPlan = AT_ONCE_OR_NOBODY,
 ) -> MassAssignment:
-    """Make a draft and return it. Raises InvalidInput naming every missing or unacceptable rule value (S0-07).
+    """Make a draft and return it. Raises InvalidInput naming every missing or unacceptable rule value (S0-07), and
+    targeting.Archived where the audience is no longer in use.
 
     `member_values` are rules of which a field differs per member (`services.member_value`; S1-01, S1-05).
     `hold_out_percent` of those who would get it get nothing and are named `held_out`: the same members in each run of
@@ -142,23 +152,25 @@ def create(
     # What is over by the moment of the launch is refused now.
     begins_at = plan.launch_at or now
     audience.prepare(programme=programme, template_id=template.pk, given=terms, now=begins_at, values=values)
-    return MassAssignment.objects.create(
-        programme=programme,
-        reference=reference,
-        name=(name.strip() or f"{template.config_offer.name} → {targeting_version.targeting.name}")[:200],
-        config_offer=template.config_offer,
-        template=template,
-        targeting_version=targeting_version,
-        campaign=campaign,
-        terms=dict(terms),
-        member_values=values.data(),
-        rank=rank,
-        hold_out_percent=hold_out_percent,
-        on_shortfall=plan.on_shortfall,
-        wait_days=plan.wait_days,
-        launch_at=plan.launch_at,
-        created_by=actor,
-    )
+    with transaction.atomic():
+        targeting.hold(version=targeting_version)
+        return MassAssignment.objects.create(
+            programme=programme,
+            reference=reference,
+            name=(name.strip() or f"{template.config_offer.name} → {targeting_version.targeting.name}")[:200],
+            config_offer=template.config_offer,
+            template=template,
+            targeting_version=targeting_version,
+            campaign=campaign,
+            terms=dict(terms),
+            member_values=values.data(),
+            rank=rank,
+            hold_out_percent=hold_out_percent,
+            on_shortfall=plan.on_shortfall,
+            wait_days=plan.wait_days,
+            launch_at=plan.launch_at,
+            created_by=actor,
+        )
 
 
 def launch(

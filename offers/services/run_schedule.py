@@ -23,7 +23,7 @@ from loyalty.errors import Conflict, DomainError, InvalidInput
 from loyalty.models import ApiClient, Programme, User
 from loyalty.services import audit
 from offers.models import Campaign, MassAssignment, OfferTemplate, RunSchedule, TargetingVersion
-from offers.services import audience, mass_assignment, member_value, module
+from offers.services import audience, mass_assignment, member_value, module, targeting
 from offers.services.mass_assignment import LaunchPlan
 from offers.services.problem import problem
 
@@ -116,7 +116,7 @@ def create(
     api_client: ApiClient | None = None,
 ) -> RunSchedule:
     """Make a schedule, once for each reference, and return it. Raises InvalidInput for what a run could not be made of,
-    and for a period that ends before it begins, is too far away, or has no occurrence to come."""
+    and for a period that ends before it begins, is too far away, or has no occurrence to come; targeting.Archived."""
     module.require(programme=programme)
     check_period(when=when, zone=programme.zone, now=now)
     first = next(occurrences(when, zone=programme.zone, after=now), None)
@@ -129,6 +129,7 @@ def create(
 
     def work() -> RunSchedule:
         execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"run_schedule:{reference}"])
+        targeting.hold(version=targeting_version)
         made, is_new = RunSchedule.objects.get_or_create(
             programme=programme,
             reference=reference,

@@ -4,6 +4,7 @@ Criteria may name another targeting. A version names it in the version that it h
 never changes; one that goes on takes along whatever names it, by new versions of those.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -42,9 +43,17 @@ class Archived(Conflict):
 
 
 class InUse(Conflict):
-    """Other audiences, offers or runs name the targeting."""
+    """Other audiences, offers, schedules or runs name the targeting; each is a problem with its kind and id."""
 
     code = "targeting_in_use"
+
+    def __init__(self, message: str, uses: targeting_use.Uses) -> None:
+        self.uses = uses
+        problems = [
+            {"code": f"used_by_{kind}", "message": _said(kind, one), "id": one.pk, "name": one.name}
+            for kind, one in uses.each()
+        ]
+        super().__init__(message, problems=problems)
 
 
 class Changed(Conflict):
@@ -114,7 +123,7 @@ def update(
     with transaction.atomic():
         saved = _locked(targeting)
         if saved.archived_at is not None:
-            raise Archived(_("“%(name)s” is archived. Bring it back first, or make a new one.") % {"name": saved.name})
+            raise Archived(_archived(saved))
         _compare(saved, seen)
         checked = None
         if criteria is not None:
@@ -143,12 +152,15 @@ def restore(*, targeting: Targeting, number: int, actor: User | None, seen: Seen
 def archive(*, targeting: Targeting, actor: User | None, now: datetime, api_client: ApiClient | None = None) -> bool:
     """Take a targeting out of use, and free its name; runs keep their versions. False when it was archived already.
 
-    Raises InUse where another targeting in use, an offer, or a run that has not begun names it. (S4-26)
+    Raises InUse where another targeting in use, an offer, a schedule that goes on, or a run that has not begun names
+    it. (S4-26, B-03)
     """
     with transaction.atomic():
         _one_after_the_other(targeting.programme)
+        # Whoever makes a run or a schedule of it in this moment is waited for, and then stands among its uses.
+        execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [_archiving(targeting.programme_id)])
         if uses := targeting_use.of(targeting):
-            raise InUse(_in_use(targeting, uses))
+            raise InUse(_in_use(targeting, uses), uses)
         archived = Targeting.objects.filter(pk=targeting.pk, archived_at__isnull=True).update(
             archived_at=now, updated_at=now
         )
@@ -179,6 +191,26 @@ def unarchive(*, targeting: Targeting, actor: User | None, api_client: ApiClient
         by.record("targeting.unarchived", saved)
         _go_on(saved, checked, by)
     return True
+
+
+def hold(*, version: TargetingVersion) -> None:
+    """Keep the version's targeting from being archived until the transaction ends: a run or schedule is made of it.
+
+    Raises Archived where it is already. Nobody who saves an audience waits for this. (S4-26, B-03)
+    """
+    programme_id = version.targeting.programme_id
+    execute("SELECT pg_advisory_xact_lock_shared(hashtextextended(%s, 0))", [_archiving(programme_id)])
+    saved = Targeting.objects.get(pk=version.targeting_id)
+    if saved.archived_at is not None:
+        raise Archived(_archived(saved))
+
+
+def _archiving(programme_id: int) -> str:
+    return f"archiving of targetings of {programme_id}"
+
+
+def _archived(saved: Targeting) -> str:
+    return _("“%(name)s” is archived. Bring it back first, or make a new one.") % {"name": saved.name}
 
 
 @dataclass(frozen=True)
@@ -276,17 +308,29 @@ def _in_use(targeting: Targeting, uses: targeting_use.Uses) -> str:
     places = [
         _("the audiences %(names)s") % {"names": _quoted(uses.audiences)} if uses.audiences else "",
         _("the offers %(names)s") % {"names": _quoted(uses.offers)} if uses.offers else "",
+        _("the schedules %(names)s") % {"names": _quoted(uses.schedules)} if uses.schedules else "",
         _("the runs %(names)s") % {"names": _quoted(uses.runs)} if uses.runs else "",
     ]
     message = _(
-        "“%(name)s” is named by %(places)s. Choose another audience there, or cancel those runs; then archive this one."
+        "“%(name)s” is named by %(places)s. "
+        "Choose another audience there, cancel those runs or end those schedules; then archive this one."
     )
     return message % {"name": targeting.name, "places": get_text_list([one for one in places if one], _("and"))}
 
 
-def _quoted(names: list[str]) -> str:
-    shown = [f"“{name}”" for name in names[:MOST_NAMED]]
-    more = len(names) - MOST_NAMED
+def _said(kind: str, one: Any) -> str:
+    words = {
+        "targeting": _("The audience “%(name)s” is made with it."),
+        "offer": _("The offer “%(name)s” is given only to whom it means."),
+        "schedule": _("The schedule “%(name)s” makes runs of it."),
+        "run": _("The run “%(name)s” has not begun."),
+    }
+    return words[kind] % {"name": one.name}
+
+
+def _quoted(found: Sequence[Any]) -> str:
+    shown = [f"“{one.name}”" for one in found[:MOST_NAMED]]
+    more = len(found) - MOST_NAMED
     if more > 0:
         shown.append(ngettext("%(count)d more", "%(count)d more", more) % {"count": more})
     return ", ".join(shown)

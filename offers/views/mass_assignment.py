@@ -30,7 +30,7 @@ from offers.selectors import member_value as member_values
 from offers.selectors import run_notification as notifications
 from offers.selectors import voucher as vouchers
 from offers.services import mass_assignment as service
-from offers.services import shortfall
+from offers.services import run_targeting, shortfall
 from offers.services.mass_assignment_undo import UNDOABLE
 from offers.tasks import mass_assignment as tasks
 from offers.views.access import staff
@@ -184,6 +184,16 @@ def _context(run: MassAssignment, user: User) -> dict[str, Any]:
     context["relatives"] = SimpleLazyObject(lambda: family.relatives(run=run))
     context["mails"] = SimpleLazyObject(lambda: notifications.of_run(run=run))
     context["is_following"] = SimpleLazyObject(lambda: notifications.follows(run=run, user=user))
+    version = run.targeting_version
+    # Runs that are over keep silent: whom they reached is history, and its version stands in the head.
+    context["is_audience_behind"] = (
+        version is not None
+        and not run.is_over
+        and (version.pk != version.targeting.current_version_id or version.targeting.archived_at is not None)
+    )
+    context["may_take_audience"] = (
+        run.state in run_targeting.MOVABLE and version is not None and version.targeting.archived_at is None
+    )
     context["is_undoable"] = run.state in UNDOABLE and progress.assigned > 0
     context["approvals"] = selectors.approvals(run=run) if run.state == MassAssignment.State.AWAITING_APPROVAL else []
     if run.waiting:

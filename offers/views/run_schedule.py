@@ -15,11 +15,16 @@ from loyalty.staff import StaffRequest
 from offers.selectors import mass_assignment as runs
 from offers.selectors import run_schedule as selectors
 from offers.services import run_schedule as service
+from offers.services import run_targeting
 from offers.views.access import staff
 
 VERBS = {
     "pause": (service.pause, gettext_lazy("Paused: it makes no runs until you resume it.")),
     "resume": (service.resume, gettext_lazy("It goes on with its next occurrence.")),
+    "audience": (
+        run_targeting.take_current_again,
+        gettext_lazy("Its next runs reach the audience as it is saved now."),
+    ),
     "end": (service.end, gettext_lazy("Ended. The runs that it made stay.")),
 }
 
@@ -58,6 +63,20 @@ def reschedule(request: StaffRequest, run_id: int) -> HttpResponse:
         toasts.say(request, error.message, level="error")
     else:
         toasts.say(request, _("Moved."))
+    return HttpResponseRedirect(reverse("offers:run", args=[run.pk]))
+
+
+@require_POST
+@staff("offers.view_massassignment", "offers.launch_massassignment")
+def take_audience(request: StaffRequest, run_id: int) -> HttpResponse:
+    """Have a run that has not begun reach its audience as it is saved now (B-03)."""
+    run = runs.find(programme=request.programme, run_id=run_id)
+    try:
+        run_targeting.take_current(run=run, actor=request.user, now=clock.now())
+    except DomainError as error:
+        toasts.say(request, error.message, level="error")
+    else:
+        toasts.say(request, _("It reaches the audience as it is saved now."))
     return HttpResponseRedirect(reverse("offers:run", args=[run.pk]))
 
 

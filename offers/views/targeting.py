@@ -9,6 +9,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from loyalty import clock, toasts
@@ -69,8 +70,24 @@ def _edit(request: StaffRequest, targeting: Targeting | None) -> HttpResponse:
         return _page(request, targeting, given, has_changed=True)
     except DomainError as error:
         return _page(request, targeting, given, problems=error.problems or [{"message": error.message}])
-    toasts.say(request, _("“%(name)s” is saved.") % {"name": saved.name})
+    toasts.say(request, _saved(saved, targeting))
     return redirect(_next(request, saved))
+
+
+def _saved(saved: Targeting, before: Targeting | None) -> str:
+    """Say that it is saved and, where it has another version since, who keeps the one they had (B-03)."""
+    words = _("“%(name)s” is saved.") % {"name": saved.name}
+    if before is None or before.current_version_id == saved.current_version_id:
+        return words
+    behind = targeting_use.behind(saved)
+    if not behind:
+        return words
+    kept = ngettext(
+        "%(count)d run or schedule keeps the version that it was made with: see “Where it is used”.",
+        "%(count)d runs and schedules keep the version that they were made with: see “Where it is used”.",
+        behind,
+    )
+    return f"{words} {kept % {'count': behind}}"
 
 
 def _stored(request: StaffRequest, targeting: Targeting | None) -> dict[str, Any]:
@@ -96,6 +113,7 @@ def _page(
     problems: Sequence[Mapping[str, Any]] = (),
     has_changed: bool = False,
     refusal: str = "",
+    uses: targeting_use.Uses | None = None,
 ) -> HttpResponse:
     """Show the builder with what is given, and what was refused: `refusal` of archiving and the like."""
     if targeting:
@@ -108,6 +126,7 @@ def _page(
         "problems": problems,
         "has_changed": has_changed,
         "refusal": refusal,
+        "uses": uses,
         "builder": targeting_builder.context(request.programme, given["criteria"]),
         "next": request.POST.get("next", request.GET.get("next", "")),
         "may_save": may_save and not (targeting and targeting.archived_at),
@@ -218,7 +237,7 @@ def archive(request: StaffRequest, pk: int) -> HttpResponse:
     try:
         service.archive(targeting=targeting, actor=request.user, now=clock.now())
     except service.InUse as error:
-        return _page(request, targeting, _stored(request, targeting), refusal=error.message)
+        return _page(request, targeting, _stored(request, targeting), refusal=error.message, uses=error.uses)
     toasts.say(request, _("“%(name)s” is archived.") % {"name": targeting.name})
     return redirect("offers:targetings")
 

@@ -7,7 +7,7 @@ from offers.models import Targeting
 from offers.selectors import targeting as selector
 from offers.services import targeting as service
 from offers.targeting import InvalidCriteria
-from tests.factories import ProgrammeFactory
+from tests.factories import ConfigOfferFactory, ProgrammeFactory, draft_run
 from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -71,3 +71,23 @@ def test_s4_26_of_two_who_edit_the_same_audience_at_once_one_is_told(turn: int) 
     assert sorted(at_once([lambda: save("Paris"), lambda: save("Lyon")])) == ["Changed", "done"]
     saved.refresh_from_db()
     assert saved.current_version.number == 2
+
+
+@pytest.mark.parametrize("turn", range(3))
+def test_s4_26_an_audience_is_archived_or_made_a_run_of_never_both(turn: int) -> None:
+    """S4-26, B-03: whoever comes second is told; no run that has not begun stands on an archived audience."""
+    offer = ConfigOfferFactory()
+    saved = service.create(programme=offer.programme, name="Both", criteria=LONDON, actor=None)
+
+    def make() -> str:
+        try:
+            draft_run(offer, targeting=saved)
+        except service.Archived:
+            return "Archived"
+        return "done"
+
+    def archive() -> str:
+        return answer_of(lambda: service.archive(targeting=saved, actor=None, now=clock.now()))
+
+    made, archived = at_once([make, archive])
+    assert (made, archived) in {("done", "InUse"), ("Archived", "done")}
