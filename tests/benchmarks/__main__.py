@@ -11,7 +11,10 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loyalty.settings")
 def main() -> None:
     parser = argparse.ArgumentParser(prog="./run bench", description=__doc__)
     parser.add_argument(
-        "names", nargs="*", default=["A", "B", "C", "D", "E", "J", "K", "L"], help="rows to measure (default: all)"
+        "names",
+        nargs="*",
+        default=["A", "B", "C", "D", "E", "I", "J", "K", "L", "M"],
+        help="rows to measure (default: all)",
     )
     parser.add_argument("--members", type=int, default=1_000_000)
     parser.add_argument("--repeats", type=int, default=5)
@@ -24,9 +27,11 @@ def main() -> None:
         d_member_list,
         e_one_grant,
         harness,
+        i_outcome_export,
         j_targeting_count,
         k_dry_run,
         l_builder,
+        m_undo,
     )
 
     rows = {
@@ -38,9 +43,11 @@ def main() -> None:
         "C": lambda: c_member_import.run(n=options.members, repeats=options.repeats),
         "D": lambda: d_member_list.run(n=options.members, repeats=options.repeats),
         "E": lambda: e_one_grant.run(n=options.members, repeats=options.repeats),
+        "I": lambda: i_outcome_export.run(n=options.members, repeats=options.repeats),
         "J": lambda: j_targeting_count.run(n=options.members, repeats=options.repeats),
         "K": lambda: k_dry_run.run(n=options.members, repeats=options.repeats),
         "L": lambda: l_builder.run(n=options.members, repeats=options.repeats),
+        "M": lambda: m_undo.run(n=options.members, repeats=options.repeats),
     }
     unknown = sorted({name.upper() for name in options.names} - set(rows))
     if unknown:

@@ -11,6 +11,7 @@ import statistics
 import sys
 import time
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 from django.db import connection, transaction
@@ -23,6 +24,26 @@ WORKERS = 2
 FEW_DATABASE = f"{harness.NAME}_few"
 
 
+def at_work(run_id: int, module: str) -> Iterator[list[int]]:
+    """Start workers that wait; let them go at the next step, which yields their peaks (KiB) when all is done."""
+    context = multiprocessing.get_context("spawn")
+    ready, go, peaks = context.Semaphore(0), context.Event(), context.Queue()
+    workers = [
+        context.Process(target=worker.work, args=(harness.database_name(), run_id, ready, go, peaks, module))
+        for _ in range(WORKERS)
+    ]
+    for process in workers:
+        process.start()
+    for _ in workers:
+        if not ready.acquire(timeout=60):
+            raise SystemExit("A worker of the bench did not start.")
+    yield []
+    go.set()
+    yield [peaks.get(timeout=900) for _ in workers]
+    for process in workers:
+        process.join()
+
+
 class Scene:
     """A million members, their offer, its bank, and the ways to assign it."""
 
@@ -31,7 +52,9 @@ class Scene:
         self.existing = existing
         self.programme = planting.programme()
         planting.members(self.programme, count=n)
-        self.template = planting.offer(self.programme, "coffee", require_vouchers=True)
+        # Several rows assign; each has an offer of its own.
+        number = harness.value("SELECT count(*) FROM offers_configoffer")
+        self.template = planting.offer(self.programme, f"coffee-{number}", require_vouchers=True)
         self.segment = planting.codes(self.template, count=n)
         self.version = planting.everybody(self.programme)
         self.saved: dict[str, bytes] = {}
@@ -62,25 +85,14 @@ class Scene:
             campaign=None, terms={}, rank=None, actor=None, now=clock.now(),
         )  # fmt: skip
         mass_assignment.launch(run=run, actor=None, now=clock.now())
-        context = multiprocessing.get_context("spawn")
-        ready, go, peaks = context.Semaphore(0), context.Event(), context.Queue()
-        workers = [
-            context.Process(target=worker.work, args=(harness.database_name(), run.pk, ready, go, peaks))
-            for _ in range(WORKERS)
-        ]
-        for process in workers:
-            process.start()
-        for _ in workers:
-            if not ready.acquire(timeout=60):
-                raise SystemExit("A worker of the bench did not start.")
+        work = at_work(run.pk, "execution")
+        next(work)
         begun = time.perf_counter()
         execution.plan(run_id=run.pk, now=clock.now())
         planned = time.perf_counter()
-        go.set()
-        self.peaks += [peaks.get(timeout=600) for _ in workers]
+        self.peaks += next(work)
         ended = time.perf_counter()
-        for process in workers:
-            process.join()
+        next(work, None)
         self.phases.append((planned - begun, ended - planned))
         self._check(run)
         if not self.saved and not self.existing:

@@ -126,7 +126,10 @@ def codes(template: OfferTemplate, *, count: int) -> VoucherSegment:
 
 
 def everybody(programme: Programme) -> TargetingVersion:
-    """A targeting that all members match, with a criterion as a real one has."""
+    """A targeting that all members match, with a criterion as a real one has; one a programme."""
+    if found := Targeting.objects.filter(programme=programme, name="Everybody").first():
+        assert found.current_version
+        return found.current_version
     targeting = Targeting.objects.create(programme=programme, name="Everybody")
     criteria = {"op": "and", "items": [{"field": "member.country", "is": "equals", "value": "US"}]}
     version = TargetingVersion.objects.create(targeting=targeting, number=1, criteria=criteria)
