@@ -23,6 +23,7 @@ def pytest_configure(config: pytest.Config) -> None:
     global _session
     if config.option.collectonly:
         return
+    instance.keep_bytecode()
     if not hasattr(config, "workerinput"):
         _session = instance.Session()
     instance.use_own_valkey()

@@ -7,6 +7,7 @@ PostgreSQL database copied from a migrated template, and a pair of Valkey databa
 import fcntl
 import hashlib
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
@@ -64,6 +65,21 @@ class Session:
         with (self.folder / "gate").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def keep_bytecode() -> None:
+    """Let this process and those it starts keep what they compile, under `var/` where nothing may lie by the sources.
+
+    With PYTHONDONTWRITEBYTECODE each worker, web and command that a test starts would compile Django and all else
+    anew: nine seconds of a core each time, which a test of killed workers spends many times over.
+    """
+    if not sys.dont_write_bytecode:
+        return
+    folder = os.environ.get("PYTHONPYCACHEPREFIX") or str(BASE / "var" / "bytecode")
+    # Absent where `python -B` was meant.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix = folder
+    sys.dont_write_bytecode = False
 
 
 def use_own_valkey() -> None:

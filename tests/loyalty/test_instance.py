@@ -1,10 +1,16 @@
 """The test session's own promises, which every other test leans on."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.core.cache import cache
 from django.db import connection
+
+from tests import instance
 
 
 @pytest.mark.django_db
@@ -29,3 +35,16 @@ def test_the_cache_is_empty_for_the_next_test(turn):
 
 def test_queue_and_cache_are_apart():
     assert settings.CELERY_BROKER_URL.partition("?")[2] != settings.REDIS_URL.partition("?")[2]
+
+
+def test_a_process_of_a_test_finds_what_the_one_before_it_compiled():
+    """However the tests were started: else each worker and web compiles Django anew, nine seconds of a core."""
+    kept = subprocess.run(
+        [sys.executable, "-c", "import loyalty.money; print(loyalty.money.__cached__)"],
+        cwd=instance.BASE,
+        env=instance.process_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    assert Path(kept).is_file()
