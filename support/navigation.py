@@ -92,6 +92,7 @@ SECTIONS = (
         ),
     ),
 )
+OWN_PAGES = {"offers:notifications"}
 
 
 def groups(request: HttpRequest) -> list[Group]:
@@ -116,7 +117,9 @@ def groups(request: HttpRequest) -> list[Group]:
                 continue
         if items:
             shown.append((_label(section, programme), items))
-    current = _current(request.path, [url for _name, items in shown for _item, url in items])
+    # A person's own page is nobody's below: the catalogue's address begins its address.
+    is_own = request.resolver_match is not None and request.resolver_match.view_name in OWN_PAGES
+    current = "" if is_own else _current(request.path, [url for _name, items in shown for _item, url in items])
     return [
         Group(label, [Entry(item.label, url, item.icon, item.key, url == current) for item, url in items])
         for label, items in shown

@@ -29,7 +29,7 @@ LINES: tuple[tuple[str, Any, str], ...] = (
     ("revoked", _("Taken back"), "assigned"),
     ("codes", _("Codes given and not given back"), "assigned"),
     ("codes_seen", _("Codes seen"), "codes"),
-    ("per_minute", _("Assigned a minute, about"), ""),
+    ("per_minute", _("Members processed a minute, about"), ""),
 )
 
 
