@@ -124,8 +124,11 @@ def seen(request: StaffRequest, run: MassAssignment) -> dict[str, Any]:
         "excluded": _excluded(found),
         "may_launch": request.user.has_perm("offers.launch_massassignment"),
         "currency": run.programme.currency,
+        "is_later": bool(run.launch_at and run.launch_at > clock.now()),
+        "run": run,
     }
-    return context | {"why_not": _why_not(context)} | _room(request, run.config_offer_id, run.campaign_id)
+    context |= _room(request, run.config_offer_id, run.campaign_id)
+    return context | _ways(context)
 
 
 def _begun(request: StaffRequest) -> QueryDict:
@@ -197,7 +200,11 @@ def _sentence(programme: Programme, version: TargetingVersion) -> str:
 
 def _dry_run(request: StaffRequest, draft: Draft) -> dict[str, Any]:
     template, version = draft.chosen
-    context: dict[str, Any] = {"draft": draft, "may_launch": request.user.has_perm("offers.launch_massassignment")}
+    context: dict[str, Any] = {
+        "draft": draft,
+        "may_launch": request.user.has_perm("offers.launch_massassignment"),
+        "is_later": bool(draft.options.launch_at or draft.options.recurring),
+    }
     try:
         context["found"] = audience.dry_run(
             programme=request.programme,
@@ -213,7 +220,8 @@ def _dry_run(request: StaffRequest, draft: Draft) -> dict[str, Any]:
         return context | {"refusal": error}
     campaign = draft.options.cleaned_data["campaign"]
     context |= _room(request, template.config_offer_id, campaign.pk if campaign else None)
-    return context | {"excluded": _excluded(context["found"]), "why_not": _why_not(context)}
+    context["excluded"] = _excluded(context["found"])
+    return context | _ways(context)
 
 
 def _excluded(found: audience.DryRun) -> list[dict[str, Any]]:
@@ -240,11 +248,25 @@ def _room(request: StaffRequest, offer_id: int, campaign_id: int | None) -> dict
     }
 
 
+def _ways(context: dict[str, Any]) -> dict[str, Any]:
+    """Return why the button cannot be pressed, and whether cutting and waiting stand beside it (B-01).
+
+    A run that is for later may come to lack what is there now, so it is asked then whatever the numbers of now are.
+    """
+    found: audience.DryRun = context["found"]
+    may_run_short = found.codes_left is not None or bool(context.get("room"))
+    is_short = bool(found.codes_short or found.limits)
+    return {"why_not": _why_not(context), "shows_ways": is_short or (context["is_later"] and may_run_short)}
+
+
 def _why_not(context: dict[str, Any]) -> str:
     """Say why the button cannot be pressed, or nothing."""
     found: audience.DryRun = context["found"]
     if not context["may_launch"]:
         return _("You may prepare runs; someone who may launch them does that.")
+    if context["is_later"]:
+        # Members and codes may come until then.
+        return ""
     if not found.eligible:
         return _("There is nobody to assign.")
     if found.codes_short:
@@ -275,6 +297,9 @@ def _launch(request: StaffRequest) -> HttpResponse:
         return _shown(request, draft, 403, refusal=_("You may prepare runs, not launch them. Keep it as a draft."))
     if not draft.is_complete:
         return _shown(request, draft, 422, refusal=_("Something is still missing. Fill in the open step."))
+    if not is_launched and draft.options.recurring:
+        refusal = _("Runs that come again are not kept as a draft. Schedule them, or choose “Now” or “Once, later”.")
+        return _shown(request, draft, 422, refusal=refusal)
     template, version = draft.chosen
     if request.POST.get("version") != str(version.pk):
         changed = _("The audience “%(name)s” was changed since these numbers were shown. Look at them again.")

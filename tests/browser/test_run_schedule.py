@@ -60,10 +60,15 @@ def test_a_run_later_is_scheduled_cut_and_moved_and_one_that_comes_again_is_paus
     page.get_by_label("At", exact=True).fill("09:00")
     _look(page, "options-later", assert_accessible)
     page.get_by_role("button", name=re.compile("^Continue|^Done|^Use")).click()
-    expect(page.get_by_role("button", name=re.compile("cut to the first 4"))).to_be_visible()
+    dry_run = page.locator("#dry-run")
+    expect(dry_run.get_by_role("button", name="Schedule about 6 assignments")).to_be_enabled()
+    expect(dry_run).to_contain_text("These are the numbers of now.")
+    expect(dry_run.get_by_role("button", name="Schedule, and wait then until there is enough")).to_be_visible()
+    expect(dry_run.get_by_role("button", name=re.compile("Launch"))).to_have_count(0)
     _look(page, "dry-run-short", assert_accessible)
-    page.get_by_role("button", name=re.compile("cut to the first 4")).click()
+    dry_run.get_by_role("button", name="Schedule, cut to what is there then").click()
     expect(page.get_by_text("with the audience of then")).to_be_visible()
+    expect(page.locator("#run-live")).to_contain_text("it is cut to the first ones that there is enough for")
     _look(page, "run-later", assert_accessible)
     page.get_by_label(re.compile("Begin at")).fill(f"{later.isoformat()}T10:30")
     page.get_by_role("button", name="Move").click()
@@ -83,6 +88,54 @@ def test_a_run_later_is_scheduled_cut_and_moved_and_one_that_comes_again_is_paus
     page.get_by_role("button", name="End", exact=True).click()
     expect(page.get_by_text("Ended. The runs that it made stay.")).to_be_visible()
     assert RunSchedule.objects.get().ended_at is not None
+
+
+def test_runs_that_come_again_are_made_from_the_launch_form(
+    page, person, sign_in, coffee, everyone, programme, assert_accessible
+):
+    """Issue 4, "recurring"; D-09, B-01: every week from a day on, cut where there is too little; and its first run."""
+    import_codes(coffee, 10)
+    sign_in(page, person("marketer"))
+    page.set_default_navigation_timeout(60_000)
+    first = (clock.now().astimezone(programme.zone) + timedelta(days=3)).date()
+    page.goto("/offers/runs/schedules")
+    expect(page.get_by_text("Nothing comes again yet")).to_be_visible()
+    assert_accessible(page)
+    page.get_by_role("link", name="Assign an offer").first.click()
+    page.get_by_role("link", name=re.compile("COFFEE")).click()
+    page.get_by_role("link", name=re.compile("Everyone")).click()
+    page.get_by_role("link", name="Change the options").click()
+    page.get_by_label("Name").fill("Coffee of the week")
+    page.get_by_label("When").select_option("weekly")
+    page.get_by_role("button", name=re.compile("^Continue")).click()
+    # What is missing stands beside its field, and nothing typed is lost.
+    expect(page.get_by_text("Give the day.")).to_be_visible()
+    expect(page.get_by_text("Give the time.")).to_be_visible()
+    _look(page, "again-1-missing", assert_accessible)
+    page.get_by_label("On, or from").fill(first.isoformat())
+    page.get_by_label("At", exact=True).fill("09:00")
+    page.get_by_label("Until").fill((first + timedelta(days=30)).isoformat())
+    page.get_by_role("button", name=re.compile("^Continue")).click()
+    dry_run = page.locator("#dry-run")
+    expect(dry_run).to_contain_text(f"Every week at 09:00 (Europe/Paris), from {first.isoformat()}")
+    expect(dry_run.get_by_role("button", name="Schedule runs that come again")).to_be_enabled()
+    # A draft is one run: it cannot come again.
+    expect(dry_run.get_by_role("button", name="Keep as a draft")).to_have_count(0)
+    _look(page, "again-2-dry-run", assert_accessible)
+    dry_run.get_by_role("button", name="Schedule, cut to what is there then").click()
+    row = page.get_by_role("row", name=re.compile("Coffee of the week"))
+    expect(row).to_contain_text("every week, 09:00")
+    expect(row).to_contain_text("With too little: cut to what is there")
+    _look(page, "again-3-schedules", assert_accessible)
+    schedule = RunSchedule.objects.get()
+    assert (schedule.frequency, schedule.on_shortfall, schedule.starts_on) == ("weekly", "cut", first)
+
+    [run_id] = run_schedule.make_due(now=schedule.next_at)
+    page.reload()
+    expect(row.get_by_role("cell", name="1", exact=True)).to_be_visible()
+    page.goto(f"/offers/runs/{run_id}/")
+    expect(page.get_by_role("heading", name=f"Coffee of the week, {first.isoformat()}")).to_be_visible()
+    _look(page, "again-4-run", assert_accessible)
 
 
 def test_a_large_run_is_approved_in_place(page, person, sign_in, coffee, everyone, programme, assert_accessible):

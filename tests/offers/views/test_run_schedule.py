@@ -28,7 +28,7 @@ def test_a_run_for_later_is_scheduled_in_the_programmes_zone_shown_and_moved(pro
     marketer = sign_in(programme)
     later = day(programme, 5)
     values = filled_in(coffee.templates.get(), everyone, when="later", first_day=later.isoformat(), at="09:00")
-    assert "Schedule 3 assignments" in words(marketer.get(reverse("offers:run_dry_run"), values))
+    assert "Schedule about 3 assignments" in words(marketer.get(reverse("offers:run_dry_run"), values))
     marketer.post(reverse("offers:run_new"), values)
     run = MassAssignment.objects.get()
     nine = datetime(later.year, later.month, later.day, 9, tzinfo=programme.zone)
@@ -51,6 +51,8 @@ def test_a_run_that_comes_again_is_listed_paused_resumed_and_ended(programme, co
         coffee.templates.get(), everyone, when="weekly", first_day=day(programme, 1).isoformat(), at="09:00"
     )
     assert "Schedule runs that come again" in words(marketer.get(reverse("offers:run_dry_run"), values))
+    kept = marketer.post(reverse("offers:run_new"), values | {"do": "keep"})
+    assert (kept.status_code, "are not kept as a draft" in words(kept)) == (422, True)
     answer = marketer.post(reverse("offers:run_new"), values)
     marketer.post(reverse("offers:run_new"), values)
     schedule = RunSchedule.objects.get()

@@ -1,8 +1,11 @@
 """The three ways out of a shortfall on the pages: import, cut, wait (B-01, S4-28)."""
 
+from datetime import timedelta
+
 import pytest
 from django.urls import reverse
 
+from loyalty import clock
 from offers.models import Assignment, MassAssignment
 from tests.factories import ConfigOfferFactory, import_codes, work
 from tests.offers.views.marketer import a_run, filled_in, sign_in, words
@@ -75,3 +78,37 @@ def test_b_01_a_draft_and_a_failed_run_are_launched_cut(programme, coffee, every
     marketer.post(reverse("offers:run_act", args=[run.pk, "launch"]), {"on_shortfall": "cut"})
     run = work(MassAssignment.objects.get())
     assert (run.state, run.eligible) == ("finished", 1)
+
+
+def test_b_01_a_run_for_later_is_scheduled_to_be_cut_or_to_wait_whatever_is_there_now(programme, coffee, everyone):
+    """B-01: the buttons say Schedule, never Launch; what a draft's dialog says is true of its moment, too."""
+    marketer = sign_in(programme)
+    later = clock.now() + timedelta(days=4)
+    moment = {"when": "later", "first_day": later.date().isoformat(), "at": "09:00"}
+    needed = programme.members.filter(status="active").count()
+    for codes in (["one"], [f"more-{number}" for number in range(needed)]):
+        import_codes(coffee, codes)
+        values = filled_in(coffee.templates.get(), everyone, **moment)
+        page = words(marketer.get(reverse("offers:run_dry_run"), values))
+        assert "Schedule, cut to what is there then" in page
+        assert "Schedule, and wait then until there is enough" in page
+        assert f"Schedule about {needed} assignments" in page
+        assert ">Launch" not in page
+        assert "disabled" not in page
+    marketer.post(reverse("offers:run_new"), values | {"do": "keep"})
+    run = MassAssignment.objects.get()
+    dialog = words(marketer.get(reverse("offers:run_preview", args=[run.pk])))
+    assert f"Schedule about {needed} assignments" in dialog
+    assert "with the members, codes and limits of then" in dialog
+    marketer.post(reverse("offers:run_act", args=[run.pk, "launch"]), {"on_shortfall": "wait", "wait_days": "4"})
+    page = words(marketer.get(reverse("offers:run", args=[run.pk])))
+    assert "With too few codes, or too little left of a limit, it waits up to 4 days." in page
+
+
+def test_b_01_an_offer_without_codes_and_limits_is_asked_for_no_plan(programme, everyone):
+    """B-01: there is nothing that a later run could lack."""
+    values = filled_in(ConfigOfferFactory(programme=programme).templates.get(), everyone, when="later", at="09:00")
+    values["first_day"] = (clock.now() + timedelta(days=4)).date().isoformat()
+    page = words(sign_in(programme).get(reverse("offers:run_dry_run"), values))
+    assert "Schedule about" in page
+    assert "cut to" not in page
