@@ -15,6 +15,7 @@ from loyalty.api.idempotency import idempotent
 from loyalty.api.pagination import NewestFirstCursor
 from loyalty.models import Scope
 from offers.api.mass_assignment import MassAssignmentValues, RunsView
+from offers.api.mass_assignment_serializers import MassAssignmentSerializer
 from offers.models import RunSchedule
 from offers.selectors import run_schedule as selectors
 from offers.services import mass_assignment, run_schedule, run_targeting
@@ -190,3 +191,36 @@ class EndRunSchedule(ActOnRunSchedule):
     def post(self, request: Request, schedule_id: int) -> Response:
         """Make no more runs, for good; those that were made stay."""
         return self.act(schedule_id)
+
+
+class Moment(serializers.Serializer[Any]):
+    launch_at = serializers.DateTimeField(help_text="Aware, in the future, at most two years away.")
+
+
+class RescheduleMassAssignment(RunsView):
+    scopes = {"POST": Scope.TARGETINGS}
+
+    @extend_schema(
+        operation_id="reschedule_mass_assignment",
+        request=Moment,
+        responses={
+            200: MassAssignmentSerializer,
+            409: refusal("`schedule_over`: the run is not launched, or has begun already."),
+            422: REFUSED[422],
+        },
+        parameters=[IDEMPOTENCY],
+    )
+    @idempotent
+    def post(self, request: Request, run_id: int) -> Response:
+        """Give a launched run that has not begun another moment to begin at."""
+        given = Moment(data=self.body())
+        given.is_valid(raise_exception=True)
+        run = self.run(run_id)
+        run_schedule.reschedule(
+            run=run,
+            launch_at=given.validated_data["launch_at"],
+            actor=None,
+            api_client=self.client,
+            now=clock.now(),
+        )
+        return self.answer(run)

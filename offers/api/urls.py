@@ -10,6 +10,7 @@ from offers.api import (
     eligibility,
     limit,
     mass_assignment,
+    mass_assignment_clone,
     mass_assignment_diff,
     mass_assignment_outcome,
     mass_assignment_undo,
@@ -123,6 +124,8 @@ urlpatterns = [
         mass_assignment.TakeAudienceOfMassAssignment.as_view(),
         name="take-audience-of-run",
     ),
+    path("mass-assignments/<int:run_id>/reschedule", run_schedule.RescheduleMassAssignment.as_view(), name="move-run"),
+    path("mass-assignments/<int:run_id>/clone", mass_assignment_clone.CloneMassAssignment.as_view(), name="clone-run"),
     path("mass-assignments/<int:run_id>/diff", mass_assignment_diff.DiffMassAssignment.as_view(), name="diff-run"),
     path(
         "mass-assignments/<int:run_id>/diff/dry-run",

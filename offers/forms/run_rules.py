@@ -181,6 +181,37 @@ class RunRulesForm(RulesForm):
         return source
 
 
+def typed(*, programme: Programme, terms: Mapping[str, Any], member_values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what somebody would type for a run's terms and values per member: `RunRulesForm` reads them from it."""
+    fixed = {
+        rule: {name: value for name, value in fields.items() if not isinstance(value, Mapping)}
+        for rule, fields in member_values.items()
+    }
+    given = {**terms, **fixed}
+    found = RulesForm(None, kinds=given, currency=programme.currency, zone=programme.zone, terms=given).initial
+    for rule, fields in member_values.items():
+        for field in rules.fields(rule):
+            source = fields.get(field.name)
+            if isinstance(source, Mapping):
+                found |= _inputs_of(name_of(rule, field.name), field, source)
+    return found
+
+
+def _inputs_of(name: str, field: rules.Field, source: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the inputs beside a field for a member's own value, the reverse of `RunRulesForm._source`."""
+    found: dict[str, Any] = {}
+    if "list" in source:
+        found[f"{name}__column"] = f"{source['list']}:{source['column']}"
+    elif field.type == "integer":
+        found[f"{name}__formula"] = source.get("expression") or source["attribute"]
+    else:
+        found[f"{name}__attribute"] = source["attribute"]
+    for suffix, key in (("least", "minimum"), ("most", "maximum"), ("else", "default")):
+        if key in source:
+            found[f"{name}__{suffix}"] = source[key]
+    return found
+
+
 def _typed(label: Any, text: str, **attrs: str) -> Unchecked:
     widget = forms.TextInput(attrs={"autocomplete": "off", **attrs})
     return Unchecked(required=False, label=label, help_text=text, widget=widget)

@@ -157,6 +157,7 @@ def approvals(*, run: MassAssignment) -> list[RunApproval]:
 
 
 VERBS = {
+    "mass_assignment.cloned": gettext_lazy("made like another run"),
     "mass_assignment.launched": gettext_lazy("launched"),
     "mass_assignment.approval_asked": gettext_lazy("asked for approval"),
     "mass_assignment.approved": gettext_lazy("approved"),

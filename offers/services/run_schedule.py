@@ -267,7 +267,14 @@ def _move(
     return schedule
 
 
-def reschedule(*, run: MassAssignment, launch_at: datetime, actor: User | None, now: datetime) -> MassAssignment:
+def reschedule(
+    *,
+    run: MassAssignment,
+    launch_at: datetime,
+    actor: User | None,
+    now: datetime,
+    api_client: ApiClient | None = None,
+) -> MassAssignment:
     """Give a run that has not begun another moment. Raises InvalidInput, and ScheduleOver once it was planned."""
     check_moment(launch_at=launch_at, now=now)
     with transaction.atomic():
@@ -280,6 +287,7 @@ def reschedule(*, run: MassAssignment, launch_at: datetime, actor: User | None, 
         audit.record(
             action="mass_assignment.rescheduled",
             actor=actor,
+            api_client=api_client,
             programme=run.programme,
             target=run,
             data={"launch_at": launch_at.isoformat()},

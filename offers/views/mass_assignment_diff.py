@@ -13,12 +13,14 @@ from django.views.decorators.http import require_POST, require_safe
 from loyalty import clock, toasts
 from loyalty.errors import DomainError
 from loyalty.staff import StaffRequest
-from offers.forms.rules import RulesForm
+from offers.forms import run_rules
 from offers.models import MassAssignment
 from offers.selectors import audience as audiences
 from offers.selectors import mass_assignment as runs
+from offers.services import mass_assignment_clone as clones
 from offers.services import mass_assignment_diff as service
 from offers.services.audience import DryRun
+from offers.services.mass_assignment_clone import Copied
 from offers.tasks import mass_assignment as tasks
 from offers.views.access import staff
 
@@ -65,12 +67,13 @@ def start(request: StaffRequest, run_id: int) -> HttpResponse:
 def clone(request: StaffRequest, run_id: int) -> HttpResponse:
     """Open the launch page filled in as this run was; nothing is made before it is sent."""
     run = runs.find(programme=request.programme, run_id=run_id)
-    if run.member_values:
-        toasts.say(request, _("Values that differ per member are not copied: set them anew."), level="warning")
-    return HttpResponseRedirect(f"{reverse('offers:run_new')}?{_filled_in(run).urlencode()}")
+    copied = clones.copied(run=run, now=clock.now())
+    for left_out in copied.left_out:
+        toasts.say(request, _("Not copied. %(why)s") % {"why": left_out["message"]}, level="warning")
+    return HttpResponseRedirect(f"{reverse('offers:run_new')}?{_filled_in(run, copied).urlencode()}")
 
 
-def _filled_in(run: MassAssignment) -> QueryDict:
+def _filled_in(run: MassAssignment, copied: Copied) -> QueryDict:
     data = QueryDict(mutable=True)
     data["template"] = str(run.template_id)
     data["terms"] = "set"
@@ -82,11 +85,10 @@ def _filled_in(run: MassAssignment) -> QueryDict:
         data["hold_out"] = str(run.hold_out_percent)
     if run.rank is not None:
         data["rank"] = str(run.rank)
-    data["name"] = (_("%(run)s, again") % {"run": run.name})[:200]
-    typed = RulesForm(
-        None, kinds=run.terms, currency=run.programme.currency, zone=run.programme.zone, terms=run.terms
-    ).initial
-    for name, value in typed.items():
+    data["name"] = clones.name_of_clone(run)
+    for name, value in run_rules.typed(
+        programme=run.programme, terms=run.terms, member_values=copied.member_values
+    ).items():
         if value not in (None, "", []):
             data.setlist(name, [str(each) for each in value] if isinstance(value, list) else [str(value)])
     return data

@@ -139,3 +139,31 @@ def test_another_brands_schedule_is_unknown(api, programme, everyone, client):
     assert theirs("get", f"run-schedules/{made['id']}").status_code == 404
     assert theirs("post", f"run-schedules/{made['id']}/end").status_code == 404
     assert theirs("get", "run-schedules").json()["results"] == []
+
+
+def test_a_launched_run_is_moved_and_one_that_has_begun_is_not(api, programme, everyone):
+    """Issue 4, "later"; D-09: another moment in UTC, once under one key, audited; a wrong one is named by its field."""
+    later = clock.now() + timedelta(days=3)
+    run = api(
+        "post", "mass-assignments",
+        {"config_offer": "coffee", "targeting": everyone.pk, "launch_at": later.isoformat()},
+    ).json()  # fmt: skip
+    path = f"mass-assignments/{run['id']}"
+    moved = (later + timedelta(hours=2)).replace(microsecond=0)
+    assert api("post", f"{path}/reschedule", {"launch_at": moved.isoformat()}).json()["code"] == "schedule_over"
+    assert api("post", f"{path}/launch").json()["state"] == "scheduled"
+    key = {"Idempotency-Key": str(uuid.uuid4())}
+    answer = api("post", f"{path}/reschedule", {"launch_at": moved.isoformat()}, **key)
+    assert (answer.status_code, answer.json()["state"]) == (200, "scheduled")
+    assert api("post", f"{path}/reschedule", {"launch_at": moved.isoformat()}, **key).json() == answer.json()
+    assert MassAssignment.objects.get().launch_at == moved
+    event = AuditEvent.objects.get(action="mass_assignment.rescheduled")
+    assert (event.api_client, event.data) == (api.client, {"launch_at": moved.isoformat()})
+    for wrong in ("2001-01-01T00:00:00Z", "2999-01-01T00:00:00Z", "soon", None, ["2027-01-01"]):
+        refused = api("post", f"{path}/reschedule", {"launch_at": wrong})
+        assert (refused.status_code, refused.json()["problems"][0]["field"]) == (422, "launch_at"), wrong
+    assert api("post", f"{path}/reschedule", {}).status_code == 422
+    assert MassAssignment.objects.get().launch_at == moved
+    MassAssignment.objects.update(state="running")
+    begun = api("post", f"{path}/reschedule", {"launch_at": (moved + timedelta(days=1)).isoformat()})
+    assert (begun.status_code, begun.json()["code"]) == (409, "schedule_over")
