@@ -3,7 +3,7 @@
 from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,8 +13,9 @@ from loyalty.api.parsers import JsonParser
 from loyalty.api.tables import TABLE_PARSERS, Upload
 from loyalty.models import Scope
 from offers.api.view import OffersView
-from offers.models import MemberList
+from offers.models import MassAssignment, MemberList
 from offers.selectors import member_list as selectors
+from offers.selectors import member_list_use
 from offers.services import member_list as service
 
 # Of one request; more come as a table.
@@ -45,11 +46,43 @@ class LeftOutSerializer(serializers.Serializer[Any]):
     first_line = serializers.IntegerField(allow_null=True)
 
 
+class NamedSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+
+
+class NamedRunSerializer(NamedSerializer):
+    state = serializers.CharField()
+    takes_values = serializers.SerializerMethodField(help_text="Rule values come from its columns.")
+
+    def get_takes_values(self, run: MassAssignment) -> bool:
+        return run.pk in self.context["taking"]
+
+
+class UsedBySerializer(serializers.Serializer[Any]):
+    """The newest twenty of each kind, and how many there are."""
+
+    targetings = NamedSerializer(many=True)
+    targeting_count = serializers.IntegerField()
+    mass_assignments = NamedRunSerializer(source="runs", many=True)
+    mass_assignment_count = serializers.IntegerField(source="run_count")
+    run_schedules = NamedSerializer(source="schedules", many=True)
+    run_schedule_count = serializers.IntegerField(source="schedule_count")
+
+
 class MemberListDetailSerializer(MemberListSerializer):
+    used_by = serializers.SerializerMethodField(
+        help_text="Audiences in use that name it, runs of any state and schedules that are not over."
+    )
     left_out = serializers.SerializerMethodField(help_text="The first thousand lines that added nobody.")
 
     class Meta(MemberListSerializer.Meta):
-        fields = [*MemberListSerializer.Meta.fields, "left_out"]
+        fields = [*MemberListSerializer.Meta.fields, "used_by", "left_out"]
+
+    @extend_schema_field(UsedBySerializer)
+    def get_used_by(self, member_list: MemberList) -> Any:
+        uses = member_list_use.of(member_list)
+        return UsedBySerializer(uses, context={"taking": uses.taking}).data
 
     @extend_schema(responses=LeftOutSerializer(many=True))
     def get_left_out(self, member_list: MemberList) -> list[dict[str, Any]]:
@@ -105,5 +138,5 @@ class OneMemberList(OffersView):
 
     @extend_schema(operation_id="get_member_list", responses={200: MemberListDetailSerializer, 404: ProblemSchema})
     def get(self, request: Request, pk: int) -> Response:
-        """Return one list, with the lines that added nobody."""
+        """Return one list, with where it is used, and the lines that added nobody."""
         return Response(MemberListDetailSerializer(selectors.get(programme=self.programme, pk=pk)).data)

@@ -59,7 +59,9 @@ def left_out(member_list: MemberList) -> QuerySet[MemberListLine]:
 def targetings_naming(member_list: MemberList) -> list[str]:
     """Return the names of the targetings in use whose current version names the list."""
     known = Targeting.objects.filter(programme=member_list.programme, archived_at__isnull=True)
-    return list(known.filter(_names_it(member_list)).order_by("name").values_list("name", flat=True))
+    return list(
+        known.filter(names_it(member_list, "current_version__criteria")).order_by("name").values_list("name", flat=True)
+    )
 
 
 @dataclass(frozen=True)
@@ -79,12 +81,13 @@ def takers(member_list: MemberList) -> Takers:
     runs = MassAssignment.objects.filter(programme=member_list.programme, state__in=NOT_BEGUN)
     schedules = RunSchedule.objects.filter(programme=member_list.programme, ended_at__isnull=True)
     return Takers(
-        list(runs.filter(_takes_it(member_list)).order_by("name", "pk")),
-        list(schedules.filter(_takes_it(member_list)).order_by("name", "pk")),
+        list(runs.filter(takes_it(member_list)).order_by("name", "pk")),
+        list(schedules.filter(takes_it(member_list)).order_by("name", "pk")),
     )
 
 
-def _takes_it(member_list: MemberList) -> Any:
+def takes_it(member_list: MemberList) -> Any:
+    """Return the condition that values of a run's or a schedule's members come from the list."""
     return Func(
         F("member_values"),
         Value("$.*.*.list ? (@ == $id)"),
@@ -94,9 +97,10 @@ def _takes_it(member_list: MemberList) -> Any:
     )
 
 
-def _names_it(member_list: MemberList) -> Any:
+def names_it(member_list: MemberList, criteria: str) -> Any:
+    """Return the condition that the criteria in a field name the list."""
     return Func(
-        F("current_version__criteria"),
+        F(criteria),
         Value("$.**.list ? (@ == $id)"),
         Value(f'{{"id": {member_list.pk}}}'),
         function="jsonb_path_exists",

@@ -18,6 +18,7 @@ from loyalty.staff import StaffRequest
 from offers.forms.member_list import MemberFileForm, PastedIdsForm
 from offers.models import MemberList
 from offers.selectors import member_list as selectors
+from offers.selectors import member_list_use
 from offers.services import member_list as service
 from offers.views.access import staff
 
@@ -139,8 +140,7 @@ def member_list(request: StaffRequest, pk: int) -> HttpResponse:
     context = {
         "member_list": found,
         "listing": Listing(request, selectors.left_out(found), columns=LINES, default_sort="line"),
-        "audiences": selectors.targetings_naming(found),
-        "takers": selectors.takers(found),
+        "uses": member_list_use.of(found),
     }
     return render(request, "offers/member_list.html", context)
 

@@ -1,12 +1,14 @@
 """A list of members, from a file to an audience."""
 
+import io
 import os
 
 from django.urls import reverse
 from playwright.sync_api import expect
 
 from offers.models import MemberList, Targeting
-from tests.factories import MemberFactory
+from offers.services import member_list
+from tests.factories import ConfigOfferFactory, MemberFactory, TargetingFactory, draft_run, launch_run, work
 
 
 def test_a_marketer_uploads_a_list_and_makes_an_audience_of_it(page, programme, person, sign_in, assert_accessible):
@@ -41,3 +43,34 @@ def test_a_marketer_uploads_a_list_and_makes_an_audience_of_it(page, programme, 
     page.get_by_role("button", name="Save audience").click()
     expect(page.get_by_role("heading", name="Guests")).to_be_visible()
     assert Targeting.objects.get().current_version.criteria["items"] == [{"list": MemberList.objects.get().pk}]
+
+
+def test_s1_01_a_list_shows_where_it_is_used_and_leads_there(page, programme, person, sign_in, assert_accessible):
+    """S1-01, S4-26: audiences that name it, runs that reach its members, runs that take values from its columns."""
+    for number in range(3):
+        MemberFactory(programme=programme, external_id=f"M-{number}")
+    file = io.BytesIO(b"member,Days\nM-0,10\nM-1,20\n")
+    made = member_list.upload(programme=programme, name="Spring", file=file, file_name="spring.csv", actor=None)
+    guests = TargetingFactory(programme=programme, name="Spring guests", criteria={"list": made.pk})
+    offer = ConfigOfferFactory(programme=programme, name="Coffee")
+    own = {"validity": {"days": {"list": made.pk, "column": "Days", "minimum": 7, "maximum": 90}}}
+    everyone = TargetingFactory(programme=programme, name="Everyone")
+    draft_run(offer, targeting=everyone, name="Days of their own", member_values=own)
+    work(launch_run(offer, targeting=guests, name="Coffee for the guests"))
+    sign_in(page, person("marketer"))
+    page.set_default_navigation_timeout(60_000)
+    page.goto(reverse("offers:member_list", args=[made.pk]))
+    used = page.get_by_role("region", name="Where it is used")
+    expect(used.get_by_role("listitem")).to_have_count(3)
+    expect(used.get_by_role("listitem").filter(has_text="Days of their own")).to_contain_text(
+        "takes rule values from it"
+    )
+    expect(used.get_by_role("listitem").filter(has_text="Coffee for the guests")).to_contain_text("finished")
+    for width in (390, 1280):
+        page.set_viewport_size({"width": width, "height": 844})
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert_accessible(page)
+        if folder := os.environ.get("LAUREL_SHOTS"):
+            page.screenshot(path=f"{folder}/member-list-use-{width}.png", full_page=True)
+    used.get_by_role("link", name="Spring guests").click()
+    expect(page.get_by_role("heading", name="Spring guests")).to_be_visible()
