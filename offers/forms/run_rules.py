@@ -188,7 +188,8 @@ def typed(*, programme: Programme, terms: Mapping[str, Any], member_values: Mapp
         for rule, fields in member_values.items()
     }
     given = {**terms, **fixed}
-    found = RulesForm(None, kinds=given, currency=programme.currency, zone=programme.zone, terms=given).initial
+    form = RulesForm(None, kinds=given, currency=programme.currency, zone=programme.zone, terms=given)
+    found = dict(form.initial)
     for rule, fields in member_values.items():
         for field in rules.fields(rule):
             source = fields.get(field.name)
