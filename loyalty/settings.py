@@ -162,6 +162,8 @@ CELERY_BEAT_SCHEDULE = {
     "sweep imports of personal offers": {"task": "offers.tasks.personal_offer.sweep", "schedule": 15.0},
     "send messages about runs": {"task": "offers.tasks.run_notification.sweep", "schedule": 15.0},
     "sweep imports of members": {"task": "loyalty.tasks.member_import.sweep", "schedule": 15.0},
+    "drop files of members": {"task": "loyalty.tasks.member_import.drop_old", "schedule": 600.0},
+    "drop files of personal offers": {"task": "offers.tasks.personal_offer.drop_old", "schedule": 600.0},
     "relay the outbox": {"task": "loyalty.tasks.outbox.relay", "schedule": 5.0},
     "forget old idempotency keys": {
         "task": "loyalty.tasks.idempotency.forget_old",
@@ -324,6 +326,9 @@ MASS_ASSIGNMENT_LEASE_SECONDS = env.int("MASS_ASSIGNMENT_LEASE_SECONDS", 120)
 MASS_ASSIGNMENT_ATTEMPTS = 3
 # Messages sent per running mass assignment; more than the workers' processes is harmless.
 MASS_ASSIGNMENT_MESSAGES = env.int("MASS_ASSIGNMENT_MESSAGES", 2)
+
+# A file that was checked and that nobody imported, or that could not be checked, is dropped after so many days.
+UPLOAD_KEPT_DAYS = env.int("UPLOAD_KEPT_DAYS", 14)
 
 # --- Logs: JSON lines, request ids through Celery -----------------------------------------------------------------
 LOG_LEVEL = env.str("LOG_LEVEL", "INFO")

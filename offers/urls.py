@@ -48,6 +48,7 @@ urlpatterns = [
     path("<int:pk>/personal/<int:upload_id>/", personal_offer.one, name="personal_import"),
     path("<int:pk>/personal/<int:upload_id>/live", personal_offer.live, name="personal_live"),
     path("<int:pk>/personal/<int:upload_id>/commit", personal_offer.commit, name="personal_commit"),
+    path("<int:pk>/personal/<int:upload_id>/retry", personal_offer.retry, name="personal_retry"),
     path("<int:pk>/personal/<int:upload_id>/discard", personal_offer.discard, name="personal_discard"),
     path("<int:pk>/personal/<int:upload_id>/report.csv", personal_offer.export, name="personal_report"),
     path("campaigns/", campaign.campaigns, name="campaigns"),

@@ -54,6 +54,7 @@ class MemberImportSerializer(serializers.ModelSerializer[MemberImport]):
             "received_at",
             "imported_at",
             "undone_at",
+            "dropped_at",
             "removed",
             "deactivated",
             "restored",

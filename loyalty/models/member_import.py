@@ -16,6 +16,7 @@ class MemberImport(models.Model):
         FAILED = "failed", _("failed")
         UNDOING = "undoing", _("being undone")
         UNDONE = "undone", _("undone")
+        DROPPED = "dropped", _("dropped")
 
     class Wish(models.TextChoices):
         CHECK = "check", _("check")
@@ -63,6 +64,8 @@ class MemberImport(models.Model):
     # The moment that members which it wrote carry as `created_at` and `updated_at`.
     imported_at = models.DateTimeField(_("imported"), null=True, blank=True)
     undone_at = models.DateTimeField(_("undone"), null=True, blank=True)
+    # When its file was dropped, because nobody imported it for so long.
+    dropped_at = models.DateTimeField(_("file dropped"), null=True, blank=True)
     undone_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.PROTECT,

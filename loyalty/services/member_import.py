@@ -92,10 +92,13 @@ def receive(
 
 
 def start(*, member_import: MemberImport, actor: User | None, api_client: ApiClient | None = None) -> MemberImport:
-    """Wish for the import of a file that was checked. Raises Conflict unless it was, and nothing was wrong."""
+    """Wish for the import of a file that was checked. Raises Conflict unless it was, nothing was wrong, and it is
+    still kept (`member_import_dropping`)."""
     waits = MemberImport.objects.filter(pk=member_import.pk, state=State.CHECKED)
     with transaction.atomic():
         if not waits.update(state=State.WAITING, wish=Wish.IMPORT, attempts=0):
+            if MemberImport.objects.filter(pk=member_import.pk, dropped_at__isnull=False).exists():
+                raise Conflict(_("This file was dropped, because it waited too long. Give it again."), code="dropped")
             raise Conflict(_("This file does not wait to be imported: look at its state."), code="not_checked")
         audit.record(
             action="member_import.started",

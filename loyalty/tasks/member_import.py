@@ -8,9 +8,11 @@ from redis.exceptions import RedisError
 from loyalty import clock
 from loyalty.errors import Conflict
 from loyalty.models import MemberImport
-from loyalty.services import member_import, member_import_undo
+from loyalty.services import member_import, member_import_dropping, member_import_undo
 
 log = structlog.get_logger(__name__)
+# Files that are dropped in one turn: others wait in the same queue.
+MOST_DROPPED = 20
 
 
 def ring(import_id: int) -> None:
@@ -52,3 +54,11 @@ def sweep() -> None:
     waiting = MemberImport.objects.filter(state__in=[MemberImport.State.WAITING, MemberImport.State.UNDOING])
     for import_id in waiting.order_by("id").values_list("pk", flat=True)[:100]:
         ring(import_id)
+
+
+@shared_task(name="loyalty.tasks.member_import.drop_old", ignore_result=True)
+def drop_old() -> None:
+    """Drop the files that waited too long to be imported; the next turn goes on with what is left."""
+    for _ in range(MOST_DROPPED):
+        if not member_import_dropping.drop_next(now=clock.now()):
+            return

@@ -77,7 +77,7 @@ class ImportSchema(serializers.ModelSerializer[PersonalOfferImport]):
         fields = [
             "id", "offer_reference", "file_name", "format", "is_full", "state", "rows", "faulty", "unattributed",
             "preview", "counts", "done_to", "last_number", "failure", "created_at", "checked_at", "committed_at",
-            "finished_at",
+            "finished_at", "dropped_at",
         ]  # fmt: skip
 
 
@@ -231,6 +231,23 @@ class DiscardPersonalOfferImport(PersonalOfferView):
         """Put a checked import away; nothing of it is given."""
         upload = service.discard(upload=self.upload(upload_id), actor=None, now=clock.now(), api_client=self.client)
         return Response(ImportSchema(upload).data)
+
+
+class RetryPersonalOfferImport(PersonalOfferView):
+    scopes = {"POST": Scope.ASSIGN_IN_BULK}
+
+    @extend_schema(
+        operation_id="retry_personal_offer_import",
+        request=None,
+        responses={202: ImportSchema, 409: ProblemSchema},
+        parameters=[IDEMPOTENCY],
+    )
+    @idempotent
+    def post(self, request: Request, upload_id: int) -> Response:
+        """Try a failed import again where it stopped: what was given stays. One that is at work is left so."""
+        upload = service.retry(upload=self.upload(upload_id), actor=None, now=clock.now(), api_client=self.client)
+        transaction.on_commit(lambda: tasks.ring(upload.pk))
+        return Response(ImportSchema(upload).data, status=202)
 
 
 class PersonalOfferImportReport(PersonalOfferView):

@@ -87,6 +87,11 @@ urlpatterns = [
         name="commit-personal-offer-import",
     ),
     path(
+        "personal-offers/imports/<int:upload_id>/retry",
+        personal_offer.RetryPersonalOfferImport.as_view(),
+        name="retry-personal-offer-import",
+    ),
+    path(
         "personal-offers/imports/<int:upload_id>/discard",
         personal_offer.DiscardPersonalOfferImport.as_view(),
         name="discard-personal-offer-import",

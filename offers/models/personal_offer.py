@@ -1,6 +1,7 @@
 """Personal offers by attribute: an import's rows, and each member's value that counts now (S1-03..06, D-14).
 
-received -> checked | faulty -> committing -> finished; received -> failed; checked | faulty -> discarded
+received -> checked | faulty -> committing -> finished; checked | faulty -> discarded | dropped
+received | committing -> failed -> received | committing, as it was, when it is tried again
 """
 
 from django.conf import settings
@@ -22,6 +23,7 @@ class PersonalOfferImport(models.Model):
         FINISHED = "finished", _("finished")
         FAILED = "failed", _("failed")
         DISCARDED = "discarded", _("discarded")
+        DROPPED = "dropped", _("dropped")
 
     class Format(models.TextChoices):
         CSV = "csv", "CSV"
@@ -83,6 +85,8 @@ class PersonalOfferImport(models.Model):
     checked_at = models.DateTimeField(_("checked"), null=True)
     committed_at = models.DateTimeField(_("committed"), null=True)
     finished_at = models.DateTimeField(_("finished"), null=True)
+    # When its file and rows were dropped, because nobody committed it for so long.
+    dropped_at = models.DateTimeField(_("dropped"), null=True)
 
     class Meta:
         verbose_name = _("import of personal offers")
@@ -105,6 +109,13 @@ class PersonalOfferImport(models.Model):
     def is_open(self) -> bool:
         """Say whether it can be committed or discarded."""
         return self.state in (self.State.CHECKED, self.State.FAULTY)
+
+    @property
+    def is_retriable(self) -> bool:
+        """Say whether a failed one can be tried again: its rows stand since it was checked, or its file is kept."""
+        if self.state != self.State.FAILED:
+            return False
+        return self.committed_at is not None or self.parts.exists()
 
     @property
     def is_at_work(self) -> bool:

@@ -203,7 +203,7 @@ def _commit(
     personal_offer_giving.lock_offer(offer_id=upload.config_offer_id)
     locked = PersonalOfferImport.objects.select_for_update().get(pk=upload.pk)
     if not locked.is_open:
-        raise ImportState(_("This import is %(state)s.") % {"state": locked.get_state_display()})
+        raise _not_open(locked)
     if locked.faulty and not leaves_out_faulty:
         raise HasProblems(
             _("%(count)d of its rows have problems. Mend the file and give it again, or leave these rows out.")
@@ -216,10 +216,7 @@ def _commit(
                 "give the file again."
             )
         )
-    newer = PersonalOfferImport.objects.filter(
-        config_offer=locked.config_offer_id, committed_at__gt=locked.checked_at
-    ).exclude(format=PersonalOfferImport.Format.API)
-    if newer.exists():
+    if locked.checked_at and _is_outrun(locked, locked.checked_at):
         raise ImportState(_("Another import was committed since this one was checked. Give the file again."))
     if locked.is_full:
         key = {"upload_id": locked.pk, "offer_id": locked.config_offer_id, "last_number": locked.last_number}
@@ -239,6 +236,64 @@ def _commit(
     )
 
 
+def _is_outrun(locked: PersonalOfferImport, since: datetime) -> bool:
+    """Say whether another file's import of the offer was committed since then."""
+    newer = PersonalOfferImport.objects.filter(config_offer=locked.config_offer_id, committed_at__gt=since)
+    return newer.exclude(format=PersonalOfferImport.Format.API).exclude(pk=locked.pk).exists()
+
+
+def _not_open(locked: PersonalOfferImport) -> ImportState:
+    if locked.dropped_at:
+        return ImportState(_("This import was dropped, because it waited too long. Give the file again."))
+    return ImportState(_("This import is %(state)s.") % {"state": locked.get_state_display()})
+
+
+def retry(
+    *, upload: PersonalOfferImport, actor: User | None, now: datetime, api_client: ApiClient | None = None
+) -> PersonalOfferImport:
+    """Try a failed import again where it stopped, and return it; the caller rings the workers.
+
+    One that could not be checked is checked anew, from its file; one that stopped at its rows goes on with the next of
+    them, and what was given stays. One that is at work already is left so: again is the same. Raises ImportState where
+    it did not fail, its file is no longer kept, another import of the offer is at work, or one was committed since.
+    (D-14)
+    """
+    _require(upload.programme, upload.config_offer)
+    try:
+        with transaction.atomic():
+            _retry(upload, actor, now, api_client)
+    except IntegrityError as error:
+        if not is_violation(error, "one_import_of_an_offer_is_at_work"):
+            raise
+        raise ImportState(_("Another import of this offer is at work. Wait until it is finished.")) from error
+    upload.refresh_from_db()
+    return upload
+
+
+def _retry(upload: PersonalOfferImport, actor: User | None, now: datetime, api_client: ApiClient | None) -> None:
+    personal_offer_giving.lock_offer(offer_id=upload.config_offer_id)
+    locked = PersonalOfferImport.objects.select_for_update().get(pk=upload.pk)
+    if locked.is_at_work:
+        return
+    if locked.state != State.FAILED:
+        raise _not_open(locked)
+    if not locked.is_retriable:
+        raise ImportState(_("The file of this import is no longer kept. Give it again."))
+    if locked.committed_at and _is_outrun(locked, locked.committed_at):
+        raise ImportState(_("Another import was committed since this one stopped. Give the file again."))
+    locked.state = State.COMMITTING if locked.committed_at else State.RECEIVED
+    locked.failure, locked.finished_at, locked.leased_until, locked.attempts = None, None, None, 0
+    locked.save(update_fields=["state", "failure", "finished_at", "leased_until", "attempts"])
+    audit.record(
+        action="personal_import.retried",
+        actor=actor,
+        api_client=api_client,
+        programme=upload.programme,
+        target=upload,
+        data={"done_to": locked.done_to},
+    )
+
+
 def discard(
     *, upload: PersonalOfferImport, actor: User | None, now: datetime, api_client: ApiClient | None = None
 ) -> PersonalOfferImport:
@@ -247,7 +302,7 @@ def discard(
         locked = PersonalOfferImport.objects.select_for_update().get(pk=upload.pk)
         if locked.state != State.DISCARDED:
             if not locked.is_open:
-                raise ImportState(_("This import is %(state)s.") % {"state": locked.get_state_display()})
+                raise _not_open(locked)
             PersonalOfferImport.objects.filter(pk=upload.pk).update(state=State.DISCARDED, finished_at=now)
             audit.record(
                 action="personal_import.discarded",

@@ -38,7 +38,8 @@ WAIT_SECONDS = 0.1
 def check(*, upload_id: int, now: datetime) -> bool:
     """Read a received file into rows and say what it would do; return whether there was something to do.
 
-    All or nothing, and safe to repeat. What cannot be read at all is `failed`, with the cause.
+    All or nothing, and safe to repeat. What cannot be read at all is `failed`, with the cause; where that was not the
+    file's fault the file is kept, to be tried again.
     """
     taken = _lease(upload_id, State.RECEIVED, now)
     if not taken:
@@ -51,7 +52,8 @@ def check(*, upload_id: int, now: datetime) -> bool:
         in_transaction(lambda: _check(upload, now))
     except DomainError as error:
         failure = {"code": error.code, "message": error.message, "problems": error.problems[:100]}
-        _fail(upload, failure, now)
+        # Read again, no table would be one.
+        _fail(upload, failure, now, keeps_file=not isinstance(error, tables.InvalidTable | tables.TableTooLarge))
     return True
 
 
@@ -81,12 +83,13 @@ def _loaded(upload_id: int) -> PersonalOfferImport:
     ).get(pk=upload_id)
 
 
-def _fail(upload: PersonalOfferImport, failure: dict[str, Any], now: datetime) -> None:
+def _fail(upload: PersonalOfferImport, failure: dict[str, Any], now: datetime, *, keeps_file: bool = True) -> None:
     with transaction.atomic():
         PersonalOfferImport.objects.filter(pk=upload.pk).filter(state__in=[State.RECEIVED, State.COMMITTING]).update(
             state=State.FAILED, failure=failure, leased_until=None, finished_at=now
         )
-        PersonalOfferPart.objects.filter(upload=upload).delete()
+        if not keeps_file:
+            PersonalOfferPart.objects.filter(upload=upload).delete()
     log.warning("personal_import.failed", upload=upload.pk, code=failure["code"])
 
 

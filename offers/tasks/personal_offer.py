@@ -8,7 +8,7 @@ from kombu.exceptions import OperationalError as BrokerError
 from redis.exceptions import RedisError
 
 from loyalty import clock
-from offers.services import personal_offer_work
+from offers.services import personal_offer_dropping, personal_offer_work
 
 log = structlog.get_logger(__name__)
 # A worker turns to the next message after so long, so that imports and runs share the workers.
@@ -39,3 +39,11 @@ def sweep() -> None:
     """Ring again for every import that should be going on and has nobody at it."""
     for upload_id in personal_offer_work.waiting(now=clock.now()):
         ring(upload_id)
+
+
+@shared_task(name="offers.tasks.personal_offer.drop_old", ignore_result=True)
+def drop_old() -> None:
+    """Drop the imports that waited too long to be committed, until none is left or the turn is over."""
+    turn_ends = time.monotonic() + TURN_SECONDS
+    while time.monotonic() < turn_ends and personal_offer_dropping.drop_next(now=clock.now()):
+        pass

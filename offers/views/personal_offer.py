@@ -138,6 +138,21 @@ def commit(request: StaffRequest, pk: int, upload_id: int) -> HttpResponse:
 
 @staff("offers.view_configoffer", "offers.view_personalofferimport", "offers.import_personaloffers")
 @require_POST
+def retry(request: StaffRequest, pk: int, upload_id: int) -> HttpResponse:
+    """Try a failed import again where it stopped."""
+    found = _upload(request, _offer(request, pk), upload_id)
+    try:
+        service.retry(upload=found, actor=request.user, now=clock.now())
+    except DomainError as error:
+        toasts.say(request, error.message, level="error")
+    else:
+        transaction.on_commit(lambda: tasks.ring(found.pk))
+        toasts.say(request, _("It is tried again. What was given before stays."))
+    return redirect("offers:personal_import", pk, upload_id)
+
+
+@staff("offers.view_configoffer", "offers.view_personalofferimport", "offers.import_personaloffers")
+@require_POST
 def discard(request: StaffRequest, pk: int, upload_id: int) -> HttpResponse:
     """Put a checked import away."""
     found = _upload(request, _offer(request, pk), upload_id)

@@ -91,7 +91,7 @@ CHECKS = [
                 )
                 OR EXISTS (
                     SELECT FROM offers_personalofferpart AS part
-                     WHERE part.upload_id = upload.id AND upload.state <> 'received'
+                     WHERE part.upload_id = upload.id AND upload.state NOT IN ('received', 'failed')
                 ))
         """,
     ),
