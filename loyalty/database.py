@@ -9,7 +9,16 @@ from typing import Any, TypeVar
 
 import psycopg
 import structlog
-from django.db import DEFAULT_DB_ALIAS, IntegrityError, OperationalError, connection, connections, transaction
+from django.db import (
+    DEFAULT_DB_ALIAS,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    ProgrammingError,
+    connection,
+    connections,
+    transaction,
+)
 from psycopg.types import datetime
 
 from loyalty.patience import DatabaseHangs
@@ -24,6 +33,34 @@ def is_retryable(error: BaseException | None) -> bool:
     return isinstance(error, retryable) or (
         isinstance(error, OperationalError) and isinstance(error.__cause__, retryable)
     )
+
+
+# Classes of errors after which the same request may work in a moment: the connection, a rollback that asks for another
+# try, resources (no connection left, disk or memory full), an operator or a time that was up.
+PASSING = ("08", "40", "53", "57")
+
+
+def is_away(error: BaseException | None) -> bool:
+    """Say whether the database could not be reached, hangs, or had no room just now: a 503, worth another try.
+
+    The driver calls much more an operational error: too large an index entry, too many parameters. That fails each
+    time, as wrong SQL does, so whoever hears of it must look at the log.
+    """
+    if isinstance(error, ProgrammingError) and not isinstance(error.__cause__, psycopg.Error):
+        # Django's own, of a session that was gone in the middle of a transaction.
+        return is_away(error.__context__)
+    if not isinstance(error, OperationalError | InterfaceError | psycopg.OperationalError | psycopg.InterfaceError):
+        return False
+    cause = error if isinstance(error, psycopg.Error) else error.__cause__
+    if not isinstance(cause, psycopg.Error):
+        return isinstance(error, OperationalError | InterfaceError)
+    if cause.sqlstate is not None:
+        return cause.sqlstate.startswith(PASSING) or isinstance(cause, psycopg.errors.LockNotAvailable)
+    if isinstance(cause, DatabaseHangs):
+        return True
+    # Said by the driver itself, which knows no code: of a session that is gone, or of a call that cannot be made.
+    session = connection.connection
+    return session is None or session.closed
 
 
 def is_violation(error: IntegrityError, constraint: str) -> bool:

@@ -21,6 +21,7 @@ from loyalty.models import Programme
 
 SESSION_KEY = "programme"
 API = "/api/v1/"
+REQUEST_ID = "X-Request-ID"
 
 
 class CallerAddressMiddleware:
@@ -48,6 +49,16 @@ class RequestLogMiddleware(RequestMiddleware):
     def prepare(self, request: HttpRequest) -> None:
         # The package would also log each beginning, and weigh a dozen headers that any caller can write.
         structlog.contextvars.bind_contextvars(request_id=str(uuid.uuid4()), ip=request.META.get("REMOTE_ADDR"))
+
+    def handle_response(self, request: HttpRequest, response: HttpResponse) -> None:
+        """Tell the caller under which number the log speaks of the request."""
+        response.headers[REQUEST_ID] = request_id()
+        super().handle_response(request, response)
+
+
+def request_id() -> str:
+    """Return the number that every line logged for this request carries; empty outside of one."""
+    return str(structlog.contextvars.get_contextvars().get("request_id", ""))
 
 
 class ApiMiddleware:

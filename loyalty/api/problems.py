@@ -2,14 +2,16 @@
 
 from typing import Any
 
+import structlog
 from django.core.exceptions import PermissionDenied
-from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
 
+from loyalty.database import is_away
 from loyalty.errors import DomainError
 
+log = structlog.get_logger(__name__)
 PROBLEM = "application/problem+json"
 
 
@@ -58,7 +60,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         if wait := getattr(error, "wait", None):
             answer["Retry-After"] = str(int(wait) + 1)
         return answer
-    if isinstance(error, OperationalError | InterfaceError):
+    if is_away(error):
+        log.warning("database.away", exc_info=error)
         answer = problem(status=503, code="unavailable", detail="The database does not answer. Try again shortly.")
         answer["Retry-After"] = "5"
         return answer

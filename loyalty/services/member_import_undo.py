@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db import OperationalError, connection, transaction
 from django.utils.translation import gettext as _
+from psycopg.errors import LockNotAvailable
 
 from loyalty import patience
 from loyalty.database import execute, in_transaction
@@ -181,6 +182,8 @@ def _hold_writers() -> None:
             cursor.execute(f"LOCK TABLE {', '.join(names)} IN SHARE ROW EXCLUSIVE MODE")
             cursor.execute("SET LOCAL lock_timeout = 0")
     except OperationalError as error:
+        if not isinstance(error.__cause__, LockNotAvailable):
+            raise
         raise Conflict(_("Offers are being written just now. It goes on by itself."), code="busy") from error
 
 

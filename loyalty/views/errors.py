@@ -2,12 +2,14 @@
 
 import sys
 
-from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.template import loader
 from django.utils.translation import gettext as _
 from redis.exceptions import ConnectionError as ValkeyAway
+
+from loyalty.database import is_away
+from loyalty.middleware import request_id
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
@@ -23,16 +25,21 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
 
 
 def failed(request: HttpRequest) -> HttpResponse:
-    """Answer an unexpected error without asking the database anything: it may be what failed."""
-    away = isinstance(sys.exc_info()[1], OperationalError | InterfaceError | ValkeyAway)
+    """Answer an unexpected error without asking the database anything: it may be what failed.
+
+    Only what may work in a moment is a 503. Anything else is a 500 with the number under which the log has its
+    traceback.
+    """
+    error = sys.exc_info()[1]
+    away = is_away(error) or isinstance(error, ValkeyAway)
     status = 503 if away else 500
     code = "unavailable" if away else "internal_error"
     text = _("Laurel cannot reach its database just now.") if away else _("Something went wrong on our side.")
     response: HttpResponse
     if _is_machine(request):
-        response = _problem(status, code, text)
+        response = _problem(status, code, text, request_id=request_id())
     else:
-        response = HttpResponse(loader.render_to_string(f"{status}.html"), status=status)
+        response = HttpResponse(loader.render_to_string(f"{status}.html", {"request_id": request_id()}), status=status)
     if away:
         response.headers["Retry-After"] = "15"
     return response
@@ -48,9 +55,9 @@ def _is_machine(request: HttpRequest) -> bool:
     return request.path_info.startswith("/api/")
 
 
-def _problem(status: int, code: str, text: str) -> JsonResponse:
+def _problem(status: int, code: str, text: str, **members: str) -> JsonResponse:
     return JsonResponse(
-        {"type": "about:blank", "title": text, "status": status, "code": code},
+        {"type": "about:blank", "title": text, "status": status, "code": code, **members},
         status=status,
         content_type="application/problem+json",
     )
