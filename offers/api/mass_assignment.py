@@ -1,6 +1,7 @@
 """`mass-assignments`: made, launched, watched and stopped by machines, as marketers do on their pages (S4-24..28)."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -25,7 +26,7 @@ from offers.api.view import OffersView
 from offers.models import Campaign, MassAssignment, OfferTemplate, TargetingVersion
 from offers.selectors import mass_assignment as selectors
 from offers.selectors import targeting as targetings
-from offers.services import audience, run_schedule, run_targeting
+from offers.services import audience, run_period, run_schedule, run_targeting
 from offers.services import mass_assignment as service
 from offers.tasks import mass_assignment as tasks
 
@@ -214,7 +215,13 @@ class DryRunMassAssignment(RunsView):
                 percent=values["hold_out_percent"], campaign=values["campaign"], reference="to be made"
             ),
         )
-        return Response(DryRunSerializer(found).data)
+        odd = run_period.warnings(
+            template=values["template"],
+            terms=values["terms"],
+            member_values=values["member_values"],
+            begins_at=values["launch_at"] or clock.now(),
+        )
+        return Response(DryRunSerializer(replace(found, warnings=odd)).data)
 
 
 class OneMassAssignment(RunsView):

@@ -1,5 +1,6 @@
 """How runs, dry runs and their outcomes are written for machines (S4-24..28)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -106,6 +107,15 @@ class SampleSerializer(serializers.Serializer[Any]):
         return [str(line.text) for line in sample.lines]
 
 
+class WarningSerializer(serializers.Serializer[Any]):
+    field = serializers.SerializerMethodField(help_text="Rule and field, such as `validity.ends_at`.")
+    code = serializers.ChoiceField(["ends_after_offer", "starts_before_offer", "over_before_it_begins"])
+    message = serializers.CharField()
+
+    def get_field(self, found: Mapping[str, Any]) -> str:
+        return f"{found['rule']}.{found['field']}"
+
+
 class DryRunSerializer(serializers.Serializer[Any]):
     matched = serializers.IntegerField()
     excluded = serializers.DictField(child=serializers.IntegerField(), help_text="By outcome code.")
@@ -126,6 +136,9 @@ class DryRunSerializer(serializers.Serializer[Any]):
     fits = serializers.IntegerField(help_text="For how many, the first ones, there is enough: a cut run assigns these.")
     spreads = SpreadSerializer(many=True, help_text="Numbers that differ per member, over those to be assigned.")
     samples = SampleSerializer(many=True, help_text="What three of them would be given, where it differs per member.")
+    warnings = WarningSerializer(
+        many=True, help_text="Allowed, but perhaps not meant: a period that goes beyond the offer's own."
+    )
 
 
 class ReachedSerializer(serializers.Serializer[Any]):

@@ -11,7 +11,7 @@ from loyalty import clock
 from loyalty.errors import InvalidInput
 from loyalty.models import Programme
 from offers.models import RunSchedule
-from offers.services import run_schedule
+from offers.services import run_period, run_schedule
 from offers.services.run_schedule import When
 
 WHEN = (
@@ -79,6 +79,21 @@ class MomentForm(forms.Form):
             self.recurring = When(when, at, first, last)
             if next(run_schedule.occurrences(self.recurring, zone=self.programme.zone, after=now), None) is None:
                 self.add_error("last_day", _("There is no occurrence in that period any more. Give a later day."))
+
+    def begins_at(self, now: datetime) -> datetime:
+        """Return when the run, or the first one of those that come again, begins."""
+        if self.recurring:
+            return next(run_schedule.occurrences(self.recurring, zone=self.programme.zone, after=now), now)
+        return self.launch_at or now
+
+    @property
+    def last_at(self) -> datetime | None:
+        """Return when the last of runs that come again begins at the latest; None for one run."""
+        if self.recurring is None:
+            return None
+        if self.recurring.ends_on is None:
+            return run_period.WITHOUT_END
+        return datetime.combine(self.recurring.ends_on, self.recurring.time, tzinfo=self.programme.zone)
 
     @property
     def words(self) -> str:

@@ -54,6 +54,8 @@ class DryRun:
     # What differs per member, over those to be assigned; and what some of them would be given. (S1-05)
     spreads: Sequence[Spread] = ()
     samples: Sequence[Sample] = ()
+    # What is odd, and allowed: whoever looks adds `run_period.warnings`.
+    warnings: Sequence[Mapping[str, Any]] = ()
 
 
 def prepare(

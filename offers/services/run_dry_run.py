@@ -1,16 +1,17 @@
 """What launching a run that is already made would do now."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from offers.models import MassAssignment
-from offers.services import audience
+from offers.services import audience, run_period
 from offers.services.audience import DryRun
 
 
 def of(*, run: MassAssignment, now: datetime) -> DryRun:
     """Return the dry run of a draft, or of a run that waits. Raises InvalidInput where it could not be launched now."""
     version = run.targeting_version
-    return audience.dry_run(
+    found = audience.dry_run(
         programme=run.programme,
         template=run.template,
         criteria=version.criteria if version else {},
@@ -22,6 +23,11 @@ def of(*, run: MassAssignment, now: datetime) -> DryRun:
             percent=run.hold_out_percent, campaign=run.campaign, reference=run.reference or run.pk
         ),
     )
+    begins_at = max(now, run.launch_at or now)
+    odd = run_period.warnings(
+        template=run.template, terms=run.terms, member_values=run.member_values, begins_at=begins_at
+    )
+    return replace(found, warnings=odd)
 
 
 def size(*, run: MassAssignment, found: DryRun) -> tuple[int, int]:

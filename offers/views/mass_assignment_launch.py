@@ -31,7 +31,7 @@ from offers.selectors import mass_assignment as selectors
 from offers.selectors import member_value as member_values
 from offers.selectors import targeting as targetings
 from offers.selectors import voucher as vouchers
-from offers.services import audience, mass_assignment, run_dry_run, run_schedule
+from offers.services import audience, mass_assignment, run_dry_run, run_period, run_schedule
 from offers.services.mass_assignment import LONGEST_WAIT_DAYS, LaunchPlan
 from offers.tasks import mass_assignment as tasks
 from offers.views.access import staff
@@ -205,19 +205,28 @@ def _dry_run(request: StaffRequest, draft: Draft) -> dict[str, Any]:
         "may_launch": request.user.has_perm("offers.launch_massassignment"),
         "is_later": bool(draft.options.launch_at or draft.options.recurring),
     }
+    now = clock.now()
     try:
-        context["found"] = audience.dry_run(
+        found = audience.dry_run(
             programme=request.programme,
             template=template,
             criteria=version.criteria,
             terms=draft.terms,
             member_values=draft.member_values,
             campaign=draft.options.cleaned_data["campaign"],
-            now=clock.now(),
+            now=now,
             held_out=draft.held_out,
         )
     except DomainError as error:
         return context | {"refusal": error}
+    odd = run_period.warnings(
+        template=template,
+        terms=draft.terms,
+        member_values=draft.member_values,
+        begins_at=draft.options.begins_at(now),
+        last_at=draft.options.last_at,
+    )
+    context["found"] = replace(found, warnings=odd)
     campaign = draft.options.cleaned_data["campaign"]
     context |= _room(request, template.config_offer_id, campaign.pk if campaign else None)
     context["excluded"] = _excluded(context["found"])

@@ -153,3 +153,29 @@ def test_a_large_run_is_approved_in_place(page, person, sign_in, coffee, everyon
     expect(page.get_by_text("Approved. The audience is being planned.")).to_be_visible()
     run.refresh_from_db()
     assert run.state != "awaiting_approval"
+
+
+def test_s0_08_a_period_beyond_the_offers_own_is_shown_before_the_launch(
+    page, person, sign_in, everyone, programme, assert_accessible
+):
+    """S0-08, D-09: a warning by field, which goes with the slip; the button is not taken away."""
+    MemberFactory(programme=programme)
+    today = clock.now().astimezone(programme.zone).date()
+    ends = {"validity": {"ends_at": (today + timedelta(days=10)).isoformat()}}
+    tea = ConfigOfferFactory(programme=programme, name="Tea", terms=ends)
+    sign_in(page, person("marketer"))
+    page.set_default_navigation_timeout(60_000)
+    template = tea.templates.get()
+    page.goto(f"/offers/runs/new?template={template.pk}&targeting={everyone.pk}&step=terms")
+    page.get_by_text("Other than the offer says").click()
+    page.locator("#id_validity__ends_at").fill((today + timedelta(days=20)).isoformat())
+    page.get_by_role("button", name=re.compile("^Continue")).click()
+    warning = page.locator("#dry-run").get_by_role("status")
+    expect(warning).to_contain_text("Validity, Ends: it ends after the offer's own period.")
+    expect(page.get_by_role("button", name="Launch 1 assignment")).to_be_enabled()
+    _look(page, "period-beyond", assert_accessible)
+    page.get_by_role("link", name="Change the terms").click()
+    page.locator("#id_validity__ends_at").fill((today + timedelta(days=9)).isoformat())
+    page.get_by_role("button", name=re.compile("^Continue")).click()
+    expect(page.get_by_role("button", name="Launch 1 assignment")).to_be_enabled()
+    expect(warning).to_have_count(0)

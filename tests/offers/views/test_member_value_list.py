@@ -43,7 +43,7 @@ def test_s1_01_a_column_of_an_uploaded_list_is_chosen_in_the_terms_and_its_page_
         "list": made.pk, "column": "Discount", "minimum": 5, "maximum": 30
     }  # fmt: skip
     seen = words(client.get(reverse("offers:member_list", args=[made.pk])))
-    assert f'<a href="/offers/runs/{run.pk}/">{run.name}</a> <span class="soft">takes rule values from it' in seen
+    assert f'<a class="main" href="/offers/runs/{run.pk}/">{run.name}</a><span class="under soft">takes rule' in seen
     answer = client.post(reverse("offers:member_list_archive", args=[made.pk]), follow=True)
     assert "These still take their values from it" in words(answer)
     assert "benefit__size__column" in words(client.get(page, values | {"step": "terms"}))
