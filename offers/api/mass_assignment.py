@@ -220,6 +220,7 @@ class DryRunMassAssignment(RunsView):
             terms=values["terms"],
             member_values=values["member_values"],
             begins_at=values["launch_at"] or clock.now(),
+            spreads=found.spreads,
         )
         return Response(DryRunSerializer(replace(found, warnings=odd)).data)
 

@@ -25,7 +25,11 @@ def of(*, run: MassAssignment, now: datetime) -> DryRun:
     )
     begins_at = max(now, run.launch_at or now)
     odd = run_period.warnings(
-        template=run.template, terms=run.terms, member_values=run.member_values, begins_at=begins_at
+        template=run.template,
+        terms=run.terms,
+        member_values=run.member_values,
+        begins_at=begins_at,
+        spreads=found.spreads,
     )
     return replace(found, warnings=odd)
 

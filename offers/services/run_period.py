@@ -3,7 +3,7 @@
 A rule given for a run replaces the offer's whole value (S0-08), so a later end is allowed; it may be a slip though.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,6 +15,7 @@ from offers.models import OfferTemplate
 from offers.rules import moment, problem
 from offers.rules.validity import Validity
 from offers.services import member_value
+from offers.services.member_value_preview import Spread
 
 KIND = Validity.kind
 Problem = dict[str, Any]
@@ -28,19 +29,21 @@ def warnings(
     terms: Mapping[str, Any],
     member_values: Mapping[str, Any],
     begins_at: datetime,
+    spreads: Sequence[Spread] = (),
     last_at: datetime | None = None,
 ) -> list[Problem]:
     """Return what is odd about the period of a run that begins at a moment: each with rule, field, code and sentence.
 
     `ends_after_offer` and `starts_before_offer`: it goes beyond the offer's own period, both settled at that moment;
-    where days differ per member (S1-05), the most and the least of them count; dates of their own are not looked at.
+    where days differ per member (S1-05), the most and the least of them count, as the dry run's `spreads` have them, or
+    else the bounds; dates of their own are not looked at.
     `over_before_it_begins`: the end comes before the run. `over_before_the_last`: of runs that come again, of which the
     last is at `last_at`, some find it over. The terms are valid: a dry run was made of them.
     """
     programme, revision = template.config_offer.programme, template.config_offer.current_revision
     zone = programme.zone
     own = (revision.terms if revision else {}).get(KIND)
-    given = list(_given(template, terms, member_values, begins_at))
+    given = list(_given(template, terms, member_values, begins_at, spreads))
     found: list[Problem] = []
     if own and given:
         found += _beyond(own, given, begins_at, zone, programme.currency)
@@ -60,7 +63,11 @@ def warnings(
 
 
 def _given(
-    template: OfferTemplate, terms: Mapping[str, Any], member_values: Mapping[str, Any], begins_at: datetime
+    template: OfferTemplate,
+    terms: Mapping[str, Any],
+    member_values: Mapping[str, Any],
+    begins_at: datetime,
+    spreads: Sequence[Spread],
 ) -> Iterator[Mapping[str, Any]]:
     """Yield the validities that the run gives: one for all, or those at the edges of what members get."""
     if KIND in terms:
@@ -69,8 +76,15 @@ def _given(
         programme = template.config_offer.programme
         today = begins_at.astimezone(programme.zone).date()
         values = member_value.read(programme=programme, given={KIND: member_values[KIND]}, terms={}, today=today)
-        if all(one.is_number for one in values.varying):
-            yield from (example[KIND] for example in values.examples(today))
+        if not all(one.is_number for one in values.varying):
+            return
+        examples = [example[KIND] for example in values.examples(today)]
+        seen = {one.key: one for one in spreads if one.minimum is not None}
+        if not all(one.key in seen for one in values.varying):
+            yield from examples
+            return
+        for edge in ("minimum", "maximum"):
+            yield {**examples[0], **{one.field.name: getattr(seen[one.key], edge) for one in values.varying}}
 
 
 def _beyond(

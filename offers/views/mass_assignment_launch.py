@@ -224,6 +224,7 @@ def _dry_run(request: StaffRequest, draft: Draft) -> dict[str, Any]:
         terms=draft.terms,
         member_values=draft.member_values,
         begins_at=draft.options.begins_at(now),
+        spreads=found.spreads,
         last_at=draft.options.last_at,
     )
     context["found"] = replace(found, warnings=odd)

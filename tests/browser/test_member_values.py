@@ -92,6 +92,8 @@ def test_s1_01_values_come_from_a_list_an_attribute_and_a_formula(
     expect(dry_run).to_contain_text("2 to assign")
     expect(dry_run).to_contain_text("from 7 % to 13 %")
     expect(dry_run.locator(".run-values li")).to_have_count(2)
+    # 90 days would be longer than the offer's 30, but nobody gets more than 11.
+    expect(dry_run.get_by_text("Look at the period once more.")).to_have_count(0)
     _look(page, "own-2-dry-run", assert_accessible)
     page.get_by_role("button", name="Launch 2 assignments").click()
     expect(page.get_by_text("each member's “Discount” in the list “Spring”, from 5 to 30")).to_be_visible()

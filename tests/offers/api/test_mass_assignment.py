@@ -138,6 +138,7 @@ def test_the_dry_run_shows_the_shortfall_and_writes_nothing(api, coffee, everyon
         "fits": 2,
         "spreads": [],
         "samples": [],
+        "warnings": [],
     }
     assert not MassAssignment.objects.exists()
 

@@ -8,6 +8,7 @@ from django.urls import reverse
 from loyalty import clock
 from offers.models import Assignment, MassAssignment
 from offers.services import run_period
+from offers.services.member_value_preview import Spread
 from tests.factories import (
     ApiClientFactory,
     AttributeDefinitionFactory,
@@ -30,14 +31,14 @@ def programme():
     return ProgrammeFactory(timezone="Europe/Paris")
 
 
-def warned(programme, own, given=None, *, member_values=None, begins_at=NOW, last_at=None):
+def warned(programme, own, given=None, *, member_values=None, begins_at=NOW, **more):
     offer = ConfigOfferFactory(programme=programme, terms={"validity": own} if own else {})
     found = run_period.warnings(
         template=offer.templates.get(),
         terms={"validity": given} if given else {},
         member_values=member_values or {},
         begins_at=begins_at,
-        last_at=last_at,
+        **more,
     )
     return [(one["code"], one["field"]) for one in found]
 
@@ -75,6 +76,10 @@ def test_s1_05_days_of_each_members_own_count_by_their_most_and_their_dates_do_n
     for most, expected in ((29, []), (40, [("ends_after_offer", "days")])):
         days = {"validity": {"days": {"attribute": "stay", "minimum": 20, "maximum": most}}}
         assert warned(programme, JUNE, member_values=days) == expected
+    # What members have counts, where it is known, and not what they might have.
+    for most, expected in ((29, []), (30, [("ends_after_offer", "days")])):
+        seen = [Spread("validity.days", "", minimum=20, median=25, maximum=most, unit="days", currency="EUR")]
+        assert warned(programme, JUNE, member_values=days, spreads=seen) == expected
     assert warned(programme, JUNE, member_values={"validity": {"ends_at": {"attribute": "until"}}}) == []
 
 
