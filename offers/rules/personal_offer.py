@@ -36,6 +36,9 @@ Model = TypeVar("Model", bound=BaseModel)
 # By mechanic: what an unknown id is called.
 UNKNOWN = {"products": "unknown_product", "groups": "unknown_group", "categories": "unknown_category"}
 LARGEST_ID = 2**63 - 1
+# What stands in for the rest of an item of which a part is read.
+SOME_BENEFIT: dict[str, Any] = {"benefit": {"type": "percent", "size": 1}}
+SOME_COUPON: dict[str, Any] = {"type": "coupon", "size": 1}
 LARGEST_RANK = 2**31 - 1
 
 
@@ -226,9 +229,14 @@ def again(found: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Readable:
-    """What can be read of a value, whatever else is wrong with it: so that every problem is named at once."""
+    """What can be read of a value, whatever else is wrong with it: so that every problem is named at once.
 
-    items: Sequence[tuple[int, GivenItem]]
+    Of an item that is faulty that is what is right in it: its id, its coupon's offer, its period.
+    """
+
+    keys: Sequence[tuple[int, tuple[str, int | str]]]
+    coupons: Sequence[tuple[int, str]]
+    periods: Sequence[tuple[int, Dated]]
     channels: Sequence[tuple[int, str]]
     whole: Dated | None
 
@@ -236,16 +244,34 @@ class Readable:
 def readable(value: Any, given: PersonalOffer | None) -> Readable:
     """Return what can be looked up of a value: of a checked one all, of another what is right in itself."""
     if given is not None:
-        return Readable(list(enumerate(given.items)), list(enumerate(given.channels)), given)
+        items = list(enumerate(given.items))
+        return Readable(
+            [(n, item.key) for n, item in items],
+            [(n, one) for n, item in items if (one := item.benefit.offer_reference) is not None],
+            list(items),
+            list(enumerate(given.channels)),
+            given,
+        )
     value = value if isinstance(value, Mapping) else {}
-    items, channels = value.get("items"), value.get("channels")
-    dates = {name: value[name] for name in ("starts_at", "ends_at") if value.get(name) is not None}
-    found = [(n, _read_or_none(GivenItem, item)) for n, item in enumerate(items if isinstance(items, list) else ())]
+    listed, channels = value.get("items"), value.get("channels")
+    parts = [(n, one) for n, one in enumerate(listed if isinstance(listed, list) else ()) if isinstance(one, Mapping)]
+    benefits = [(n, one["benefit"]) for n, one in parts if isinstance(one.get("benefit"), Mapping)]
     return Readable(
-        [(n, item) for n, item in found if item is not None],
+        [(n, item.key) for n, one in parts if (item := _part(GivenItem, one, "id", "external_id", **SOME_BENEFIT))],
+        [
+            (n, coupon.offer_reference)
+            for n, one in benefits
+            if (coupon := _part(ItemBenefit, one, "offer_reference", **SOME_COUPON)) and coupon.offer_reference
+        ],
+        [(n, dated) for n, one in parts if (dated := _part(Dated, one, "starts_at", "ends_at"))],
         [(n, code) for n, code in enumerate(channels if isinstance(channels, list) else ()) if isinstance(code, str)],
-        _read_or_none(Dated, dates),
+        _part(Dated, value, "starts_at", "ends_at"),
     )
+
+
+def _part(model: type[Model], value: Mapping[Any, Any], *names: str, **beside: Any) -> Model | None:
+    """Read some fields of a value, with something right beside them; None where these fields themselves are wrong."""
+    return _read_or_none(model, {name: value[name] for name in names if value.get(name) is not None} | beside)
 
 
 def _read_or_none(model: type[Model], value: Any) -> Model | None:
@@ -261,23 +287,23 @@ def missing_ids(
     """Return a problem for each id that is not among the known ones, and for two ids of the same thing."""
     problems = []
     seen: dict[str, tuple[str, int | str]] = {}
-    for n, item in found.items if mechanic in UNKNOWN else ():
-        thing = known.get(item.key)
-        place = f"items[{n}].{item.key[0]}"
+    for n, key in found.keys if mechanic in UNKNOWN else ():
+        thing = known.get(key)
+        place = f"items[{n}].{key[0]}"
         if thing is None:
-            problems.append(_problem(place, UNKNOWN[mechanic], item.key[1]))
-        elif seen.setdefault(thing[0], item.key) != item.key:
+            problems.append(_problem(place, UNKNOWN[mechanic], key[1]))
+        elif seen.setdefault(thing[0], key) != key:
             # By its other id; the same id twice shows in the value alone.
-            problems.append(_problem(place, "twice", item.key[1]))
+            problems.append(_problem(place, "twice", key[1]))
     return problems
 
 
 def missing_coupons(found: Readable, known: Mapping[str, str]) -> list[Problem]:
     """Return a problem for each coupon of an offer that is not among the known ones."""
     return [
-        _problem(f"items[{n}].benefit.offer_reference", "unknown_offer", item.benefit.offer_reference)
-        for n, item in found.items
-        if item.benefit.offer_reference is not None and item.benefit.offer_reference not in known
+        _problem(f"items[{n}].benefit.offer_reference", "unknown_offer", reference)
+        for n, reference in found.coupons
+        if reference not in known
     ]
 
 
@@ -293,7 +319,7 @@ def missing_channels(found: Readable, known: Sequence[str]) -> list[Problem]:
 def overdue(found: Readable, *, now: datetime, zone: ZoneInfo) -> list[Problem]:
     """Return a problem for each end that is over, and each period that the zone shows to be backwards."""
     problems = []
-    for place, one in [("", found.whole), *((f"items[{n}].", item) for n, item in found.items)]:
+    for place, one in [("", found.whole), *((f"items[{n}].", item) for n, item in found.periods)]:
         if one is None or one.ends_at is None:
             continue
         ends_at = moment.end(one.ends_at, zone)

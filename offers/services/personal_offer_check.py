@@ -4,7 +4,7 @@ A fixed number of statements for each thousand members; the rows are copied in, 
 who comes twice, a line beside an unreadable one) is said by SQL at the end.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,7 @@ from loyalty.models import Category, Member, Product, ProductGroup
 from offers import rules
 from offers.models import ConfigOffer, PersonalOfferImport, PersonalOfferRow
 from offers.rules import personal_offer
-from offers.rules.personal_offer import GivenItem, PersonalOffer
+from offers.rules.personal_offer import PersonalOffer
 from offers.selectors import channel
 from offers.selectors import personal_offer as personal_offer_selector
 from offers.services.personal_offer_file import Given
@@ -128,8 +128,8 @@ def _look_up(checked: Sequence[_Checked], context: Context) -> None:
     names = {one.given.member for one in checked if 0 < len(one.given.member) <= LONGEST_MEMBER}
     members = dict(Member.objects.filter(programme=programme, external_id__in=names).values_list("external_id", "pk"))
     read = [personal_offer.readable(one.given.value, one.attribute) for one in checked]
-    items = [item for found in read for _n, item in found.items]
-    known, coupons = _things(items, context), _coupons(items, offer)
+    known = _things({key for found in read for _n, key in found.keys}, context)
+    coupons = _coupons({reference for found in read for _n, reference in found.coupons}, offer)
     for one, found in zip(checked, read, strict=True):
         one.member_id = members.get(one.given.member)
         if one.given.member and one.member_id is None:
@@ -160,10 +160,9 @@ def _settle(
         one.terms, one.exposure_minor = terms, settled.exposure_minor
 
 
-def _things(items: Sequence[GivenItem], context: Context) -> dict[tuple[str, int | str], tuple[str, str]]:
+def _things(keys: Set[tuple[str, int | str]], context: Context) -> dict[tuple[str, int | str], tuple[str, str]]:
     """Return external id and name of each named thing, by the id that names it: one statement for either kind."""
     model = MODELS.get(context.mechanic)
-    keys = {item.key for item in items}
     found: dict[tuple[str, int | str], tuple[str, str]] = {}
     if model is None or not keys:
         return found
@@ -178,8 +177,7 @@ def _things(items: Sequence[GivenItem], context: Context) -> dict[tuple[str, int
     return found
 
 
-def _coupons(items: Sequence[GivenItem], offer: ConfigOffer) -> dict[str, str]:
-    references = {item.benefit.offer_reference for item in items} - {None}
+def _coupons(references: Set[str], offer: ConfigOffer) -> dict[str, str]:
     if not references:
         return {}
     of_programme = ConfigOffer.objects.filter(programme=offer.programme, offer_reference__in=references)

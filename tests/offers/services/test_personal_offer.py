@@ -166,6 +166,43 @@ def test_a_dry_run_names_every_problem_by_line_field_and_value_and_writes_nothin
     assert Assignment.objects.count() == 0
 
 
+def test_a_faulty_item_names_what_else_is_wrong_with_it_at_once_b_02() -> None:
+    """B-02, S1-03: a wrong size beside an unknown product, coupon and an end that is over; both ids wrong, no more."""
+    offer = offer_of()
+    members_of(offer, "M-1", "M-2", "M-3")
+    upload = received(
+        offer,
+        jsonl(
+            {"member": "M-1", "items": [item("NONE", size=200), item(size="x"), item("NOR-THIS")]},
+            {
+                "member": "M-2",
+                "items": [
+                    {"external_id": "NONE", "ends_at": "2001-01-01", "colour": "red",
+                     "benefit": {"type": "coupon", "size": 0, "offer_reference": "nowhere"}},
+                ],
+            },
+            {"member": "M-3", "items": [{**item("NONE"), "id": 5}]},
+        ),
+    )  # fmt: skip
+    found = {}
+    for line, field, code, _value in problems(upload):
+        found.setdefault(line, set()).add((field, code))
+    assert found[1] == {
+        ("items[0].benefit.size", "too_large"),
+        ("items[0].external_id", "unknown_product"),
+        ("items[1].benefit.size", "not_a_whole_number"),
+        ("items[2].external_id", "unknown_product"),
+    }
+    assert found[2] == {
+        ("items[0].colour", "unknown_field"),
+        ("items[0].benefit.size", "too_small"),
+        ("items[0].external_id", "unknown_product"),
+        ("items[0].benefit.offer_reference", "unknown_offer"),
+        ("items[0].ends_at", "over"),
+    }
+    assert found[3] == {("items[0].id", "two_ids")}
+
+
 def test_faulty_members_are_left_out_when_asked_for_and_reported_b_02() -> None:
     offer = offer_of()
     members_of(offer, "M-1")
