@@ -74,7 +74,7 @@ class _Reader:
             rows += len(batch)
             yield batch
         if not rows and not self.problems.count:
-            self.problems.add(None, "no_rows", name=self.name)
+            self.problems.no_rows(self.name, [column.name for column in self.columns])
 
     def _take(self, data: bytes, *, is_last: bool = False) -> tuple[bytes, list[Batch]]:
         """Return the batches of the whole records in `data`, and what is left behind them."""

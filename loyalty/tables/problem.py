@@ -1,7 +1,7 @@
 """What is wrong with a file: codes and what fills their sentences, said in the language of whoever reads them."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,8 @@ MOST_LISTED = 100_000
 # An answer is read by people.
 MOST_SAID = 1000
 LONGEST_VALUE = 80
+# An id is no longer.
+LONGEST_ONLY_CELL = 200
 
 SENTENCES: dict[str, str | Promise] = {
     # The file
@@ -99,10 +101,22 @@ class Problems:
     def count(self) -> int:
         return self.counts.total()
 
+    @property
+    def only_line(self) -> str | None:
+        """Return the one cell of a file that has nothing else, where that is all that is wrong: a header, or a row."""
+        if self.counts != {"no_rows": 1}:
+            return None
+        return self.listed[0].parameters.get("only_cell")
+
     def add(self, line: int | None, code: str, **parameters: Any) -> None:
         self.counts[code] += 1
         if len(self.listed) < MOST_LISTED:
             self.listed.append(Problem(line, code, parameters))
+
+    def no_rows(self, name: str, header: Sequence[str]) -> None:
+        """Say that there is a header and nothing else; of one cell, keep what it says."""
+        only = {"only_cell": header[0]} if len(header) == 1 and len(header[0]) <= LONGEST_ONLY_CELL else {}
+        self.add(None, "no_rows", name=name, **only)
 
     def refuse(self) -> None:
         """Raise InvalidTable when anything is wrong."""

@@ -145,7 +145,7 @@ def _batches(
     if kept:
         yield _batch(found, lines, kept)
     elif not count and not problems.count:
-        problems.add(None, "no_rows", name=name)
+        problems.no_rows(name, names)
 
 
 def _batch(found: Any, lines: list[int], kept: list[list[str]]) -> Batch:

@@ -155,7 +155,13 @@ def _staged(file: BinaryIO, file_name: str) -> Iterator[tables.Staging]:
     """Stage a file that has no problem; all of them are raised at once."""
     problems = tables.Problems()
     with tables.staged(tables.read(file=file, file_name=file_name, problems=problems)) as staging:
-        problems.refuse()
+        only = problems.only_line
+        if only is None or _squeezed(only) in ID_COLUMNS:
+            problems.refuse()
+        else:
+            # One line that is the name of no column of ids: it is an id, and `_look` takes it as the first of them.
+            execute(f"ALTER TABLE {staging.name} ADD COLUMN c0 text")
+            staging.columns[tables.Column(only)] = "c0"
         yield staging
 
 
@@ -176,6 +182,10 @@ def _look(staging: tables.Staging, programme: Programme, column: str) -> Report:
     counts = {row["kind"]: row["n"] for row in rows(_COUNT.format(judged=judged))}
     size = counts.pop("member", 0)
     lines = size + sum(counts.values())
+    if not size and lines == 1 and not staging.rows:
+        message = _("“%(id)s” is no member's id, and no name of a column of ids. Give a line for each member.")
+        message %= {"id": name}
+        raise InvalidInput(message, code="no_member_found", problems=[problem("file", "no_member_found", message)])
     if not size:
         message = _("None of the %(lines)d ids in “%(column)s” is a member's. Choose the column that holds them.")
         message %= {"lines": lines, "column": name}

@@ -111,6 +111,42 @@ def test_a_file_of_nothing_but_ids_needs_no_header_and_may_have_one(programme):
     assert left_out(upload(programme, "Kundennummer\nM-1\n", name="Said", column="Kundennummer")) == []
 
 
+@pytest.mark.parametrize("content", ["M-1", "M-1\n", " M-1 \r\n", '"M-1"\n', "\ufeffM-1\n"])
+def test_issue_4_a_file_of_one_id_needs_no_header_either(programme, content):
+    """Issue 4, an uploaded list of member ids: one line that no column of ids is called by is the id itself."""
+    made = upload(programme, content)
+    assert (members(made), left_out(made), made.lines, made.columns) == (["M-1"], [], 1, [])
+    assert selector.count(  # it can be targeted like any other
+        selector.read({"op": "and", "items": [{"list": made.pk}]}, programme=programme),
+        programme=programme, now=clock.now(),
+    ) == 1  # fmt: skip
+
+
+def test_issue_4_one_cell_of_a_workbook_is_one_id_too(programme):
+    """Issue 4: XLSX as CSV."""
+    into = io.BytesIO()
+    with xlsxwriter.Workbook(into, {"in_memory": True}) as book:
+        book.add_worksheet().write(0, 0, "M-3")
+    assert members(upload(programme, into.getvalue(), "list.xlsx")) == ["M-3"]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("Member ID\n", "“list.csv” has a header but no rows."),
+        ("external_id", "“list.csv” has a header but no rows."),
+        ("member;points\n", "“list.csv” has a header but no rows."),
+        ("M-9\n", "“M-9” is no member's id, and no name of a column of ids. Give a line for each member."),
+    ],
+)
+def test_issue_4_one_line_that_names_nobody_says_what_to_do(programme, content, said):
+    """Issue 4, bad input: a header alone, or an id of nobody; nothing is kept."""
+    with pytest.raises(InvalidInput) as refusal:
+        upload(programme, content)
+    assert said in [one["message"] for one in refusal.value.problems]
+    assert not MemberList.objects.exists()
+
+
 def test_ids_are_pasted_with_lines_commas_and_colons(programme):
     file = member_list.pasted('M-1, M-3;us-east-1:192991f1\n\n  M-2\n"x"')
     made = member_list.upload(programme=programme, name="Pasted", file=file, file_name="pasted.csv", actor=None)
