@@ -87,6 +87,9 @@ def test_b_03_the_page_puts_them_side_by_side_and_another_programmes_run_is_not_
     assert f'<option value="{other.pk}">Other' in empty
     page = words(marketer.get(address, {"with": other.pk}))
     assert "8 members stand in both frozen audiences." in page
+    # The rate is that of all who were looked at, whatever became of them.
+    assert '<th scope="row">Members processed a minute, about</th>' in page
+    assert "Assigned a minute" not in page
     cells = '<td class="end numbers">12</td><td class="end numbers">8</td>'
     assert f'<th scope="row">Matched by the audience</th>{cells}' in page
     there = work(plan_run(ConfigOfferFactory(programme=ProgrammeFactory())))
