@@ -13,12 +13,14 @@ import pyarrow.parquet as pq
 from django.utils.translation import gettext as _
 
 from loyalty import storable
-from loyalty.tables.problem import Problems, TableTooLarge, refusal
+from loyalty.tables.problem import Problems, TableTooLarge, damaged, refusal
 from loyalty.tables.shape import MOST_CELL, MOST_EXACT, ROWS, Batch, Column, columns
 from loyalty.tables.source import Source
 
 # Of the texts of one column in one batch.
 MOST_TEXT = 256 << 20
+# What the reader comes up with for damaged files, names that are no UTF-8 and days beyond the calendar among them.
+DAMAGED = (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError)
 
 
 def batches(source: Source, problems: Problems) -> Iterator[Batch]:
@@ -28,8 +30,8 @@ def batches(source: Source, problems: Problems) -> Iterator[Batch]:
         file.seek(0)
         texts = [field.name for field in schema if _is_text(field.type)]
         table = pq.ParquetFile(file, read_dictionary=texts, thrift_string_size_limit=10_000_000)
-    except (pa.ArrowException, OSError) as error:
-        raise _damaged(source, error) from error
+    except DAMAGED as error:
+        raise damaged(source.name, error) from error
     found = columns(schema.names)
     _check_types(schema)
     if not table.metadata.num_rows:
@@ -38,10 +40,6 @@ def batches(source: Source, problems: Problems) -> Iterator[Batch]:
         Column(column.name, is_json=pa.types.is_nested(field.type)) for column, field in zip(found, schema, strict=True)
     )
     return _batches(source, table, kinds, problems)
-
-
-def _damaged(source: Source, error: Exception) -> Exception:
-    return refusal("unreadable", name=source.name, cause=str(error).splitlines()[0][:200])
 
 
 def _batches(source: Source, table: pq.ParquetFile, kinds: tuple[Column, ...], problems: Problems) -> Iterator[Batch]:
@@ -54,8 +52,8 @@ def _batches(source: Source, table: pq.ParquetFile, kinds: tuple[Column, ...], p
                 return
             rows = _Rows(row, len(batch), problems)
             values = tuple(rows.texts(kind, array) for kind, array in zip(kinds, batch.columns, strict=True))
-        except (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError) as error:
-            raise _damaged(source, error) from error
+        except DAMAGED as error:
+            raise damaged(source.name, error) from error
         row += len(batch)
         lines = pa.array(range(rows.first, row), pa.int64())
         if rows.is_bad:

@@ -134,6 +134,12 @@ class Problems:
         )
 
 
+def damaged(name: str, error: Exception) -> InvalidTable:
+    """Return the error for a file that its reader cannot read, with what the reader said."""
+    lines = str(error).strip().splitlines()
+    return refusal("unreadable", name=name, cause=lines[0][:200] if lines else _("its end is missing"))
+
+
 def refusal(code: str, **parameters: Any) -> InvalidTable:
     """Return the error for a file that is no table at all."""
     problem = Problem(None, code, parameters)

@@ -5,11 +5,13 @@ cells reach, is looked at first. A few bytes of XML can name a cell sixteen thou
 """
 
 import datetime
+import lzma
 import posixpath
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import pyarrow as pa
 import python_calamine
@@ -17,7 +19,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from loyalty import storable
-from loyalty.tables.problem import Problems, TableTooLarge, refusal
+from loyalty.tables.problem import Problems, TableTooLarge, damaged, refusal
 from loyalty.tables.shape import MOST_CELL, MOST_EXACT, ROWS, Batch, columns
 from loyalty.tables.source import Source
 
@@ -30,6 +32,11 @@ SHEET = re.compile(rb"""<(?:\w+:)?sheet\b[^>]*\br:id=["']([^"']+)["']""")
 LINK = re.compile(rb"<Relationship\b[^>]*>")
 ATTRIBUTE = re.compile(rb"""(\w+)=["']([^"']*)["']""")
 STEP = 1 << 20
+# What the reader of archives comes up with for damaged ones: no archive, a packing that it does not know, an end that
+# is missing, offsets outside the file, a password, an entry that cannot be unpacked, names and sizes that are none.
+DAMAGED = (
+    zipfile.BadZipFile, NotImplementedError, EOFError, OSError, RuntimeError, zlib.error, lzma.LZMAError, ValueError,
+)  # fmt: skip
 
 
 def batches(source: Source, problems: Problems) -> Iterator[Batch]:
@@ -42,11 +49,11 @@ def batches(source: Source, problems: Problems) -> Iterator[Batch]:
     except python_calamine.PasswordError as error:
         raise refusal("encrypted_or_old", name=source.name) from error
     except (python_calamine.CalamineError, OSError, ValueError) as error:
-        raise refusal("unreadable", name=source.name, cause=str(error).splitlines()[0][:200]) from error
+        raise damaged(source.name, error) from error
     return _batches(source.name, sheet, failed, problems)
 
 
-def _check_archive(file: BinaryIO, name: str) -> dict[int, str]:
+def _check_archive(file: IO[bytes], name: str) -> dict[int, str]:
     """Return by row a cell of the first sheet whose formula failed. Raises InvalidTable, TableTooLarge.
 
     What would not fit into memory once it is unpacked is refused.
@@ -65,8 +72,8 @@ def _check_archive(file: BinaryIO, name: str) -> dict[int, str]:
                 if one.filename.startswith("xl/worksheets/") and one.filename.endswith(".xml"):
                     in_sheet = _check_sheet(archive, one, name)
                     failed = in_sheet if one.filename == first else failed
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, RuntimeError, ValueError) as error:
-        raise refusal("unreadable", name=name, cause=str(error).splitlines()[0][:200] or _("not a ZIP")) from error
+    except DAMAGED as error:
+        raise damaged(name, error) from error
     return failed
 
 
