@@ -7,7 +7,8 @@ from typing import Any, cast
 from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import BadRequest, PermissionDenied
+from django.db import DataError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -37,7 +38,8 @@ View = Callable[..., HttpResponseBase]
 
 
 def required(*permissions: str) -> Callable[[View], View]:
-    """Let in staff with all the permissions who work in a programme; what is not found in it is a 404.
+    """Let in staff with all the permissions who work in a programme; what is not found in it is a 404, and what holds
+    a NUL, which PostgreSQL cannot look for, a 400.
 
     Whose role must have a second factor (MFA_REQUIRED_ROLES) and who has none is led to where she sets one up.
 
@@ -59,10 +61,20 @@ def required(*permissions: str) -> Callable[[View], View]:
                 return view(request, *args, **kwargs)
             except NotFound as error:
                 raise Http404(error.message) from error
+            except (DataError, ValueError) as error:
+                # Forms refuse what PostgreSQL cannot hold; this is for what a page looks for as it was typed.
+                if _has_nul(request):
+                    raise BadRequest(_("A character in the address cannot be looked for.")) from error
+                raise
 
         return guarded
 
     return decorate
+
+
+def _has_nul(request: HttpRequest) -> bool:
+    given = [*request.GET.lists(), *request.POST.lists()]
+    return any("\0" in str(value) for _name, values in given for value in values)
 
 
 def lacks_second_factor(user: Any) -> bool:

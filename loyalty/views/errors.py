@@ -2,6 +2,7 @@
 
 import sys
 
+from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.template import loader
@@ -13,6 +14,9 @@ from loyalty.middleware import request_id
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    if isinstance(exception, BadRequest) and not _is_machine(request):
+        # In words already; what Django suspects (a host, a cookie) is for the log alone.
+        return render(request, "400.html", {"said": str(exception)}, status=400)
     return _answer(request, 400, "bad_request", _("The request could not be understood."))
 
 

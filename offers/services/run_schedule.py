@@ -167,7 +167,13 @@ def make_due(*, now: datetime) -> list[int]:
     made = []
     due = RunSchedule.objects.filter(next_at__lte=now, paused_at__isnull=True, ended_at__isnull=True)
     for pk in list(due.order_by("next_at", "pk").values_list("pk", flat=True)):
-        if run_id := _make(pk, now):
+        try:
+            run_id = _make(pk, now)
+        except Exception:
+            # Whatever ails this one: the others' occurrences have come too, and it is tried again at the next sweep.
+            log.exception("run_schedule.broken", schedule=pk)
+            continue
+        if run_id:
             made.append(run_id)
     return made
 

@@ -47,3 +47,31 @@ def test_other_roles_need_none(client, sign_in):
     sign_in("marketer")
     assert client.get(reverse("support:home")).status_code == 200
     assert client.get(reverse("admin:index")).status_code == 200
+
+
+def _plain_pages():
+    """Every staff page without an argument in its address."""
+    from offers import urls as offers_urls
+    from support import urls as support_urls
+
+    for namespace, urls in (("offers", offers_urls), ("support", support_urls)):
+        for pattern in urls.urlpatterns:
+            if "<" not in str(pattern.pattern):
+                yield f"{namespace}:{pattern.name}"
+
+
+@pytest.mark.parametrize("page", sorted(set(_plain_pages())))
+def test_s0_07_what_postgresql_cannot_look_for_is_no_fault_of_ours(client, page):
+    """A NUL in whatever a page reads from its address is left alone or refused, never an unexpected error (S0-07)."""
+    user = UserFactory(role="administrator", programmes=[ProgrammeFactory()])
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    names = ("q", "text", "name", "search", "key", "by", "status", "state", "id", "offer", "member", "audience", "list")
+    answer = client.get(reverse(page), dict.fromkeys(names, "a\0b"), headers={"Accept": "text/html"})
+    assert answer.status_code < 500
+
+
+def test_s0_07_an_address_with_a_nul_is_refused_in_words(client):
+    user = UserFactory(role="marketer", programmes=[ProgrammeFactory()])
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    answer = client.get(reverse("offers:run_audiences"), {"text": "a\0b"})
+    assert (answer.status_code, "A character in the address cannot be looked for." in answer.text) == (400, True)

@@ -175,6 +175,25 @@ def test_an_occurrence_that_can_make_no_run_says_why_and_the_next_one_is_tried(o
 
 
 @pytest.mark.django_db
+def test_c_04_a_schedule_that_breaks_does_not_hold_up_the_others(offer, monkeypatch):
+    """C-04: what nobody foresaw of one is logged, and the run of the next one is made all the same."""
+    broken = schedule(offer, When("daily", time(8), date(2027, 5, 1)), at(2027, 4, 30))
+    whole = schedule(offer, When("daily", time(9), date(2027, 5, 1)), at(2027, 4, 30))
+    make = run_schedule._make
+
+    def breaks(schedule_id, now):
+        if schedule_id == broken.pk:
+            raise ZeroDivisionError
+        return make(schedule_id, now)
+
+    monkeypatch.setattr(run_schedule, "_make", breaks)
+    [run_id] = run_schedule.make_due(now=at(2027, 5, 1, 12))
+    assert MassAssignment.objects.get(pk=run_id).schedule_id == whole.pk
+    broken.refresh_from_db()
+    assert broken.next_at == at(2027, 5, 1, 6)
+
+
+@pytest.mark.django_db
 def test_a_period_without_an_occurrence_is_refused_and_a_form_sent_twice_makes_one(offer):
     """Issue 4, bad input: dates the wrong way round."""
     now = at(2027, 5, 10)
