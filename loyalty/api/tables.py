@@ -2,12 +2,14 @@
 
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import IO, Any, BinaryIO, Self, cast
+from typing import IO, Any, Self
 
 from django.conf import settings
 from django.utils.translation import gettext as _
 from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
 
 from loyalty.tables import TableTooLarge
 
@@ -18,7 +20,7 @@ CHUNK = 1 << 16
 class Upload:
     """A table that came as a body; a context manager that closes its file. Its name says the format."""
 
-    file: BinaryIO
+    file: IO[bytes]
     file_name: str
 
     def __enter__(self) -> Self:
@@ -28,24 +30,23 @@ class Upload:
         self.file.close()
 
 
-def spooled(stream: IO[Any], check_size: Callable[[int], None]) -> BinaryIO:
-    """Return the body as a file at its beginning: beyond FILE_UPLOAD_MAX_MEMORY_SIZE on disk.
+def spooled(stream: IO[bytes], request: Request, check_size: Callable[[int], None]) -> IO[bytes]:
+    """Return the request's body as a file at its beginning: beyond FILE_UPLOAD_MAX_MEMORY_SIZE on disk.
 
     `check_size` is asked with the length that was announced and with what came so far; it raises what refuses it.
+    Whoever gets the file closes it.
     """
-    check_size(int(stream.META.get("CONTENT_LENGTH") or 0))  # type: ignore[attr-defined]
-    file = tempfile.SpooledTemporaryFile(max_size=settings.FILE_UPLOAD_MAX_MEMORY_SIZE)  # noqa: SIM115
-    try:
+    check_size(int(request.META.get("CONTENT_LENGTH") or 0))
+    with ExitStack() as on_failure:
+        file = on_failure.enter_context(tempfile.SpooledTemporaryFile(max_size=settings.FILE_UPLOAD_MAX_MEMORY_SIZE))
         size = 0
         while chunk := stream.read(CHUNK):
             size += len(chunk)
             check_size(size)
             file.write(chunk)
-    except BaseException:
-        file.close()
-        raise
-    file.seek(0)
-    return cast(BinaryIO, file)
+        file.seek(0)
+        on_failure.pop_all()
+    return file
 
 
 def _check_size(size: int) -> None:
@@ -63,7 +64,7 @@ class TableParser(BaseParser):
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
-        return Upload(spooled(stream, _check_size), f"body.{self.ending}")
+        return Upload(spooled(stream, (parser_context or {})["request"], _check_size), f"body.{self.ending}")
 
 
 class JsonLinesParser(TableParser):

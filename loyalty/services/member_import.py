@@ -5,12 +5,10 @@ What it names is changed and the rest is left: a field without a column stays, a
 consent says nothing). A file with a problem changes nothing.
 """
 
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
-from typing import BinaryIO, cast
+from typing import IO
 
 import orjson
 import structlog
@@ -54,7 +52,7 @@ class ImportRunning(Conflict):
 def receive(
     *,
     programme: Programme,
-    file: BinaryIO,
+    file: IO[bytes],
     file_name: str,
     now: datetime,
     wish: str = Wish.CHECK,
@@ -144,7 +142,7 @@ def _work(import_id: int, now: datetime) -> bool:
     if found is None:
         return False
     lock(found.programme)
-    with _file(found) as file:
+    with tables.joined(_parts(found)) as file:
         _run(found, file, now)
     if found.state in (State.FINISHED, State.REFUSED):
         found.parts.all().delete()
@@ -164,7 +162,7 @@ def lock(programme: Programme) -> None:
             raise ImportRunning(_("Another file of members is at work. Wait until it is done."))
 
 
-def _run(found: MemberImport, file: BinaryIO, now: datetime) -> None:
+def _run(found: MemberImport, file: IO[bytes], now: datetime) -> None:
     """Check or import the file, and write down what came of it."""
     found.problems.all().delete()
     problems = tables.Problems()
@@ -194,7 +192,7 @@ def _run(found: MemberImport, file: BinaryIO, now: datetime) -> None:
         )
 
 
-def _merge(found: MemberImport, file: BinaryIO, problems: tables.Problems, now: datetime) -> None:
+def _merge(found: MemberImport, file: IO[bytes], problems: tables.Problems, now: datetime) -> None:
     definitions = {one.name: one for one in AttributeDefinition.objects.filter(programme=found.programme)}
     channels = {one.code: one for one in Channel.objects.filter(programme=found.programme)}
     # It brings Arrow, which only who reads a table loads.
@@ -254,18 +252,13 @@ def _write_error(found: MemberImport, error: DomainError) -> int:
     return len(said)
 
 
-@contextmanager
-def _file(found: MemberImport) -> Iterator[BinaryIO]:
-    """Put the pieces together again, on disk where they are large."""
-    with tempfile.SpooledTemporaryFile(max_size=PART) as file:
-        numbers = found.parts.order_by("number").values_list("number", flat=True)
-        for number in list(numbers):
-            file.write(bytes(found.parts.values_list("data", flat=True).get(number=number)))
-        file.seek(0)
-        yield cast(BinaryIO, file)
+def _parts(found: MemberImport) -> Iterator[bytes]:
+    """Yield the file, one piece in memory at a time."""
+    for number in list(found.parts.order_by("number").values_list("number", flat=True)):
+        yield bytes(found.parts.values_list("data", flat=True).get(number=number))
 
 
-def _told(found: MemberImport, batches: Iterator[tables.Batch], file: BinaryIO) -> Iterator[tables.Batch]:
+def _told(found: MemberImport, batches: Iterator[tables.Batch], file: IO[bytes]) -> Iterator[tables.Batch]:
     """Tell the page how much was read. What is told is disposable: Valkey may forget it."""
     for batch in batches:
         yield batch

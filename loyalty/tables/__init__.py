@@ -28,6 +28,7 @@ NULL (`None`) is only what a line of JSONL does not name. Texts are as they stan
 from loyalty.tables.problem import InvalidTable, Problem, Problems, TableTooLarge
 from loyalty.tables.reading import Table, read
 from loyalty.tables.shape import Batch, Column
+from loyalty.tables.source import joined
 from loyalty.tables.staging import Staging, staged
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "Staging",
     "Table",
     "TableTooLarge",
+    "joined",
     "read",
     "staged",
 ]

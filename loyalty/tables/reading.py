@@ -4,7 +4,7 @@ import codecs
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import BinaryIO
+from typing import IO
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -43,7 +43,7 @@ class Table:
         return _("line") if self.format in ("csv", "jsonl") else _("row")
 
 
-def read(*, file: BinaryIO, file_name: str, problems: Problems) -> Table:
+def read(*, file: IO[bytes], file_name: str, problems: Problems) -> Table:
     """Return the table in a file, to be drawn batch by batch.
 
     Raises InvalidTable for what is none, TableTooLarge above TABLE_FILE_MAX_BYTES; both also while batches are drawn.

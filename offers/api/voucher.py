@@ -4,7 +4,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
-from typing import IO, Any, BinaryIO
+from typing import IO, Any
 
 from django.utils.dateparse import parse_datetime
 from drf_spectacular.types import OpenApiTypes
@@ -35,7 +35,7 @@ class VoucherFileParser(BaseParser):
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
-        return spooled(stream, voucher_file.check_size)
+        return spooled(stream, (parser_context or {})["request"], voucher_file.check_size)
 
 
 class VoucherTableParser(VoucherFileParser):
@@ -128,7 +128,7 @@ class VoucherFileView(OffersView):
         expires_at = moment(self.request.query_params.get("expires_at"))
         # Without a body the framework does not ask the parser.
         data: Any = self.request.data
-        file: BinaryIO = data if hasattr(data, "read") else io.BytesIO()
+        file: IO[bytes] = data if hasattr(data, "read") else io.BytesIO()
         file_name = self.request.query_params.get("file_name", "")
         if (self.request.content_type or "").startswith("text/csv") and not voucher.is_table(file_name):
             file_name = f"{file_name or 'codes'}.csv"

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import BinaryIO
+from typing import IO
 
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
@@ -67,20 +67,20 @@ class Report:
     columns: list[str]
 
 
-def pasted(text: str) -> BinaryIO:
+def pasted(text: str) -> IO[bytes]:
     """Return ids that were pasted, one a line or with commas or semicolons between, as a file of one column."""
     ids = (part.strip() for line in text.splitlines() for part in line.replace(";", ",").split(","))
     return of_ids(one for one in ids if one)
 
 
-def of_ids(ids: Iterable[str]) -> BinaryIO:
+def of_ids(ids: Iterable[str]) -> IO[bytes]:
     """Return ids as a file of one column. Each stands in quotes, whatever it holds."""
     lines = ["member"] + ['"' + one.replace('"', '""') + '"' for one in ids]
     return io.BytesIO("\n".join(lines).encode("utf-8", "surrogatepass"))
 
 
 @patience.patient()
-def check(*, programme: Programme, file: BinaryIO, file_name: str, column: str = "") -> Report:
+def check(*, programme: Programme, file: IO[bytes], file_name: str, column: str = "") -> Report:
     """Say what the file would be as a list; keep nothing. Raises as `upload` does, but for its name."""
     with transaction.atomic(), _staged(file, file_name) as staging:
         return _look(staging, programme, column)
@@ -91,7 +91,7 @@ def upload(
     *,
     programme: Programme,
     name: str,
-    file: BinaryIO,
+    file: IO[bytes],
     file_name: str,
     actor: User | None,
     api_client: ApiClient | None = None,
@@ -151,7 +151,7 @@ def archive(*, member_list: MemberList, actor: User | None, now: datetime) -> bo
 
 
 @contextmanager
-def _staged(file: BinaryIO, file_name: str) -> Iterator[tables.Staging]:
+def _staged(file: IO[bytes], file_name: str) -> Iterator[tables.Staging]:
     """Stage a file that has no problem; all of them are raised at once."""
     problems = tables.Problems()
     with tables.staged(tables.read(file=file, file_name=file_name, problems=problems)) as staging:

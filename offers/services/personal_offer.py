@@ -9,7 +9,7 @@ import hashlib
 import tempfile
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, BinaryIO, cast
+from typing import IO, Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -59,7 +59,7 @@ def receive(
     *,
     programme: Programme,
     offer: ConfigOffer,
-    file: BinaryIO,
+    file: IO[bytes],
     file_name: str,
     is_full: bool,
     actor: User | None,
@@ -90,10 +90,10 @@ def receive(
             return known
         spool.seek(0)
         # What it is shows at its beginning; what is in it, a worker reads.
-        table, _problems = personal_offer_file.opened(cast(BinaryIO, spool), file_name)
+        table, _problems = personal_offer_file.opened(spool, file_name)
         try:
             return _keep(
-                cast(BinaryIO, spool),
+                spool,
                 PersonalOfferImport(
                     programme=programme,
                     config_offer=offer,
@@ -117,7 +117,7 @@ def receive(
     return known
 
 
-def _keep(file: BinaryIO, upload: PersonalOfferImport) -> PersonalOfferImport:
+def _keep(file: IO[bytes], upload: PersonalOfferImport) -> PersonalOfferImport:
     """Write the import and its file, part by part, together."""
     file.seek(0)
     size = 0

@@ -7,7 +7,7 @@ member's lines stand one below the other.
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from loyalty import storable, tables
 from offers.rules import personal_offer
@@ -206,7 +206,7 @@ def of_json(values: Sequence[Any]) -> list[Given]:
     return found
 
 
-def opened(file: BinaryIO, file_name: str) -> tuple[tables.Table, tables.Problems]:
+def opened(file: IO[bytes], file_name: str) -> tuple[tables.Table, tables.Problems]:
     """Return the table in a file. Raises InvalidTable and TableTooLarge for what is none."""
     problems = tables.Problems()
     return tables.read(file=file, file_name=file_name, problems=problems), problems

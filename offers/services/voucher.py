@@ -1,7 +1,7 @@
 """Voucher banks: made with their offer, filled from files (S4-07, S4-17..21; DESIGN 4)."""
 
 from datetime import datetime
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
@@ -59,7 +59,7 @@ def set_low_stock(*, bank: VoucherBank, low_stock_at: int, actor: User | None) -
 def import_file(
     *,
     bank: VoucherBank,
-    file: BinaryIO,
+    file: IO[bytes],
     file_name: str,
     expires_at: datetime | None,
     actor: User | None,
@@ -113,7 +113,7 @@ def import_file(
 @patience.patient()
 @transaction.atomic
 def check_file(
-    *, bank: VoucherBank, file: BinaryIO, file_name: str, expires_at: datetime | None, now: datetime
+    *, bank: VoucherBank, file: IO[bytes], file_name: str, expires_at: datetime | None, now: datetime
 ) -> Report:
     """Say what importing the file would do, with every problem, repetition and warning by its line; write nothing.
 
@@ -136,7 +136,7 @@ def is_table(file_name: str) -> bool:
     return file_name.lower().endswith(".csv")
 
 
-def _staged(cursor: Any, bank: VoucherBank, file: BinaryIO, file_name: str, reading: Reading, now: datetime) -> str:
+def _staged(cursor: Any, bank: VoucherBank, file: IO[bytes], file_name: str, reading: Reading, now: datetime) -> str:
     """Read the file into a staging table, and return that one's name."""
     if not is_table(file_name):
         staging = voucher_staging.create(cursor)

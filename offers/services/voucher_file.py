@@ -7,7 +7,7 @@ block that has a problem.
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -104,7 +104,7 @@ def check_size(size: int) -> None:
         )
 
 
-def blocks(file: BinaryIO, reading: Reading) -> Iterator[list[str] | list[str | None]]:
+def blocks(file: IO[bytes], reading: Reading) -> Iterator[list[str] | list[str | None]]:
     """Yield the codes of the file in lists, line by line, None for a line with a problem; note lines and problems.
 
     A final newline is not a blank line. Raises VoucherFileTooLarge as soon as the limit is passed.
@@ -122,7 +122,7 @@ def blocks(file: BinaryIO, reading: Reading) -> Iterator[list[str] | list[str | 
         reading.add(0, "empty_file", _("The file is empty. Give one code a line."))
 
 
-def whole_lines(file: BinaryIO, reading: Reading) -> Iterator[bytes]:
+def whole_lines(file: IO[bytes], reading: Reading) -> Iterator[bytes]:
     """Yield the file's bytes in blocks that end with a line, without a UTF-8 byte order mark."""
     size, rest, is_first = 0, b"", True
     while block := file.read(BLOCK):

@@ -6,7 +6,7 @@ As for plain files memory stays the same for 500,000 lines: blocks of whole line
 import csv
 from collections.abc import Iterator
 from datetime import datetime
-from typing import BinaryIO
+from typing import IO
 from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext as _
@@ -23,7 +23,7 @@ Row = tuple[str | None, str | None]
 NOTHING: Row = (None, None)
 
 
-def rows(file: BinaryIO, reading: Reading, *, zone: ZoneInfo, now: datetime) -> Iterator[list[Row]]:
+def rows(file: IO[bytes], reading: Reading, *, zone: ZoneInfo, now: datetime) -> Iterator[list[Row]]:
     """Yield codes with their expiries (ISO 8601, in UTC; None: as the file's other codes) in lists, line by line.
 
     A date lasts to its end in `zone`; a date and time without an offset is meant there. A line with a problem, and the

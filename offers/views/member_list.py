@@ -1,7 +1,7 @@
 """Lists of members: uploaded or pasted, looked at before they are kept, with every line that found nobody (issue 4)."""
 
 from collections.abc import Callable
-from typing import Any, BinaryIO, cast
+from typing import IO, Any
 
 from django.db.models import QuerySet
 from django.http import HttpResponse
@@ -34,6 +34,8 @@ LINES = (
     Column("id", gettext_lazy("Id"), "external_id"),
     Column("why", gettext_lazy("Why it adds nobody"), "kind"),
 )
+# What is done with a file's form, the file and its name; and what the page shows of it.
+Act = Callable[[dict[str, Any], IO[bytes], str], dict[str, Any]]
 
 
 @staff("offers.view_memberlist")
@@ -57,7 +59,7 @@ def _show(request: StaffRequest, *, status: int = 200, **more: Any) -> HttpRespo
 def check(request: StaffRequest) -> HttpResponse:
     """Say whom a file would mean, and which lines nobody; keep nothing."""
 
-    def look(given: dict[str, Any], file: BinaryIO, file_name: str) -> dict[str, Any]:
+    def look(given: dict[str, Any], file: IO[bytes], file_name: str) -> dict[str, Any]:
         found = service.check(programme=request.programme, file=file, file_name=file_name, column=given["column"])
         return {"report": found}
 
@@ -69,7 +71,7 @@ def check(request: StaffRequest) -> HttpResponse:
 def upload(request: StaffRequest) -> HttpResponse:
     """Keep whom a file means as a list."""
 
-    def keep(given: dict[str, Any], file: BinaryIO, file_name: str) -> dict[str, Any]:
+    def keep(given: dict[str, Any], file: IO[bytes], file_name: str) -> dict[str, Any]:
         made = service.upload(
             programme=request.programme,
             name=given["name"] or file_name,
@@ -106,7 +108,7 @@ def paste(request: StaffRequest) -> HttpResponse:
     return redirect("offers:member_list", pk=made.pk)
 
 
-def _with_file(request: StaffRequest, act: Callable[[dict[str, Any], BinaryIO, str], dict[str, Any]]) -> dict[str, Any]:
+def _with_file(request: StaffRequest, act: Act) -> dict[str, Any]:
     """Do something with the file that was sent; return what the page shows of it."""
     form = MemberFileForm(request.POST, request.FILES)
     if not form.is_valid():
@@ -115,7 +117,7 @@ def _with_file(request: StaffRequest, act: Callable[[dict[str, Any], BinaryIO, s
     given = form.cleaned_data
     file = given["file"]
     try:
-        return act(given, cast(BinaryIO, file), file.name or "")
+        return act(given, file, file.name or "")
     except DomainError as error:
         return {"refusal": {"message": error.message, "problems": error.problems, "more": error.details.get("more", 0)}}
 

@@ -1,6 +1,6 @@
 """Imports of personal offers on an offer's page: upload, preview by line, commit, report (S1-03..06, S1-17, D-14)."""
 
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 from django.db import transaction
 from django.http import HttpResponse, StreamingHttpResponse
@@ -62,7 +62,7 @@ def upload(request: StaffRequest, pk: int) -> HttpResponse:
         received = service.receive(
             programme=request.programme,
             offer=offer,
-            file=cast(BinaryIO, file.file),
+            file=file.file,
             file_name=file.name,
             is_full=form.cleaned_data["is_full"],
             actor=request.user,

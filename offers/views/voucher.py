@@ -1,7 +1,7 @@
 """Voucher banks: what is left, importing a file, what was imported (S4-17..22)."""
 
 from collections.abc import Callable
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -97,7 +97,7 @@ def _with_file(
         messages = [str(message) for errors in form.errors.values() for message in errors]
         return {"form": form, "refusal": {"message": " ".join(messages), "problems": [], "more": 0}}
     file = form.cleaned_data["file"]
-    given = {"bank": found, "file": cast(BinaryIO, file.file), "file_name": file.name}
+    given = {"bank": found, "file": file.file, "file_name": file.name}
     try:
         return {"form": form, **act({**given, "expires_at": form.expires_at, "now": clock.now()})}
     except DomainError as error:

@@ -1,6 +1,6 @@
 """Members by file: upload, look at what would happen, import, read the report, take back (issue 4)."""
 
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 from django.core.paginator import Paginator
 from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
@@ -33,7 +33,7 @@ def listing(request: staff.StaffRequest) -> HttpResponseBase:
         try:
             made = service.receive(
                 programme=request.programme,
-                file=cast(BinaryIO, file.file),
+                file=file.file,
                 file_name=file.name,
                 actor=request.user,
                 now=clock.now(),
