@@ -11,6 +11,7 @@ import psycopg
 import structlog
 from django.db import (
     DEFAULT_DB_ALIAS,
+    DatabaseError,
     IntegrityError,
     InterfaceError,
     OperationalError,
@@ -67,6 +68,11 @@ def is_violation(error: IntegrityError, constraint: str) -> bool:
     """Say whether it was this constraint that two writers met at."""
     cause = error.__cause__
     return isinstance(cause, psycopg.errors.UniqueViolation) and cause.diag.constraint_name == constraint
+
+
+def first_line(error: DatabaseError) -> str:
+    """Return what the database said, without its details, which may hold what was written."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:500]
 
 
 def in_transaction(work: Callable[[], Result], *, attempts: int = 5) -> Result:

@@ -5,77 +5,33 @@ work. Lock order: the run's lock (see `lock_run`), its row, its chunk, the bank'
 """
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import orjson
 import structlog
 from django.conf import settings
-from django.db import DatabaseError
 from django.db.models import F, Q
 
-from loyalty.database import in_transaction, is_retryable, rows
+from loyalty.database import in_transaction, rows
 from offers.models import MassAssignment, MassAssignmentChunk
-from offers.services import assignment, audience, reservation, run_notification
+from offers.services import assignment, audience, chunk, reservation, run_notification
 from offers.services.planning import plan
 from offers.services.run_lock import lock_run
 
 log = structlog.get_logger(__name__)
 State = MassAssignment.State
-# How long a chunk waits after a database error, times its attempts.
-BACK_OFF = timedelta(seconds=5)
-
-
-# Which chunk a worker may take: not done, not given up, and leased by nobody who lives.
-TAKE = """
-    UPDATE offers_massassignmentchunk AS chunk
-       SET attempts = attempts + 1, leased_until = %(now)s + %(lease)s
-     WHERE id = (
-        SELECT open.id
-          FROM offers_massassignmentchunk AS open
-          JOIN offers_massassignment AS run ON run.id = open.run_id
-         WHERE open.run_id = %(run_id)s
-           AND run.state = 'running'
-           AND open.done_at IS NULL
-           AND open.failed_at IS NULL
-           AND open.attempts < %(attempts)s
-           AND (open.leased_until IS NULL OR open.leased_until < %(now)s)
-         ORDER BY open.number
-         LIMIT 1
-           FOR UPDATE OF open SKIP LOCKED
-     )
-    RETURNING id, attempts
-"""
 
 
 def do_next_chunk(*, run_id: int, now: datetime) -> bool:
-    """Take one open chunk of a running mass assignment and do it; return whether there was one.
-
-    Attempts are counted, and committed, before the work; the fence is the attempt's number. (S4-27, C-04)
-    """
-    taken = rows(
-        TAKE,
-        {
-            "run_id": run_id,
-            "now": now,
-            "lease": timedelta(seconds=settings.MASS_ASSIGNMENT_LEASE_SECONDS),
-            "attempts": settings.MASS_ASSIGNMENT_ATTEMPTS,
-        },
+    """Take one open chunk of a running mass assignment and do it; return whether there was one. (S4-27, C-04)"""
+    return chunk.do_next(
+        MassAssignmentChunk,
+        run="run_id",
+        run_id=run_id,
+        state=State.RUNNING,
+        work=lambda chunk_id, attempt: _do_chunk(run_id, chunk_id, attempt, now),
+        now=now,
     )
-    if not taken:
-        return False
-    chunk_id, attempt = taken[0]["id"], taken[0]["attempts"]
-    try:
-        in_transaction(lambda: _do_chunk(run_id, chunk_id, attempt, now))
-    except DatabaseError as error:
-        cause, wait = "deadlock", timedelta()
-        if not is_retryable(error):
-            cause, wait = str(error).splitlines()[0][:500], BACK_OFF * attempt
-            log.exception("mass_assignment.chunk_failed", run=run_id, chunk=chunk_id, attempt=attempt)
-        # What ails the database for a moment must not use up a chunk's attempts in that moment.
-        MassAssignmentChunk.objects.filter(pk=chunk_id, attempts=attempt, done_at__isnull=True).update(
-            leased_until=now + wait, failure=cause
-        )
-    return True
 
 
 def _do_chunk(run_id: int, chunk_id: int, attempt: int, now: datetime) -> None:

@@ -12,20 +12,21 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError
 from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext as _
 
-from loyalty.database import execute, in_transaction, is_retryable, rows
+from loyalty.database import execute, in_transaction, rows
 from loyalty.errors import Conflict
 from loyalty.models import ApiClient, User
 from loyalty.services import audit
 from offers.models import MassAssignment, MassAssignmentUndo, MassAssignmentUndoChunk, Source
 from offers.models.limit import day_of
 from offers.selectors import mass_assignment_undo as selectors
-from offers.services import execution, limit, reservation, run_notification, voucher_tape
+from offers.services import chunk as chunks
+from offers.services import limit, reservation, run_notification, voucher_tape
 from offers.services import mass_assignment_undo_statements as statements
 from offers.services.mass_assignment import NotLaunchable
+from offers.services.run_lock import lock_run
 
 log = structlog.get_logger(__name__)
 State = MassAssignment.State
@@ -54,7 +55,7 @@ def start(
     """
 
     def work() -> MassAssignment:
-        execution.lock_run(run_id=run.pk)
+        lock_run(run_id=run.pk)
         before = MassAssignment.objects.values_list("state", flat=True).get(pk=run.pk)
         if before == State.UNDOING:
             return _again(run, actor, api_client)
@@ -107,33 +108,18 @@ def _again(run: MassAssignment, actor: User | None, api_client: ApiClient | None
 
 def do_next_chunk(*, run_id: int, now: datetime) -> bool:
     """Take one open chunk of a run that is being undone and take it back; return whether there was one. (B-04, C-04)"""
-    taken = rows(
-        statements.TAKE,
-        {
-            "run_id": run_id,
-            "now": now,
-            "lease": timedelta(seconds=settings.MASS_ASSIGNMENT_LEASE_SECONDS),
-            "attempts": settings.MASS_ASSIGNMENT_ATTEMPTS,
-        },
+    return chunks.do_next(
+        MassAssignmentUndoChunk,
+        run="undo_id",
+        run_id=run_id,
+        state=State.UNDOING,
+        work=lambda chunk_id, attempt: _do_chunk(run_id, chunk_id, attempt, now),
+        now=now,
     )
-    if not taken:
-        return False
-    chunk_id, attempt = taken[0]["id"], taken[0]["attempts"]
-    try:
-        in_transaction(lambda: _do_chunk(run_id, chunk_id, attempt, now))
-    except DatabaseError as error:
-        cause, wait = "deadlock", timedelta()
-        if not is_retryable(error):
-            cause, wait = str(error).splitlines()[0][:500], execution.BACK_OFF * attempt
-            log.exception("mass_assignment.undo_chunk_failed", run=run_id, chunk=chunk_id, attempt=attempt)
-        MassAssignmentUndoChunk.objects.filter(pk=chunk_id, attempts=attempt, done_at__isnull=True).update(
-            leased_until=now + wait, failure=cause
-        )
-    return True
 
 
 def _do_chunk(run_id: int, chunk_id: int, attempt: int, now: datetime) -> None:
-    execution.lock_run(run_id=run_id, is_shared=True)
+    lock_run(run_id=run_id, is_shared=True)
     undo = MassAssignmentUndo.objects.select_related("run__programme").get(pk=run_id)
     chunk = (
         MassAssignmentUndoChunk.objects.select_for_update()
@@ -202,7 +188,7 @@ def finish(*, run_id: int, now: datetime) -> bool:
     """
 
     def work() -> bool:
-        execution.lock_run(run_id=run_id)
+        lock_run(run_id=run_id)
         run = MassAssignment.objects.select_for_update().get(pk=run_id)
         if run.state != State.UNDOING:
             return False

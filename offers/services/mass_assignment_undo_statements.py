@@ -93,27 +93,6 @@ COUNT_BACK = f"""
         ON CONFLICT (campaign_id, member_id) DO UPDATE SET assigned = counted.assigned + excluded.assigned
 """
 
-# Which chunk a worker may take back: not done, not given up, and leased by nobody who lives.
-TAKE = """
-    UPDATE offers_massassignmentundochunk AS chunk
-       SET attempts = attempts + 1, leased_until = %(now)s + %(lease)s
-     WHERE id = (
-        SELECT open.id
-          FROM offers_massassignmentundochunk AS open
-          JOIN offers_massassignment AS run ON run.id = open.undo_id
-         WHERE open.undo_id = %(run_id)s
-           AND run.state = 'undoing'
-           AND open.done_at IS NULL
-           AND open.failed_at IS NULL
-           AND open.attempts < %(attempts)s
-           AND (open.leased_until IS NULL OR open.leased_until < %(now)s)
-         ORDER BY open.number
-         LIMIT 1
-           FOR UPDATE OF open SKIP LOCKED
-     )
-    RETURNING id, attempts
-"""
-
 # Every chunk of the run that assigned anything is to be taken back.
 CUT = """
     INSERT INTO offers_massassignmentundochunk

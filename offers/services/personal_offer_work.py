@@ -3,24 +3,23 @@
 A worker may die at any line: a check and a chunk commit whole or not at all, attempts are counted before the work.
 """
 
-import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import structlog
-from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.db.models import F, Q
 from django.utils.translation import gettext as _
 
 from loyalty import tables
-from loyalty.database import execute, in_transaction, is_retryable
+from loyalty.database import execute, first_line, in_transaction, is_retryable
 from loyalty.errors import DomainError
 from offers.models import PersonalOfferImport, PersonalOfferPart, PersonalOfferRow
 from offers.selectors import personal_offer
 from offers.services import personal_offer_check, personal_offer_file, personal_offer_giving
+from offers.services.chunk import BACK_OFF
 from offers.services.verb import By
 
 log = structlog.get_logger(__name__)
@@ -99,7 +98,7 @@ def _check(upload: PersonalOfferImport, now: datetime) -> None:
         return
     context = personal_offer_check.context(offer=upload.config_offer, now=now)
     number = 1
-    with _file(upload) as file:
+    with tables.joined(_parts(upload)) as file:
         table, problems = personal_offer_file.opened(file, upload.file_name)
         waiting: list[personal_offer_file.Given] = []
         is_flat = False
@@ -134,22 +133,11 @@ def _close(upload: PersonalOfferImport, now: datetime) -> None:
     upload.save()
 
 
-class _file:
-    """An import's file, put together again outside the memory."""
-
-    def __init__(self, upload: PersonalOfferImport) -> None:
-        self.upload = upload
-        self.spool = tempfile.SpooledTemporaryFile(max_size=settings.FILE_UPLOAD_MAX_MEMORY_SIZE)  # noqa: SIM115
-
-    def __enter__(self) -> BinaryIO:
-        parts = PersonalOfferPart.objects.filter(upload=self.upload).order_by("number")
-        for number in parts.values_list("number", flat=True):
-            self.spool.write(bytes(parts.get(number=number).content))
-        self.spool.seek(0)
-        return cast(BinaryIO, self.spool)
-
-    def __exit__(self, *_error: object) -> None:
-        self.spool.close()
+def _parts(upload: PersonalOfferImport) -> Iterator[bytes]:
+    """Yield the file, one piece in memory at a time."""
+    parts = PersonalOfferPart.objects.filter(upload=upload).order_by("number")
+    for number in list(parts.values_list("number", flat=True)):
+        yield bytes(parts.get(number=number).content)
 
 
 def do_next_chunk(*, upload_id: int, now: datetime) -> bool:
@@ -167,11 +155,13 @@ def do_next_chunk(*, upload_id: int, now: datetime) -> bool:
     try:
         return in_transaction(lambda: _do_chunk(upload, now))
     except DatabaseError as error:
-        message = str(error).splitlines()[0][:500]
+        wait = timedelta()
         if not is_retryable(error):
+            wait = BACK_OFF * upload.attempts
             log.exception("personal_import.chunk_failed", upload=upload_id, done_to=upload.done_to)
-        PersonalOfferImport.objects.filter(pk=upload_id, state=State.COMMITTING).update(
-            leased_until=None, failure={"code": "chunk_failed", "message": message}
+        # What ails the database for a moment must not use up the attempts in that moment.
+        PersonalOfferImport.objects.filter(pk=upload_id, state=State.COMMITTING, attempts=upload.attempts).update(
+            leased_until=now + wait, failure={"code": "chunk_failed", "message": first_line(error)}
         )
         return True
 

@@ -20,7 +20,14 @@ from offers.models import (
 from offers.selectors import mass_assignment_undo as selectors
 from offers.selectors import timeline
 from offers.selectors import voucher as bank_selectors
-from offers.services import assignment_verbs, closing, execution, mass_assignment, mass_assignment_undo, revocation
+from offers.services import (
+    assignment_verbs,
+    closing,
+    execution,
+    mass_assignment,
+    mass_assignment_undo,
+    revocation,
+)
 from offers.services.verb import By
 from tests.factories import (
     CampaignFactory,
@@ -280,7 +287,7 @@ def test_b_04_a_chunk_that_fails_is_tried_again_then_given_up_shown_and_begun_an
         return original(chunk=chunk, **values)
 
     monkeypatch.setattr(mass_assignment_undo, "take_back_chunk", broken)
-    monkeypatch.setattr(execution, "BACK_OFF", timedelta())
+    monkeypatch.setattr("offers.services.chunk.BACK_OFF", timedelta())
     mass_assignment_undo.start(run=run, actor=None, now=clock.now())
     for _ in range(4):
         run = mass_assignment_undo.run_to_end(run_id=run.pk, clock=clock.now)

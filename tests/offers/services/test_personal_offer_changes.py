@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.test.utils import CaptureQueriesContext
 
 from loyalty import clock
@@ -18,6 +18,7 @@ from offers.models import (
     Redemption,
 )
 from offers.services import assignment_verbs, extension, personal_offer, personal_offer_work, reissue, revocation
+from offers.services.chunk import BACK_OFF
 from offers.services.verb import By
 from tests import integrity
 from tests.factories import ProgrammeFactory, import_codes, limit_of
@@ -262,6 +263,37 @@ def test_a_worker_that_dies_leaves_whole_chunks_and_the_next_one_goes_on(monkeyp
     assert personal_offer_work.waiting(now=later) == [upload.pk]
     upload = personal_offer_work.run_to_end(upload_id=upload.pk, clock=lambda: later)
     assert (upload.state, upload.counts, Assignment.objects.count()) == ("finished", {"new": 5}, 5)
+
+
+def test_c_04_rows_that_fail_are_tried_again_after_a_while_then_the_import_stops_and_says_why(monkeypatch) -> None:
+    """C-04: a moment in which the database ails uses up one attempt; what was done before stays."""
+    offer = offer_of()
+    members_of(offer, *(f"M-{n}" for n in range(4)))
+    monkeypatch.setattr(personal_offer_work, "CHUNK", 2)
+    upload = received(offer, jsonl(*({"member": f"M-{n}", "items": [item()]} for n in range(4))))
+    personal_offer.commit(upload=upload, leaves_out_faulty=False, actor=None, now=clock.now())
+    now = clock.now()
+    assert personal_offer_work.do_next_chunk(upload_id=upload.pk, now=now)
+
+    def broken(**given: Any) -> None:
+        raise DatabaseError("disk is full")
+
+    monkeypatch.setattr(personal_offer_work.personal_offer_giving, "give", broken)
+    for attempt in range(1, personal_offer_work.ATTEMPTS + 1):
+        assert personal_offer_work.do_next_chunk(upload_id=upload.pk, now=now)
+        upload.refresh_from_db()
+        assert (upload.state, upload.attempts, upload.failure["message"]) == ("committing", attempt, "disk is full")
+        assert upload.leased_until == now + attempt * BACK_OFF
+        assert not personal_offer_work.do_next_chunk(upload_id=upload.pk, now=now)
+        assert personal_offer_work.waiting(now=now) == []
+        now = upload.leased_until + timedelta(seconds=1)
+        assert personal_offer_work.waiting(now=now) == [upload.pk]
+    assert not personal_offer_work.do_next_chunk(upload_id=upload.pk, now=now)
+    upload.refresh_from_db()
+    assert (upload.state, upload.failure) == (
+        "failed", {"code": "chunk_failed", "message": "disk is full", "done_to": 2}
+    )  # fmt: skip
+    assert Assignment.objects.count() == 2
 
 
 def test_the_number_of_statements_does_not_grow_with_the_members() -> None:

@@ -11,7 +11,7 @@ from django.urls import reverse
 from loyalty import clock
 from loyalty.models import AuditEvent
 from offers.models import Assignment, MassAssignment
-from offers.services import assignment_verbs, execution, mass_assignment_undo, revocation
+from offers.services import assignment_verbs, chunk, mass_assignment_undo, revocation
 from offers.tasks import mass_assignment_undo as tasks
 from tests.factories import ConfigOfferFactory, MemberFactory, TargetingFactory, import_codes, redeem
 from tests.offers.views.marketer import a_run, done, sign_in, words
@@ -125,7 +125,7 @@ def test_b_04_a_chunk_that_was_given_up_stands_with_its_cause_and_a_button(progr
 
     with monkeypatch.context() as patched:
         patched.setattr(mass_assignment_undo, "take_back_chunk", broken)
-        patched.setattr(execution, "BACK_OFF", clock.now() - clock.now())
+        patched.setattr(chunk, "BACK_OFF", clock.now() - clock.now())
         mass_assignment_undo.start(run=run, actor=None, now=clock.now())
         for _ in range(4):
             mass_assignment_undo.run_to_end(run_id=run.pk, clock=clock.now)
