@@ -2,13 +2,12 @@
 
 import structlog
 from celery import shared_task
-from kombu.exceptions import OperationalError as BrokerError
-from redis.exceptions import RedisError
 
 from loyalty import clock
 from loyalty.errors import Conflict
 from loyalty.models import MemberImport
 from loyalty.services import member_import, member_import_dropping, member_import_undo
+from loyalty.tasks import ringing
 
 log = structlog.get_logger(__name__)
 # Files that are dropped in one turn: others wait in the same queue.
@@ -16,11 +15,8 @@ MOST_DROPPED = 20
 
 
 def ring(import_id: int) -> None:
-    """Tell the workers that an import waits. A broker that is away is logged: the sweeper rings again."""
-    try:
-        work.apply_async([import_id], retry=False)
-    except (BrokerError, RedisError, OSError) as error:
-        log.warning("member_import.not_rung", member_import=import_id, error=str(error))
+    """Tell the workers that an import waits."""
+    ringing.ring(work, import_id)
 
 
 def do(made: MemberImport) -> MemberImport:

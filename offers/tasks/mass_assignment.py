@@ -2,29 +2,22 @@
 
 import time
 
-import structlog
 from celery import shared_task
 from django.conf import settings
-from kombu.exceptions import OperationalError as BrokerError
-from redis.exceptions import RedisError
 
 from loyalty import clock
+from loyalty.tasks import ringing
 from offers.models import MassAssignment
 from offers.services import execution, limit_counting, planning, run_schedule, turn, waiting
 from offers.tasks import run_notification
 
-log = structlog.get_logger(__name__)
 # A worker turns to the next message after so long: other tasks wait in the same queue.
 TURN_SECONDS = 20
 
 
 def ring(run_id: int, *, messages: int = 1) -> None:
-    """Tell the workers that a run waits. A broker that is away is logged: the sweeper rings again."""
-    try:
-        for _ in range(messages):
-            work.apply_async([run_id], retry=False)
-    except (BrokerError, RedisError, OSError) as error:
-        log.warning("mass_assignment.not_rung", run=run_id, error=str(error))
+    """Tell the workers that a run waits."""
+    ringing.ring(work, run_id, messages=messages)
 
 
 @shared_task(name="offers.tasks.mass_assignment.work", ignore_result=True)

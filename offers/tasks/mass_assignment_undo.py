@@ -2,27 +2,19 @@
 
 import time
 
-import structlog
 from celery import shared_task
 from django.conf import settings
-from kombu.exceptions import OperationalError as BrokerError
-from redis.exceptions import RedisError
 
 from loyalty import clock
+from loyalty.tasks import ringing
 from offers.services import mass_assignment_undo
 from offers.tasks import run_notification
 from offers.tasks.mass_assignment import TURN_SECONDS
 
-log = structlog.get_logger(__name__)
-
 
 def ring(run_id: int, *, messages: int | None = None) -> None:
-    """Tell the workers that a run is to be undone. A broker that is away is logged: the sweeper rings again."""
-    try:
-        for _ in range(settings.MASS_ASSIGNMENT_MESSAGES if messages is None else messages):
-            work.apply_async([run_id], retry=False)
-    except (BrokerError, RedisError, OSError) as error:
-        log.warning("mass_assignment.undo_not_rung", run=run_id, error=str(error))
+    """Tell the workers that a run is to be undone."""
+    ringing.ring(work, run_id, messages=settings.MASS_ASSIGNMENT_MESSAGES if messages is None else messages)
 
 
 @shared_task(name="offers.tasks.mass_assignment_undo.work", ignore_result=True)

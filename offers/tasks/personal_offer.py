@@ -2,25 +2,19 @@
 
 import time
 
-import structlog
 from celery import shared_task
-from kombu.exceptions import OperationalError as BrokerError
-from redis.exceptions import RedisError
 
 from loyalty import clock
+from loyalty.tasks import ringing
 from offers.services import personal_offer_dropping, personal_offer_work
 
-log = structlog.get_logger(__name__)
 # A worker turns to the next message after so long, so that imports and runs share the workers.
 TURN_SECONDS = 20
 
 
 def ring(upload_id: int) -> None:
-    """Tell the workers that an import waits. A broker that is away is logged: the sweeper rings again."""
-    try:
-        work.apply_async([upload_id], retry=False)
-    except (BrokerError, RedisError, OSError) as error:
-        log.warning("personal_import.not_rung", upload=upload_id, error=str(error))
+    """Tell the workers that an import waits."""
+    ringing.ring(work, upload_id)
 
 
 @shared_task(name="offers.tasks.personal_offer.work", ignore_result=True)

@@ -1,23 +1,16 @@
 """Mails about runs, sent by Celery workers. Messages carry the row's id, may come twice, late or never."""
 
-import structlog
 from celery import shared_task
-from kombu.exceptions import OperationalError as BrokerError
-from redis.exceptions import RedisError
 
 from loyalty import clock
+from loyalty.tasks import ringing
 from offers.services import run_notification
-
-log = structlog.get_logger(__name__)
 
 
 def ring(run_id: int | None = None) -> None:
-    """Have the mails sent that wait, of one run or of all. A broker that is away is logged: the sweeper rings again."""
+    """Have the mails sent that wait, of one run or of all, unless the broker is away."""
     for notification_id in run_notification.waiting(now=clock.now(), run_id=run_id):
-        try:
-            send.apply_async([notification_id], retry=False)
-        except (BrokerError, RedisError, OSError) as error:
-            log.warning("run_notification.not_rung", notification=notification_id, error=str(error))
+        if not ringing.ring(send, notification_id):
             return
 
 
