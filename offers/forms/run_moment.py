@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy
 from loyalty import clock
 from loyalty.errors import InvalidInput
 from loyalty.models import Programme
+from offers.forms.day import DayField
 from offers.models import RunSchedule
 from offers.services import run_period, run_schedule
 from offers.services.run_schedule import When
@@ -28,18 +29,13 @@ class MomentForm(forms.Form):
     """The part of a run's options that says when; after `is_valid()`: `launch_at`, or `recurring`, or neither."""
 
     when = forms.ChoiceField(label=gettext_lazy("When"), choices=WHEN, required=False)
-    first_day = forms.DateField(
-        label=gettext_lazy("On, or from"),
-        required=False,
-        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-    )
+    first_day = DayField(label=gettext_lazy("On, or from"), required=False)
     at = forms.TimeField(
         label=gettext_lazy("At"), required=False, widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
     )
-    last_day = forms.DateField(
+    last_day = DayField(
         label=gettext_lazy("Until"),
         required=False,
-        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
         help_text=gettext_lazy("The last day, for runs that come again. Empty: until somebody ends them."),
     )
 
@@ -66,19 +62,19 @@ class MomentForm(forms.Form):
         return given
 
     def _settle(self, when: str, first: date, at: time, last: date | None) -> None:
-        now = clock.now()
-        if when == "later":
-            self.launch_at = datetime.combine(first, at, tzinfo=self.programme.zone)
-            try:
-                run_schedule.check_moment(launch_at=self.launch_at, now=now)
-            except InvalidInput as refusal:
-                self.add_error("first_day", refusal.message)
-        elif last is not None and last < first:
-            self.add_error("last_day", _("It ends before it begins. Give a later day."))
-        else:
-            self.recurring = When(when, at, first, last)
-            if next(run_schedule.occurrences(self.recurring, zone=self.programme.zone, after=now), None) is None:
-                self.add_error("last_day", _("There is no occurrence in that period any more. Give a later day."))
+        now, zone = clock.now(), self.programme.zone
+        try:
+            if when == "later":
+                moment = datetime.combine(first, at, tzinfo=zone)
+                run_schedule.check_moment(launch_at=moment, now=now)
+                self.launch_at = moment
+            else:
+                recurring = When(when, at, first, last)
+                run_schedule.first_of(when=recurring, zone=zone, now=now)
+                self.recurring = recurring
+        except InvalidInput as refusal:
+            for found in refusal.problems:
+                self.add_error("last_day" if found["field"] == "ends_on" else "first_day", found["message"])
 
     def begins_at(self, now: datetime) -> datetime:
         """Return when the run, or the first one of those that come again, begins."""

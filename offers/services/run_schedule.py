@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NoReturn
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -57,15 +57,22 @@ def check_moment(*, launch_at: datetime, now: datetime) -> None:
         _refuse("launch_at", "too_far", _("The moment to launch at is more than two years away."))
 
 
-def check_period(*, when: When, zone: ZoneInfo, now: datetime) -> None:
-    """Raise InvalidInput for days the wrong way round, or a first day too far away to be meant."""
+def first_of(*, when: When, zone: ZoneInfo, now: datetime) -> datetime:
+    """Return the first occurrence to come, in UTC.
+
+    Raises InvalidInput for days the wrong way round, a first day too far away to be meant, and a period without any.
+    """
     if when.ends_on is not None and when.ends_on < when.starts_on:
         _refuse("ends_on", "ends_before_it_begins", _("It ends before it begins. Give a later day."))
     if when.starts_on > (now + FURTHEST).astimezone(zone).date():
         _refuse("starts_on", "too_far", _("The first day is more than two years away."))
+    first = next(occurrences(when, zone=zone, after=now), None)
+    if first is None:
+        _refuse("ends_on", "no_occurrence", _("There is no occurrence in that period any more. Give a later end."))
+    return first
 
 
-def _refuse(field: str, code: str, message: str) -> None:
+def _refuse(field: str, code: str, message: str) -> NoReturn:
     raise InvalidInput(message, code=code, problems=[problem(field, code, message)])
 
 
@@ -118,11 +125,7 @@ def create(
     """Make a schedule, once for each reference, and return it. Raises InvalidInput for what a run could not be made of,
     and for a period that ends before it begins, is too far away, or has no occurrence to come; targeting.Archived."""
     module.require(programme=programme)
-    check_period(when=when, zone=programme.zone, now=now)
-    first = next(occurrences(when, zone=programme.zone, after=now), None)
-    if first is None:
-        message = _("There is no occurrence in that period any more. Give a later end, or none.")
-        raise InvalidInput(message, code="no_occurrence", problems=[problem("ends_on", "no_occurrence", message)])
+    first = first_of(when=when, zone=programme.zone, now=now)
     today = first.astimezone(programme.zone).date()
     values = member_value.read(programme=programme, given=member_values, terms=terms, today=today)
     audience.prepare(programme=programme, template_id=template.pk, given=terms, now=first, values=values)
