@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -13,8 +14,9 @@ from loyalty.api.documentation import IDEMPOTENCY, ProblemSchema
 from loyalty.api.idempotency import idempotent
 from loyalty.api.view import ClientView
 from loyalty.errors import InvalidInput
-from loyalty.models import Channel, Scope
+from loyalty.models import Channel, Member, Scope
 from loyalty.selectors import consent as selectors
+from loyalty.selectors import member as members
 from loyalty.services import consent as service
 
 STATES = ["given", "refused", "not_asked"]
@@ -38,6 +40,7 @@ class ConsentState(serializers.Serializer[Any]):
     channel = serializers.CharField(source="channel.code")
     state = serializers.ChoiceField(STATES, source="word")
     changed_at = serializers.DateTimeField(allow_null=True, help_text="When she said so.")
+    # Declared fields leave the class, so this hides nothing of the serializer's own.
     source = serializers.CharField()  # type: ignore[assignment]
     is_reachable = serializers.BooleanField(
         help_text="The channel is in use, she agreed, and the address that it needs is known."
@@ -80,7 +83,9 @@ class Consents(ClientView):
             message = "Name the member: ?member=<external id>."
             problem = {"field": "member", "code": "missing", "message": message}
             raise InvalidInput(message, problems=[problem])
-        member = service.find_member(programme=self.programme, external_id=external_id)
+        member = members.find(programme=self.programme, external_id=external_id)
+        if member.status == Member.Status.ERASED:
+            raise members.MemberNotFound(_("There is no member with this external id."))
         states = ConsentState(selectors.of_member(member=member), many=True).data
         return Response({"member": member.external_id, "consents": states})
 
@@ -122,9 +127,7 @@ class OneChannel(ClientView):
     )
     def put(self, request: Request, code: str) -> Response:
         """Make a channel, or change what is given of one; one that is out of use reaches nobody."""
-        if not isinstance(request.data, Mapping):
-            raise InvalidInput("Send a JSON object.", code="not_an_object")
         channel, is_new = service.put_channel(
-            programme=self.programme, code=code, values=request.data, api_client=self.client
+            programme=self.programme, code=code, values=self.body(), api_client=self.client
         )
         return Response(ChannelSerializer(channel).data, status=201 if is_new else 200)

@@ -6,17 +6,19 @@ repeated, failures (5xx) are not kept, and another request under the same key is
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 
 from django.db import DatabaseError, connection, transaction
 from django.http import HttpResponse
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from loyalty.api.authentication import ActingMember
+from loyalty.api.documentation import IDEMPOTENCY
 from loyalty.api.problems import PROBLEM
 from loyalty.api.renderers import OrjsonRenderer
 from loyalty.database import in_transaction
@@ -25,6 +27,14 @@ from loyalty.models import ApiClient, IdempotencyKey
 
 HEADER = "Idempotency-Key"
 Handler = Callable[..., Response]
+
+
+def verb(operation_id: str, responses: Mapping[int, Any]) -> Callable[[Handler], Any]:
+    """Decorate a `post` without a body, which does one thing to one object: described, and done once under one key."""
+    described = extend_schema(
+        operation_id=operation_id, request=None, responses=dict(responses), parameters=[IDEMPOTENCY]
+    )
+    return lambda post: described(idempotent(post))
 
 
 def idempotent(handler: Handler) -> Callable[..., HttpResponse]:

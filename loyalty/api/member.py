@@ -12,8 +12,9 @@ from loyalty import clock
 from loyalty.api.documentation import ProblemSchema
 from loyalty.api.idempotency import idempotent
 from loyalty.api.view import ClientView
-from loyalty.errors import InvalidInput, NotFound
+from loyalty.errors import InvalidInput
 from loyalty.models import Member, Scope
+from loyalty.selectors import member as members
 from loyalty.services import member as service
 
 STATUSES = ["active", "inactive"]
@@ -112,19 +113,16 @@ class OneMember(ClientView):
     )
     def put(self, request: Request, external_id: str) -> Response:
         """Create the member, or change the fields that are given; the same call again changes nothing."""
-        if not isinstance(request.data, Mapping):
-            raise InvalidInput("Send a JSON object.", code="not_an_object")
         [written] = service.put(
             programme=self.programme,
-            members=[{**request.data, "external_id": external_id}],
+            members=[{**self.body(), "external_id": external_id}],
             now=clock.now(),
             api_client=self.client,
         )
-        return Response(MemberSerializer(self.found(external_id)).data, status=201 if written.is_created else 200)
+        return Response(
+            MemberSerializer(self.found(external_id)).data,
+            status=201 if written.is_created else 200,
+        )
 
     def found(self, external_id: str) -> Member:
-        if "\0" not in external_id:
-            member = Member.objects.filter(programme=self.programme, external_id=external_id).first()
-            if member is not None:
-                return member
-        raise NotFound("There is no member with this external id.", code="unknown_member")
+        return members.find(programme=self.programme, external_id=external_id)

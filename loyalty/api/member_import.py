@@ -11,11 +11,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from loyalty import clock
+from loyalty.api import query
 from loyalty.api.documentation import ProblemSchema
 from loyalty.api.parsers import JsonParser
 from loyalty.api.tables import TABLE_PARSERS, Upload
 from loyalty.api.view import ClientView
-from loyalty.errors import InvalidInput
 from loyalty.models import MemberImport, Scope
 from loyalty.selectors import member_import as selectors
 from loyalty.services import member_import as service
@@ -96,11 +96,7 @@ class MemberImports(ClientView):
 
         A file with a problem changes nothing: its state is `refused`, and `problems` names each by line and field.
         """
-        dry_run = request.query_params.get("dry_run", "false").lower()
-        if dry_run not in ("true", "false", "1", "0"):
-            message = "Give true or false."
-            problem = {"field": "dry_run", "code": "not_yes_or_no", "message": message}
-            raise InvalidInput(message, problems=[problem])
+        is_dry_run = query.flag(request, "dry_run")
         data: Any = request.data
         # Without a body the framework does not ask the parser.
         upload = data if isinstance(data, Upload) else Upload(io.BytesIO(), "body.csv")
@@ -112,7 +108,7 @@ class MemberImports(ClientView):
                 programme=self.programme,
                 file=file,
                 file_name=file_name,
-                wish=MemberImport.Wish.CHECK if dry_run in ("true", "1") else MemberImport.Wish.IMPORT,
+                wish=MemberImport.Wish.CHECK if is_dry_run else MemberImport.Wish.IMPORT,
                 now=clock.now(),
                 api_client=self.client,
             )
@@ -129,12 +125,8 @@ class OneMemberImport(ClientView):
     )
     def get(self, request: Request, import_id: int) -> Response:
         """Return an import: its state, what it did or would do, and what is wrong."""
-        offset = request.query_params.get("offset", "0")
         made = selectors.get(programme=self.programme, import_id=import_id)
-        if not offset.isascii() or not offset.isdecimal() or len(offset) > 9:
-            message = "Give a whole number from 0."
-            raise InvalidInput(message, problems=[{"field": "offset", "code": "not_a_number", "message": message}])
-        return answered(made, offset=int(offset))
+        return answered(made, offset=query.whole(request, "offset", default=0, most=2**31 - 1))
 
 
 class MemberImportVerb(ClientView):

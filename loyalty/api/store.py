@@ -1,6 +1,5 @@
 """`stores`: written from outside by external id."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
@@ -10,7 +9,7 @@ from rest_framework.response import Response
 
 from loyalty.api.documentation import ProblemSchema
 from loyalty.api.view import ClientView
-from loyalty.errors import InvalidInput, NotFound
+from loyalty.errors import NotFound
 from loyalty.models import Scope, Store
 from loyalty.services import store as service
 
@@ -47,9 +46,7 @@ class OneStore(ClientView):
     )
     def put(self, request: Request, external_id: str) -> Response:
         """Make the store, or change the fields that are given; the same call again changes nothing."""
-        if not isinstance(request.data, Mapping):
-            raise InvalidInput("Send a JSON object.", code="not_an_object")
         store, is_new = service.put(
-            programme=self.programme, external_id=external_id, values=request.data, api_client=self.client
+            programme=self.programme, external_id=external_id, values=self.body(), api_client=self.client
         )
         return Response(StoreSerializer(store).data, status=201 if is_new else 200)

@@ -1,5 +1,6 @@
 """What the API's views share: who asks, as what she is. Permissions have let nobody else through."""
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 from rest_framework.request import Request
@@ -40,6 +41,12 @@ class ClientView(CheckedView):
     @property
     def programme(self) -> Programme:
         return self.client.programme
+
+    def body(self) -> Mapping[str, Any]:
+        """Return the request's JSON object."""
+        if not isinstance(self.request.data, Mapping):
+            raise InvalidInput("Send a JSON object.", code="not_an_object")
+        return self.request.data
 
 
 class MemberView(CheckedView):

@@ -1,13 +1,16 @@
 """Channels, which are data (S1-20, S3-14), and whether a member agreed to be written to on each."""
 
+import re
+
 import pgtrigger
 from django.conf import settings
 from django.core.validators import RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+CODE = re.compile(r"^[a-z][a-z0-9_]{0,39}$")
 code_validator = RegexValidator(
-    r"^[a-z][a-z0-9_]{0,39}$", _("Use lower-case letters, digits and underscores, beginning with a letter.")
+    CODE.pattern, _("Use lower-case letters, digits and underscores, beginning with a letter.")
 )
 
 

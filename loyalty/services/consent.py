@@ -9,9 +9,9 @@ from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from loyalty import years
-from loyalty.errors import InvalidInput, NotFound
+from loyalty.errors import InvalidInput
 from loyalty.models import ApiClient, Channel, Member, Programme, User
-from loyalty.models.consent import code_validator
+from loyalty.models.consent import CODE, code_validator
 from loyalty.services import audit
 from loyalty.storable import UNSTORABLE
 
@@ -184,7 +184,7 @@ def put_channel(
     def refuse(field: str, problem: str, message: str) -> None:
         problems.append({"field": field, "code": problem, "message": message})
 
-    if not code_validator.regex.fullmatch(code):  # type: ignore[union-attr]
+    if not CODE.fullmatch(code):
         refuse("code", "invalid", str(code_validator.message))
     for name in values.keys() - {"name", "address", "is_active"}:
         refuse(str(name), "unknown_field", _("There is no such field."))
@@ -216,12 +216,3 @@ def put_channel(
                 data=given,
             )
     return channel, is_new
-
-
-def find_member(*, programme: Programme, external_id: str) -> Member:
-    """Return the member whose consents are asked for. Raises NotFound."""
-    if "\0" not in external_id:
-        found = Member.objects.filter(programme=programme, external_id=external_id)
-        if member := found.exclude(status=Member.Status.ERASED).first():
-            return member
-    raise NotFound(_("There is no member with this external id."), code="unknown_member")

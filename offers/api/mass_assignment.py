@@ -11,10 +11,10 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from loyalty import clock
+from loyalty import clock, whole_number
 from loyalty.api.documentation import IDEMPOTENCY, refusal
 from loyalty.api.fields import ObjectField
-from loyalty.api.idempotency import idempotent
+from loyalty.api.idempotency import idempotent, verb
 from loyalty.api.pagination import NewestFirstCursor
 from loyalty.errors import InvalidInput
 from loyalty.models import Scope
@@ -36,7 +36,7 @@ REFUSED = {
 }
 
 
-class MassAssignmentValues(serializers.Serializer[Any]):
+class RunValues(serializers.Serializer[Any]):
     """What a run is made of. The offer is named by its reference, or one of its templates by external id or id."""
 
     config_offer = serializers.CharField(required=False, help_text="The offer's reference: its default template.")
@@ -74,6 +74,11 @@ class MassAssignmentValues(serializers.Serializer[Any]):
         help_text="With too few codes, or too little left of limits: assign nobody, cut to the first ones, or wait.",
     )
     wait_days = serializers.IntegerField(required=False, default=7, min_value=1, max_value=service.LONGEST_WAIT_DAYS)
+
+
+class MassAssignmentValues(RunValues):
+    """What a run is made of, and when it begins."""
+
     launch_at = serializers.DateTimeField(
         required=False,
         allow_null=True,
@@ -118,8 +123,8 @@ class RunsView(OffersView):
         if "template" in values:
             key = values["template"]
             template = found.filter(external_id=key).first()
-            if template is None and key.isascii() and key.isdigit() and len(key) < 19:
-                template = found.filter(pk=int(key)).first()
+            if template is None and (number := whole_number.read(key)) is not None:
+                template = found.filter(pk=number).first()
             message = f"There is no template “{key}”. Give its external id, or its id."
         elif "config_offer" not in values:
             raise InvalidInput("Give `config_offer`, or `template`.", code="missing_offer")
@@ -234,15 +239,7 @@ class OneMassAssignment(RunsView):
         return self.answer(self.run(run_id))
 
 
-def _verb(name: str) -> Callable[[Any], Any]:
-    """Describe a verb on one run, which is done once under one Idempotency-Key."""
-    described = extend_schema(
-        operation_id=f"{name}_mass_assignment",
-        request=None,
-        responses={200: MassAssignmentSerializer, **REFUSED},
-        parameters=[IDEMPOTENCY],
-    )
-    return lambda post: described(idempotent(post))
+ANSWERS = {200: MassAssignmentSerializer, **REFUSED}
 
 
 class ActOnMassAssignment(RunsView):
@@ -264,7 +261,7 @@ class LaunchMassAssignment(ActOnMassAssignment):
     do = service.launch
     is_rung = True
 
-    @_verb("launch")
+    @verb("launch_mass_assignment", ANSWERS)
     def post(self, request: Request, run_id: int) -> Response:
         """Launch a draft, or a failed run after its cause is mended. With too few codes nobody is assigned (S4-28)."""
         return self.act(run_id)
@@ -273,7 +270,7 @@ class LaunchMassAssignment(ActOnMassAssignment):
 class PauseMassAssignment(ActOnMassAssignment):
     do = service.pause
 
-    @_verb("pause")
+    @verb("pause_mass_assignment", ANSWERS)
     def post(self, request: Request, run_id: int) -> Response:
         """Let chunks in flight end and take no more."""
         return self.act(run_id)
@@ -283,7 +280,7 @@ class ResumeMassAssignment(ActOnMassAssignment):
     do = service.resume
     is_rung = True
 
-    @_verb("resume")
+    @verb("resume_mass_assignment", ANSWERS)
     def post(self, request: Request, run_id: int) -> Response:
         """Go on with a paused run."""
         return self.act(run_id)
@@ -292,7 +289,7 @@ class ResumeMassAssignment(ActOnMassAssignment):
 class TakeAudienceOfMassAssignment(ActOnMassAssignment):
     do = run_targeting.take_current
 
-    @_verb("take_audience_of")
+    @verb("take_audience_of_mass_assignment", ANSWERS)
     def post(self, request: Request, run_id: int) -> Response:
         """Have a draft, or a run for later, reach the targeting as it is saved now, not as it was made with (B-03)."""
         return self.act(run_id)
@@ -302,7 +299,7 @@ class RetryMassAssignment(ActOnMassAssignment):
     do = service.retry
     is_rung = True
 
-    @_verb("retry")
+    @verb("retry_mass_assignment", ANSWERS)
     def post(self, request: Request, run_id: int) -> Response:
         """Do the chunks again that were given up, of a run that finished with errors."""
         return self.act(run_id)
@@ -313,7 +310,7 @@ class CancelMassAssignment(ActOnMassAssignment):
     # A large run's codes are given back by the workers.
     is_rung = True
 
-    @_verb("cancel")
+    @verb("cancel_mass_assignment", ANSWERS)
     def post(self, request: Request, run_id: int) -> Response:
         """Stop for good: what was assigned stays, reserved codes that nobody got go back."""
         return self.act(run_id)
@@ -325,10 +322,3 @@ def _looked_up(problems: list[dict[str, str]], field: str, look: Callable[[], An
     except (InvalidInput, targetings.TargetingNotFound) as error:
         problems.append({"field": field, "code": error.code, "message": error.message})
         return None
-
-
-def whole(text: str, field: str, least: int, most: int) -> int:
-    """Read a whole number of a query, or raise InvalidInput."""
-    if not (text.isascii() and text.isdigit() and len(text) < 20 and least <= int(text) <= most):
-        raise InvalidInput(f"`{field}` is a whole number from {least} to {most}.")
-    return int(text)

@@ -7,8 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from loyalty import clock
-from loyalty.api.documentation import IDEMPOTENCY
-from loyalty.api.idempotency import idempotent
+from loyalty.api.idempotency import verb
 from loyalty.models import Scope
 from offers.api.mass_assignment import REFUSED, RunsView
 from offers.api.mass_assignment_serializers import DryRunSerializer, MassAssignmentSerializer
@@ -18,13 +17,7 @@ from offers.services import mass_assignment_diff as service
 class DiffMassAssignment(RunsView):
     scopes = {"POST": Scope.TARGETINGS}
 
-    @extend_schema(
-        operation_id="diff_mass_assignment",
-        request=None,
-        responses={201: MassAssignmentSerializer, **REFUSED},
-        parameters=[IDEMPOTENCY],
-    )
-    @idempotent
+    @verb("diff_mass_assignment", {201: MassAssignmentSerializer, **REFUSED})
     def post(self, request: Request, run_id: int) -> Response:
         """Make a draft like this run, to the members who match now and are in none of its line's frozen audiences."""
         made = service.start(

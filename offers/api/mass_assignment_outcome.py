@@ -8,9 +8,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from loyalty import clock, table_export
+from loyalty.api import query
 from loyalty.errors import InvalidInput
 from loyalty.models import Scope
-from offers.api.mass_assignment import RunsView, whole
+from offers.api.mass_assignment import RunsView
 from offers.api.mass_assignment_serializers import OutcomesSerializer, ReachedSerializer
 from offers.filters.outcome import OutcomeFilter
 from offers.selectors import audience as audiences
@@ -54,8 +55,8 @@ class MassAssignmentOutcomes(OutcomesView):
             run=self.run(run_id),
             now=clock.now(),
             wanted=self.wanted,
-            after=whole(request.query_params.get("cursor", "0"), "cursor", 0, 2**63 - 1),
-            size=whole(request.query_params.get("limit", "100"), "limit", 1, 1_000),
+            after=query.whole(request, "cursor", default=0),
+            size=query.whole(request, "limit", default=100, least=1, most=1_000),
         )
         following = str(page.after) if page.after is not None else None
         return Response({"next": following, "results": ReachedSerializer(page.members, many=True).data})

@@ -10,10 +10,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from loyalty import clock
+from loyalty.api import query
 from loyalty.api.documentation import IDEMPOTENCY
 from loyalty.api.idempotency import idempotent
 from loyalty.models import Scope
-from offers.api.mass_assignment import REFUSED, RunsView, whole
+from offers.api.mass_assignment import REFUSED, RunsView
 from offers.api.mass_assignment_serializers import MassAssignmentSerializer
 from offers.selectors import mass_assignment_undo as selectors
 from offers.services import mass_assignment_undo as service
@@ -120,8 +121,8 @@ class KeptOfMassAssignment(RunsView):
         """List the members whose offers an undo could not take back, because they had used them."""
         found, after = selectors.kept(
             run=self.run(run_id),
-            after=whole(request.query_params.get("cursor", "0"), "cursor", 0, 2**63 - 1),
-            size=whole(request.query_params.get("limit", "100"), "limit", 1, 1_000),
+            after=query.whole(request, "cursor", default=0),
+            size=query.whole(request, "limit", default=100, least=1, most=1_000),
         )
         following = str(after) if after is not None else None
         return Response({"next": following, "results": KeptSerializer(found, many=True).data})

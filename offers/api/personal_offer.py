@@ -12,8 +12,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from loyalty import clock, csv_export
+from loyalty.api import query
 from loyalty.api.documentation import IDEMPOTENCY, ProblemSchema
-from loyalty.api.idempotency import HEADER, idempotent
+from loyalty.api.idempotency import HEADER, idempotent, verb
 from loyalty.api.tables import TABLE_PARSERS, Upload
 from loyalty.errors import InvalidInput
 from loyalty.models import Scope
@@ -173,7 +174,7 @@ class PersonalOfferImports(PersonalOfferView):
                 offer=offer,
                 file=data.file,
                 file_name=request.query_params.get("file_name") or data.file_name,
-                is_full=_flag(request, "is_full"),
+                is_full=query.flag(request, "is_full"),
                 actor=None,
                 now=clock.now(),
                 api_client=self.client,
@@ -220,13 +221,7 @@ class CommitPersonalOfferImport(PersonalOfferView):
 class DiscardPersonalOfferImport(PersonalOfferView):
     scopes = {"POST": Scope.ASSIGN_IN_BULK}
 
-    @extend_schema(
-        operation_id="discard_personal_offer_import",
-        request=None,
-        responses={200: ImportSchema, 409: ProblemSchema},
-        parameters=[IDEMPOTENCY],
-    )
-    @idempotent
+    @verb("discard_personal_offer_import", {200: ImportSchema, 409: ProblemSchema})
     def post(self, request: Request, upload_id: int) -> Response:
         """Put a checked import away; nothing of it is given."""
         upload = service.discard(upload=self.upload(upload_id), actor=None, now=clock.now(), api_client=self.client)
@@ -268,11 +263,3 @@ class PersonalOfferSchema(PersonalOfferView):
     def get(self, request: Request) -> Response:
         """Return the JSON Schema of a member's attribute; beside it stands `member`, her external id."""
         return Response(rules.schema())
-
-
-def _flag(request: Request, name: str) -> bool:
-    given = request.query_params.get(name, "false").lower()
-    if given not in ("true", "false"):
-        message = _("Give true or false.")
-        raise InvalidInput(message, problems=[{"field": name, "code": "not_yes_or_no", "message": message}])
-    return given == "true"

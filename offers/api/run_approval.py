@@ -8,7 +8,7 @@ from rest_framework.response import Response
 
 from loyalty import clock
 from loyalty.api.documentation import IDEMPOTENCY, refusal
-from loyalty.api.idempotency import idempotent
+from loyalty.api.idempotency import idempotent, verb
 from loyalty.models import Scope
 from offers.api.mass_assignment import RunsView
 from offers.api.mass_assignment_serializers import MassAssignmentSerializer
@@ -16,6 +16,7 @@ from offers.services import run_approval
 from offers.tasks import mass_assignment as tasks
 
 REFUSED = {409: refusal("`not_approvable`: the run waits for no approval, or this key launched it.")}
+ANSWERS = {200: MassAssignmentSerializer, **REFUSED}
 
 
 class Decline(serializers.Serializer[object]):
@@ -25,13 +26,7 @@ class Decline(serializers.Serializer[object]):
 class ApproveMassAssignment(RunsView):
     scopes = {"POST": Scope.APPROVE_RUNS}
 
-    @extend_schema(
-        operation_id="approve_mass_assignment",
-        request=None,
-        responses={200: MassAssignmentSerializer, **REFUSED},
-        parameters=[IDEMPOTENCY],
-    )
-    @idempotent
+    @verb("approve_mass_assignment", ANSWERS)
     def post(self, request: Request, run_id: int) -> Response:
         """Let a run go on that is too large for the one who launched it. Another key than the launching one does."""
         run = self.run(run_id)
@@ -46,7 +41,7 @@ class DeclineMassAssignment(RunsView):
     @extend_schema(
         operation_id="decline_mass_assignment",
         request=Decline,
-        responses={200: MassAssignmentSerializer, **REFUSED},
+        responses=ANSWERS,
         parameters=[IDEMPOTENCY],
     )
     @idempotent

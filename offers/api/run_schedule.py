@@ -1,7 +1,6 @@
 """`run-schedules`: runs that come again, made, looked at, paused, resumed and ended by machines (issue 4)."""
 
 from collections.abc import Callable
-from typing import Any
 from uuid import uuid4
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -11,10 +10,10 @@ from rest_framework.response import Response
 
 from loyalty import clock
 from loyalty.api.documentation import IDEMPOTENCY, refusal
-from loyalty.api.idempotency import idempotent
+from loyalty.api.idempotency import idempotent, verb
 from loyalty.api.pagination import NewestFirstCursor
 from loyalty.models import Scope
-from offers.api.mass_assignment import MassAssignmentValues, RunsView
+from offers.api.mass_assignment import RunsView, RunValues
 from offers.api.mass_assignment_serializers import MassAssignmentSerializer
 from offers.models import RunSchedule
 from offers.selectors import run_schedule as selectors
@@ -27,10 +26,9 @@ REFUSED = {
 }
 
 
-class RunScheduleValues(MassAssignmentValues):
+class RunScheduleValues(RunValues):
     """What each run is made of, as for a mass assignment, and when. Days and times are of the programme's zone."""
 
-    launch_at = None  # type: ignore[assignment]
     frequency = serializers.ChoiceField(RunSchedule.Frequency.choices)
     time = serializers.TimeField(help_text="Such as 09:00.")
     starts_on = serializers.DateField(
@@ -135,6 +133,9 @@ class OneRunSchedule(SchedulesView):
         return self.shown(self.schedule(schedule_id))
 
 
+ANSWERS = {200: RunScheduleSerializer, 409: REFUSED[409]}
+
+
 class ActOnRunSchedule(SchedulesView):
     """One verb on one schedule; the subclasses name it."""
 
@@ -147,20 +148,10 @@ class ActOnRunSchedule(SchedulesView):
         return self.shown(found)
 
 
-def _verb(name: str) -> Callable[[Any], Any]:
-    described = extend_schema(
-        operation_id=f"{name}_run_schedule",
-        request=None,
-        responses={200: RunScheduleSerializer, 409: REFUSED[409]},
-        parameters=[IDEMPOTENCY],
-    )
-    return lambda post: described(idempotent(post))
-
-
 class PauseRunSchedule(ActOnRunSchedule):
     do = run_schedule.pause
 
-    @_verb("pause")
+    @verb("pause_run_schedule", ANSWERS)
     def post(self, request: Request, schedule_id: int) -> Response:
         """Make no more runs until it is resumed; what would have been made meanwhile is not made up for."""
         return self.act(schedule_id)
@@ -169,7 +160,7 @@ class PauseRunSchedule(ActOnRunSchedule):
 class ResumeRunSchedule(ActOnRunSchedule):
     do = run_schedule.resume
 
-    @_verb("resume")
+    @verb("resume_run_schedule", ANSWERS)
     def post(self, request: Request, schedule_id: int) -> Response:
         """Go on with the next occurrence from now on."""
         return self.act(schedule_id)
@@ -178,7 +169,7 @@ class ResumeRunSchedule(ActOnRunSchedule):
 class TakeAudienceOfRunSchedule(ActOnRunSchedule):
     do = run_targeting.take_current_again
 
-    @_verb("take_audience_of")
+    @verb("take_audience_of_run_schedule", ANSWERS)
     def post(self, request: Request, schedule_id: int) -> Response:
         """Have its next runs reach the targeting as it is saved now, instead of the version it was made with (B-03)."""
         return self.act(schedule_id)
@@ -187,7 +178,7 @@ class TakeAudienceOfRunSchedule(ActOnRunSchedule):
 class EndRunSchedule(ActOnRunSchedule):
     do = run_schedule.end
 
-    @_verb("end")
+    @verb("end_run_schedule", ANSWERS)
     def post(self, request: Request, schedule_id: int) -> Response:
         """Make no more runs, for good; those that were made stay."""
         return self.act(schedule_id)

@@ -9,8 +9,9 @@ from rest_framework.response import Response
 
 from loyalty import clock
 from loyalty.api.documentation import ProblemSchema
-from loyalty.errors import Forbidden, InvalidInput, NotFound
-from loyalty.models import Member, Scope
+from loyalty.errors import Forbidden, InvalidInput
+from loyalty.models import Scope
+from loyalty.selectors import member as members
 from loyalty.services import audit
 from offers import targeting as criteria_trees
 from offers.api.view import OffersView
@@ -129,9 +130,7 @@ class ExplainTargeting(TargetingView):
         given = ExplainRequest(data=self.body())
         given.is_valid(raise_exception=True)
         checked = self.criteria(given.validated_data)
-        member = Member.objects.filter(programme=self.programme, external_id=given.validated_data["member"]).first()
-        if member is None:
-            raise NotFound("There is no member with this external id.", code="unknown_member")
+        member = members.find(programme=self.programme, external_id=given.validated_data["member"])
         # Her values are read: which key asked is written down, as for a person on the page.
         audit.record(
             action="member.explained",

@@ -8,10 +8,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from loyalty import clock
-from loyalty.api.documentation import ProblemSchema
+from loyalty.api import query
+from loyalty.api.documentation import IDEMPOTENCY, ProblemSchema
+from loyalty.api.idempotency import idempotent, verb
 from loyalty.api.pagination import NewestFirstCursor
 from loyalty.errors import InvalidInput
-from loyalty.models import Programme, Scope
+from loyalty.models import Scope
 from offers.api.targeting import TargetingView
 from offers.models import Targeting
 from offers.selectors import targeting as selectors
@@ -43,10 +45,14 @@ class SavedTargetingSerializer(serializers.Serializer[Any]):
     owner = serializers.CharField(source="owner.username", default=None, allow_null=True)
     version = serializers.IntegerField(source="current_version.number", default=None, allow_null=True)
     criteria = serializers.JSONField(source="current_version.criteria", default=None, allow_null=True)
-    sentence = serializers.CharField(help_text="The criteria in words, or what is wrong with them since.")
+    sentence = serializers.SerializerMethodField(help_text="The criteria in words, or what is wrong with them since.")
     archived_at = serializers.DateTimeField(allow_null=True)
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
+
+    def get_sentence(self, targeting: Targeting) -> str:
+        """Return what the context has for it: sentences are made for a whole page at once."""
+        return str(self.context["sentences"][targeting.pk])
 
 
 class TargetingVersionSerializer(serializers.Serializer[Any]):
@@ -108,12 +114,15 @@ class SavedTargetingView(TargetingView):
 
     def answer(self, targeting: Targeting, status: int = 200) -> Response:
         """Answer with the targeting and its versions."""
-        found = _said([self.find(targeting.pk)], self.programme)[0]
-        found.history = targeting_history.versions(found, most=100)  # type: ignore[attr-defined]
-        data = SavedTargetingSerializer(found).data
-        data["used_by"] = UseSerializer(_uses(found), many=True).data
-        data["versions"] = TargetingVersionSerializer(found.history, many=True).data  # type: ignore[attr-defined]
-        return Response(data, status=status)
+        found = self.find(targeting.pk)
+        versions = TargetingVersionSerializer(targeting_history.versions(found, most=100), many=True).data
+        uses = UseSerializer(_uses(found), many=True).data
+        return Response({**self.shown([found])[0], "used_by": uses, "versions": versions}, status=status)
+
+    def shown(self, targetings: list[Targeting]) -> list[dict[str, Any]]:
+        """Return targetings as they are sent."""
+        context = {"sentences": targeting_catalogue.sentences(programme=self.programme, targetings=targetings)}
+        return [dict(SavedTargetingSerializer(one, context=context).data) for one in targetings]
 
 
 def _uses(targeting: Targeting) -> list[dict[str, Any]]:
@@ -123,13 +132,6 @@ def _uses(targeting: Targeting) -> list[dict[str, Any]]:
         number = version.number if version and version.targeting_id == targeting.pk else None
         found.append({"kind": kind, "id": one.pk, "name": one.name, "version": number})
     return found
-
-
-def _said(targetings: list[Targeting], programme: Programme) -> list[Targeting]:
-    said = targeting_catalogue.sentences(programme=programme, targetings=targetings)
-    for one in targetings:
-        one.sentence = said[one.pk]  # type: ignore[attr-defined]
-    return targetings
 
 
 class SavedTargetings(SavedTargetingView):
@@ -147,22 +149,22 @@ class SavedTargetings(SavedTargetingView):
     )
     def get(self, request: Request) -> Response:
         """List the saved targetings, the newest first."""
-        given = request.query_params.get("archived", "false")
-        if given not in ("true", "false"):
-            message = "`archived` is true or false."
-            raise InvalidInput(message, problems=[{"field": "archived", "code": "not_yes_or_no", "message": message}])
         found = selectors.listed(
-            programme=self.programme, text=request.query_params.get("q", ""), is_archived=given == "true"
+            programme=self.programme,
+            text=request.query_params.get("q", ""),
+            is_archived=query.flag(request, "archived"),
         )
         pages = NewestFirstCursor()
-        page = _said(pages.paginate_queryset(found, request, view=self) or [], self.programme)
-        return pages.get_paginated_response(SavedTargetingSerializer(page, many=True).data)
+        page = pages.paginate_queryset(found, request, view=self) or []
+        return pages.get_paginated_response(self.shown(page))
 
     @extend_schema(
         operation_id="create_targeting",
         request=TargetingValues,
         responses={201: TargetingWithVersionsSerializer} | REFUSALS,
+        parameters=[IDEMPOTENCY],
     )
+    @idempotent
     def post(self, request: Request) -> Response:
         """Save criteria under a name, as version 1."""
         values = self.values(("name", "description", "criteria"))
@@ -207,11 +209,7 @@ class OneSavedTargeting(SavedTargetingView):
 
 
 class ArchiveTargeting(SavedTargetingView):
-    @extend_schema(
-        operation_id="archive_targeting",
-        request=None,
-        responses={200: TargetingWithVersionsSerializer} | REFUSALS,
-    )
+    @verb("archive_targeting", {200: TargetingWithVersionsSerializer} | REFUSALS)
     def post(self, request: Request, targeting_id: int) -> Response:
         """Take it out of use, unless something names it; archiving again changes nothing."""
         found = self.find(targeting_id)
@@ -220,11 +218,7 @@ class ArchiveTargeting(SavedTargetingView):
 
 
 class UnarchiveTargeting(SavedTargetingView):
-    @extend_schema(
-        operation_id="unarchive_targeting",
-        request=None,
-        responses={200: TargetingWithVersionsSerializer} | REFUSALS,
-    )
+    @verb("unarchive_targeting", {200: TargetingWithVersionsSerializer} | REFUSALS)
     def post(self, request: Request, targeting_id: int) -> Response:
         """Bring it back into use, unless another one has its name; again changes nothing."""
         found = self.find(targeting_id)

@@ -30,12 +30,6 @@ class OffersView(ClientView):
             raise InvalidInput(message, problems=[{"field": "by", "code": "unknown_choice", "message": message}])
         return chosen
 
-    def body(self) -> Mapping[str, Any]:
-        """Return the request's JSON object."""
-        if not isinstance(self.request.data, Mapping):
-            raise InvalidInput("Send a JSON object.", code="not_an_object")
-        return self.request.data
-
     def storable_body(self) -> Mapping[str, Any]:
         """Return the request's JSON object for a service that keeps its values as they are."""
         body = self.body()

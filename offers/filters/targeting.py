@@ -4,11 +4,12 @@ from typing import Any
 
 import django_filters
 from django import forms
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from loyalty.models import User
 from offers.models import Targeting
+from offers.selectors import targeting as selectors
 
 
 def _owners(request: Any) -> QuerySet[User]:
@@ -36,9 +37,7 @@ class TargetingFilter(django_filters.FilterSet):
 
     def filter_text(self, queryset: QuerySet[Targeting], name: str, value: str) -> QuerySet[Targeting]:
         """Keep those with each of the words in name or description."""
-        for word in value.split():
-            queryset = queryset.filter(Q(name__icontains=word) | Q(description__icontains=word))
-        return queryset
+        return selectors.with_words(queryset, value)
 
     def filter_archived(self, queryset: QuerySet[Targeting], name: str, value: str) -> QuerySet[Targeting]:
         """Leave it to `filter_queryset`, which must act without a choice too."""

@@ -15,7 +15,7 @@ from django.http import QueryDict
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
-from loyalty import clock
+from loyalty import clock, whole_number
 from loyalty.models import Programme
 from offers import rules
 from offers.forms.run_moment import FIELDS as MOMENT_FIELDS
@@ -91,7 +91,9 @@ class Draft:
 
     @cached_property
     def template(self) -> OfferTemplate | None:
-        return selectors.template_to_run(programme=self.programme, template_id=_number(self.data.get("template")))
+        return selectors.template_to_run(
+            programme=self.programme, template_id=whole_number.read(self.data.get("template"))
+        )
 
     @cached_property
     def required(self) -> list[str]:
@@ -128,7 +130,7 @@ class Draft:
 
     @cached_property
     def targeting(self) -> Targeting | None:
-        chosen = _number(self.data.get("targeting"))
+        chosen = whole_number.read(self.data.get("targeting"))
         return targetings.saved(self.programme).filter(pk=chosen).first() if chosen else None
 
     @property
@@ -205,7 +207,3 @@ class Draft:
         for name, value in changes.items():
             query[name] = str(value)
         return f"?{query.urlencode()}"
-
-
-def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else None

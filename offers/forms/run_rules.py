@@ -20,6 +20,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from loyalty import whole_number
 from loyalty.errors import InvalidInput
 from loyalty.models import AttributeDefinition, Programme
 from offers import rules
@@ -167,7 +168,8 @@ class RunRulesForm(RulesForm):
         source: dict[str, Any] = {}
         if found["column"]:
             key, _colon, column = found["column"].partition(":")
-            source = {"list": int(key) if key.isascii() and key.isdigit() and len(key) < 19 else key, "column": column}
+            number = whole_number.read(key)
+            source = {"list": key if number is None else number, "column": column}
         if field.type != "integer":
             if found["attribute"] or not source:
                 source["attribute"] = found["attribute"]

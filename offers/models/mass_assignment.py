@@ -26,6 +26,9 @@ class MassAssignment(models.Model):
         UNDOING = "undoing", _("being undone")
         UNDONE = "undone", _("undone")
 
+    # Nothing of these is worked out yet: what they name is looked up when they begin.
+    NOT_BEGUN = (State.DRAFT, State.AWAITING_APPROVAL, State.SCHEDULED)
+
     class OnShortfall(models.TextChoices):
         """What becomes of a run for which there are too few codes, or too little left of a limit (B-01)."""
 

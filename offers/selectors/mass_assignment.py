@@ -176,7 +176,7 @@ VERBS = {
 
 
 def timeline(*, run: MassAssignment) -> list[Entry]:
-    """Return what happened to a run, the latest first; one query."""
+    """Return what happened to a run, the latest first; two queries."""
     entries = [Entry(run.created_at, _("prepared"), actor=str(run.created_by or ""))]
     for event in (
         AuditEvent.objects.filter(object_type="offers.massassignment", object_id=str(run.pk))

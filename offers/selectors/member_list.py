@@ -7,12 +7,10 @@ from typing import Any
 
 from django.db.models import BooleanField, F, Func, QuerySet, Value
 
+from loyalty import whole_number
 from loyalty.errors import NotFound
 from loyalty.models import Programme
 from offers.models import MassAssignment, MemberList, MemberListLine, RunSchedule, Targeting
-
-State = MassAssignment.State
-NOT_BEGUN = [State.DRAFT, State.AWAITING_APPROVAL, State.SCHEDULED]
 
 
 class MemberListNotFound(NotFound):
@@ -45,7 +43,7 @@ def get(*, programme: Programme, pk: int) -> MemberList:
 def with_columns(*, programme: Programme, chosen: Collection[str], most: int) -> list[MemberList]:
     """Return the newest lists in use that say more than ids, and those chosen, archived ones too (S1-01)."""
     found = MemberList.objects.filter(programme=programme).exclude(columns=[]).only("pk", "name", "columns")
-    ids = {int(one) for one in chosen if one.isascii() and one.isdigit() and len(one) < 19}
+    ids = {number for one in chosen if (number := whole_number.read(one)) is not None}
     newest = list(found.filter(archived_at__isnull=True)[:most])
     missing = ids - {one.pk for one in newest}
     return newest + (list(found.filter(pk__in=missing)) if missing else [])
@@ -78,7 +76,7 @@ class Takers:
 
 def takers(member_list: MemberList) -> Takers:
     """Return the runs that have not begun and the schedules that are not over whose values come from the list."""
-    runs = MassAssignment.objects.filter(programme=member_list.programme, state__in=NOT_BEGUN)
+    runs = MassAssignment.objects.filter(programme=member_list.programme, state__in=MassAssignment.NOT_BEGUN)
     schedules = RunSchedule.objects.filter(programme=member_list.programme, ended_at__isnull=True)
     return Takers(
         list(runs.filter(takes_it(member_list)).order_by("name", "pk")),

@@ -18,7 +18,9 @@ def schedules(*, programme: Programme) -> QuerySet[RunSchedule]:
     """Return the programme's schedules with how many runs each made, the next occurrence first, those over last."""
     return (
         RunSchedule.objects.filter(programme=programme)
-        .select_related("template__config_offer", "targeting_version__targeting__current_version", "created_by")
+        .select_related(
+            "template__config_offer", "targeting_version__targeting__current_version", "campaign", "created_by"
+        )
         .annotate(made=Count("runs"))
         .order_by(F("next_at").asc(nulls_last=True), "-pk")
     )

@@ -31,6 +31,7 @@ from offers.targeting import (
     SavedTree,
     naming,
 )
+from offers.targeting.catalogue import FieldType
 
 # Below this many members an exact count is as quick as an estimate.
 SMALL = 50_000
@@ -47,7 +48,7 @@ FOR_HISTORY = {
     "enable_nestloop": "off",
 }
 
-MEMBER_FIELDS = (
+MEMBER_FIELDS: tuple[tuple[str, FieldType], ...] = (
     ("external_id", "text"),
     ("status", "choice"),
     ("city", "text"),
@@ -82,8 +83,9 @@ def catalogue(programme: Programme) -> Catalogue:
     fields = [
         Field(
             key=f"member.{name}",
+            # Columns have a name for people; only reverse relations, which these are not, have none.
             label=_capitalized(Member._meta.get_field(name).verbose_name),  # type: ignore[union-attr]
-            type=kind,  # type: ignore[arg-type]
+            type=kind,
             source=Column(name),
             choices=STATUSES if name == "status" else (),
             group=_("Member"),
@@ -95,6 +97,7 @@ def catalogue(programme: Programme) -> Catalogue:
         Field(
             key=f"attribute.{definition.name}",
             label=definition.label,
+            # The model's choices are the type's.
             type="choice" if definition.type == "text" and definition.choices else definition.type,  # type: ignore[arg-type]
             source=Attribute(definition.name),
             choices=tuple((choice, choice) for choice in definition.choices),
@@ -291,7 +294,11 @@ def every(programme: Programme) -> QuerySet[Targeting]:
 
 def listed(*, programme: Programme, text: str = "", is_archived: bool = False) -> QuerySet[Targeting]:
     """Return the programme's targetings in use, or those that are archived, with these words in name or description."""
-    found = every(programme).filter(archived_at__isnull=not is_archived)
+    return with_words(every(programme).filter(archived_at__isnull=not is_archived), text)
+
+
+def with_words(found: QuerySet[Targeting], text: str) -> QuerySet[Targeting]:
+    """Keep those with each of the words in name or description."""
     for word in text.split():
         found = found.filter(Q(name__icontains=word) | Q(description__icontains=word))
     return found

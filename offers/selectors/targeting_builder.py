@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from loyalty import money
+from loyalty import money, whole_number
 from loyalty.database import rows
 from loyalty.models import Category, Product, ProductGroup, Programme, Store
 from offers.models import Campaign, ConfigOffer, OfferTemplate
@@ -110,7 +110,7 @@ def named(*, programme: Programme, key: str, ids: Collection[str]) -> list[tuple
     if key not in things:
         return []
     column = _column(key)
-    known = [one for one in ids if _column(key) != "pk" or (one.isascii() and one.isdigit() and len(one) < 19)]
+    known = [one for one in ids if _column(key) != "pk" or whole_number.read(one) is not None]
     found = things[key].filter(**{f"{column}__in": known}).values_list(column, "name")
     return [(str(one), name) for one, name in found]
 

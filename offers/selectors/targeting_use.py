@@ -8,13 +8,6 @@ from django.db.models import BooleanField, F, Func, Q, QuerySet, Value
 from offers.models import ConfigOffer, MassAssignment, RunSchedule, Targeting
 from offers.selectors import targeting as selector
 
-NOT_BEGUN = (
-    MassAssignment.State.DRAFT,
-    MassAssignment.State.AWAITING_APPROVAL,
-    MassAssignment.State.SCHEDULED,
-)
-
-
 MOST_RUNS = 20
 
 
@@ -66,7 +59,7 @@ def of(targeting: Targeting) -> Uses:
 
 def not_begun(targeting: Targeting) -> QuerySet[MassAssignment]:
     """Return the runs that name the targeting and whose members are not frozen yet."""
-    return _runs(targeting).filter(state__in=NOT_BEGUN).select_related("targeting_version__targeting")
+    return _runs(targeting).filter(state__in=MassAssignment.NOT_BEGUN).select_related("targeting_version__targeting")
 
 
 def behind(targeting: Targeting) -> int:

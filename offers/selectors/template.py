@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 from django.db.models import Q, QuerySet
 
+from loyalty import whole_number
 from loyalty.errors import NotFound
 from loyalty.models import Programme
 from offers.models import Audience, ConfigOffer, OfferTemplate
@@ -39,7 +40,7 @@ def templates(
 def find(*, programme: Programme, by: str = "external_id", key: str) -> OfferTemplate:
     """Return the template with that external id, or id. Raises TemplateNotFound."""
     template = None
-    if by != "id" or (key.isascii() and key.isdigit() and len(key) < 19):
+    if by != "id" or whole_number.read(key) is not None:
         template = templates(programme=programme).filter(**{by: key}).first()
     if template is None:
         raise TemplateNotFound(f"There is no template with the {by} “{key}”.", by=by, key=key)

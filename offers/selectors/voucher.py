@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from django.db.models import Count, F, Max, Min, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
+from loyalty import whole_number
 from loyalty.errors import NotFound
 from loyalty.models import Programme
 from offers.models import (
@@ -83,7 +84,7 @@ def find(*, programme: Programme, by: str = "offer_reference", key: str) -> Vouc
     """Return the bank of the offer with that reference, or with that id of its own. Raises BankNotFound."""
     field = "config_offer__offer_reference" if by == "offer_reference" else "pk"
     bank = None
-    if field != "pk" or (key.isascii() and key.isdigit() and len(key) < 19):
+    if field != "pk" or whole_number.read(key) is not None:
         bank = banks(programme=programme).filter(**{field: key}).first()
     if bank is None:
         raise BankNotFound(f"There is no voucher bank with the {by} “{key}”.", by=by, key=key)

@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from loyalty import toasts
+from loyalty import toasts, whole_number
 from loyalty.errors import DomainError, InvalidInput
 from loyalty.staff import StaffRequest
 from offers.models import Audience, ConfigOffer, Targeting
@@ -90,8 +90,8 @@ def _save(request: StaffRequest, offer: ConfigOffer, given: dict[str, Any]) -> N
 
 
 def _targeting(request: StaffRequest, text: str) -> Targeting | None:
-    is_id = text.isascii() and text.isdigit() and len(text) < 19
-    return targetings.saved(request.programme).filter(pk=int(text)).first() if is_id else None
+    key = whole_number.read(text)
+    return None if key is None else targetings.saved(request.programme).filter(pk=key).first()
 
 
 def _problem(field: str, code: str, message: str) -> InvalidInput:

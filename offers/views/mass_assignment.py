@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
-from loyalty import clock, csv_export, toasts
+from loyalty import clock, csv_export, toasts, whole_number
 from loyalty.errors import DomainError
 from loyalty.listing import Column, Listing
 from loyalty.models import User
@@ -130,8 +130,7 @@ def _announced(request: StaffRequest, run: MassAssignment, progress: selectors.P
         return _("Mass assignment is now finished!")
     if has_moved:
         return _("The run is %(state)s.") % {"state": run.get_state_display()}
-    text = request.GET.get("percent", "")
-    before = int(text) if text.isascii() and text.isdigit() and len(text) < 4 else 0
+    before = whole_number.read(request.GET.get("percent"), most=100) or 0
     if run.state == State.RUNNING and before // 10 != progress.percent // 10:
         return _("%(percent)d %% done") % {"percent": progress.percent}
     return ""

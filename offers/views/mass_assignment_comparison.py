@@ -9,7 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from loyalty import clock
+from loyalty import clock, whole_number
 from loyalty.staff import StaffRequest
 from offers.selectors import audience as audiences
 from offers.selectors import mass_assignment as selectors
@@ -52,9 +52,9 @@ def compare(request: StaffRequest, run_id: int) -> HttpResponse:
     planned = selectors.runs(programme=request.programme).filter(planned_at__isnull=False)
     choices = list(planned.exclude(pk=run.pk)[:CHOICES])
     context: dict[str, Any] = {"run": run, "choices": choices}
-    text = request.GET.get("with", "")
-    if text.isascii() and text.isdigit() and len(text) < 19 and int(text) != run.pk:
-        other = selectors.find(programme=request.programme, run_id=int(text))
+    key = whole_number.read(request.GET.get("with"))
+    if key is not None and key != run.pk:
+        other = selectors.find(programme=request.programme, run_id=key)
         if other not in choices:
             choices.append(other)
         found = comparison.compare(run=run, other=other, now=clock.now())

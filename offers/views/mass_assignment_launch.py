@@ -16,7 +16,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
-from loyalty import clock, toasts
+from loyalty import clock, toasts, whole_number
 from loyalty.errors import DomainError, InvalidInput
 from loyalty.models import Programme
 from loyalty.staff import StaffRequest
@@ -134,9 +134,9 @@ def seen(request: StaffRequest, run: MassAssignment) -> dict[str, Any]:
 def _begun(request: StaffRequest) -> QueryDict:
     """Return the address' values; an offer with one template only means that template (D-11)."""
     data = request.GET.copy()
-    text = data.get("offer", "")
-    if text.isascii() and text.isdigit() and len(text) < 19 and not data.get("template"):
-        found = list(selectors.templates_to_run(programme=request.programme, offer_id=int(text))[:2])
+    offer_id = whole_number.read(data.get("offer"))
+    if offer_id is not None and not data.get("template"):
+        found = list(selectors.templates_to_run(programme=request.programme, offer_id=offer_id)[:2])
         if len(found) == 1:
             data["template"] = str(found[0].pk)
     return data
@@ -162,8 +162,7 @@ def _shown(request: StaffRequest, draft: Draft, status: int = 200, **more: Any) 
 
 def _offers(request: StaffRequest) -> dict[str, Any]:
     text = request.GET.get("text", "")[:100]
-    offer = request.GET.get("offer", "")
-    only = int(offer) if offer.isascii() and offer.isdigit() and len(offer) < 19 else None
+    only = whole_number.read(request.GET.get("offer"))
     found = list(selectors.templates_to_run(programme=request.programme, text=text, offer_id=only)[: SHOWN + 1])
     left = vouchers.codes_left_by_offer(
         offer_ids=[each.config_offer_id for each in found if each.config_offer.require_vouchers], now=clock.now()
@@ -177,9 +176,7 @@ def _offers(request: StaffRequest) -> dict[str, Any]:
 
 def _audiences(request: StaffRequest) -> dict[str, Any]:
     text = request.GET.get("text", "")[:100]
-    found = targetings.saved(request.programme).filter(current_version__isnull=False)
-    for word in text.split():
-        found = found.filter(name__icontains=word)
+    found = targetings.listed(programme=request.programme, text=text).filter(current_version__isnull=False)
     shown = list(found[: SHOWN + 1])
     return {"targetings": shown[:SHOWN], "text": text, "has_more": len(shown) > SHOWN}
 
@@ -292,11 +289,11 @@ def plan_of(request: StaffRequest, chosen: str) -> LaunchPlan | None:
     Raises InvalidInput for days that are no days.
     """
     if chosen == "wait":
-        text = request.POST.get("wait_days", "7")
-        if not (text.isascii() and text.isdigit() and len(text) < 4 and 1 <= int(text) <= LONGEST_WAIT_DAYS):
+        days = whole_number.read(request.POST.get("wait_days", "7"), most=LONGEST_WAIT_DAYS)
+        if not days:
             message = _("Wait from 1 to %(most)d days. Give a whole number.") % {"most": LONGEST_WAIT_DAYS}
             raise InvalidInput(message, code="invalid_wait_days")
-        return LaunchPlan("wait", wait_days=int(text))
+        return LaunchPlan("wait", wait_days=days)
     return LaunchPlan("cut") if chosen == "cut" else None
 
 

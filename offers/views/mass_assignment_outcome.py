@@ -6,7 +6,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from loyalty import clock, table_export
+from loyalty import clock, table_export, whole_number
 from loyalty.errors import NotFound
 from loyalty.staff import StaffRequest
 from offers.filters.outcome import OutcomeFilter
@@ -67,8 +67,7 @@ def _filter(request: StaffRequest) -> OutcomeFilter:
 
 
 def _page(request: StaffRequest, run: MassAssignment, wanted: Wanted) -> audiences.Page:
-    text = request.GET.get("after", "")
-    after = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
+    after = whole_number.read(request.GET.get("after")) or 0
     return audiences.page(run=run, now=clock.now(), wanted=wanted, after=after)
 
 

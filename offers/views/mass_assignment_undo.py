@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from loyalty import clock, toasts
+from loyalty import clock, toasts, whole_number
 from loyalty.errors import DomainError
 from loyalty.staff import StaffRequest
 from offers.forms.mass_assignment_undo import UndoForm
@@ -52,7 +52,6 @@ def undo(request: StaffRequest, run_id: int) -> HttpResponse:
 def kept(request: StaffRequest, run_id: int) -> HttpResponse:
     """Return a page of the members whose offers could not be taken back, because they had used them."""
     run = runs.find(programme=request.programme, run_id=run_id)
-    text = request.GET.get("after", "")
-    after = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
+    after = whole_number.read(request.GET.get("after")) or 0
     found, following = selectors.kept(run=run, after=after, size=50)
     return render(request, "offers/_run_kept.html", {"run": run, "kept": found, "after": following})

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from loyalty import clock, toasts
+from loyalty import clock, toasts, whole_number
 from loyalty.errors import Conflict, DomainError, InvalidInput
 from loyalty.models import Member, Programme
 from loyalty.services import audit
@@ -32,6 +32,8 @@ from offers.targeting import naming
 from offers.targeting.difference import Difference
 from offers.views import targeting_builder
 from offers.views.access import staff
+
+MOST_VERSIONS = 2**31 - 1
 
 
 def _programme(request: StaffRequest) -> Programme:
@@ -93,9 +95,9 @@ def _saved(saved: Targeting, before: Targeting | None) -> str:
 def _stored(request: StaffRequest, targeting: Targeting | None) -> dict[str, Any]:
     """Return what the form begins with: the audience, nothing, or a copy of the one that `?clone=` names."""
     source, name = targeting, targeting.name if targeting else ""
-    key = request.GET.get("clone", "")
-    if targeting is None and key.isascii() and key.isdigit() and len(key) < 19:
-        source = selector.every(request.programme).filter(pk=int(key)).first()
+    key = whole_number.read(request.GET.get("clone"))
+    if targeting is None and key is not None:
+        source = selector.every(request.programme).filter(pk=key).first()
         name = _("%(name)s (copy)") % {"name": source.name[:190]} if source else ""
     version = source.current_version if source else None
     return {
@@ -141,24 +143,20 @@ def _page(
 
 def _begun(request: StaffRequest) -> dict[str, Any]:
     """Return what a new audience begins with: nothing, or the list that it shall be made of."""
-    chosen = request.GET.get("list", "")
-    return (
-        {"op": "and", "items": [{"list": int(chosen)}]}
-        if chosen.isdecimal() and len(chosen) < 19
-        else targeting_builder.EMPTY
-    )
+    chosen = whole_number.read(request.GET.get("list"))
+    return targeting_builder.EMPTY if chosen is None else {"op": "and", "items": [{"list": chosen}]}
 
 
 def _seen(request: StaffRequest) -> service.Seen | None:
     """Return what the form was opened with. A form without it, as of a script, overwrites nothing but what it names."""
-    number = request.POST.get("version", "")
-    if not (number.isascii() and number.isdigit() and len(number) < 10):
+    number = whole_number.read(request.POST.get("version"), most=MOST_VERSIONS)
+    if number is None:
         return None
     try:
         updated_at = datetime.fromisoformat(request.POST.get("updated", ""))
     except ValueError:
         updated_at = None
-    return service.Seen(version=int(number), updated_at=updated_at)
+    return service.Seen(version=number, updated_at=updated_at)
 
 
 def _since(request: StaffRequest, targeting: Targeting) -> Difference | None:
@@ -259,17 +257,15 @@ def unarchive(request: StaffRequest, pk: int) -> HttpResponse:
 @require_POST
 def restore(request: StaffRequest, pk: int) -> HttpResponse:
     """Go back to an old version, as a new one; what was since stays in the history."""
-    targeting, number = _found(request, pk), request.POST.get("restore", "")
-    is_number = number.isascii() and number.isdigit() and len(number) < 10
+    targeting = _found(request, pk)
+    number = whole_number.read(request.POST.get("restore"), most=MOST_VERSIONS) or 0
     try:
-        saved = service.restore(
-            targeting=targeting, number=int(number) if is_number else 0, actor=request.user, seen=_seen(request)
-        )
+        saved = service.restore(targeting=targeting, number=number, actor=request.user, seen=_seen(request))
     except service.Changed:
         return _page(request, targeting, _stored(request, targeting), has_changed=True)
     except DomainError as error:
         return _page(request, targeting, _stored(request, targeting), refusal=error.message)
-    words = {"number": int(number), "new": saved.current_version.number if saved.current_version else 0}
+    words = {"number": number, "new": saved.current_version.number if saved.current_version else 0}
     toasts.say(request, _("Version %(new)d means what version %(number)d meant.") % words)
     return redirect("offers:targeting", pk)
 
@@ -278,10 +274,9 @@ def restore(request: StaffRequest, pk: int) -> HttpResponse:
 @require_GET
 def compare(request: StaffRequest, pk: int) -> HttpResponse:
     """Say which conditions came and went between two versions."""
-    numbers = [request.GET.get(name, "") for name in ("before", "after")]
-    if not all(one.isascii() and one.isdigit() and len(one) < 10 for one in numbers):
+    before, after = (whole_number.read(request.GET.get(name), most=MOST_VERSIONS) for name in ("before", "after"))
+    if before is None or after is None:
         raise Http404
-    before, after = map(int, numbers)
     found = targeting_history.compare(_found(request, pk), before=before, after=after)
     return render(request, "offers/_targeting_difference.html", {"change": found, "is_asked": True})
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect, retarget
 
-from loyalty import clock, staff, toasts
+from loyalty import clock, staff, toasts, whole_number
 from loyalty.errors import Conflict
 from loyalty.models import Member
 from offers.models import OfferTemplate
@@ -125,10 +125,8 @@ def _is_own_page(request: staff.StaffRequest) -> bool:
 
 
 def _chosen(request: staff.StaffRequest) -> OfferTemplate | None:
-    text = request.POST.get("template", "") or request.GET.get("template", "")
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
-        return None
-    return selectors.get(programme=request.programme, template_id=int(text))
+    key = whole_number.read(request.POST.get("template") or request.GET.get("template"))
+    return None if key is None else selectors.get(programme=request.programme, template_id=key)
 
 
 def _context(member: Member, template: OfferTemplate, forms: dict[str, Any]) -> dict[str, Any]:

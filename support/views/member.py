@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
-from loyalty import clock, contact, csv_export, staff, toasts
+from loyalty import clock, contact, csv_export, staff, toasts, whole_number
 from loyalty.errors import DomainError
 from loyalty.listing import Column, Listing
 from loyalty.models import Member
@@ -193,9 +193,8 @@ def _filtered(request: staff.StaffRequest) -> MemberFilter:
 
 
 def _page(request: staff.StaffRequest) -> int:
-    text = request.GET.get("page", "1")
     # A bound: the merged timeline reads all pages before the one that is asked for.
-    return min(max(int(text), 1), 200) if text.isascii() and text.isdigit() and len(text) < 6 else 1
+    return min(whole_number.read(request.GET.get("page"), most=99_999) or 1, 200)
 
 
 def _lines(found: Any) -> Iterator[list[Any]]:

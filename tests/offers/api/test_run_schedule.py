@@ -4,12 +4,21 @@ import uuid
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from loyalty import clock
 from loyalty.models import AuditEvent
 from offers.models import MassAssignment, RunSchedule
 from offers.services import run_schedule
-from tests.factories import ApiClientFactory, ConfigOfferFactory, MemberFactory, ProgrammeFactory, TargetingFactory
+from tests.factories import (
+    ApiClientFactory,
+    CampaignFactory,
+    ConfigOfferFactory,
+    MemberFactory,
+    ProgrammeFactory,
+    TargetingFactory,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -130,6 +139,27 @@ def test_a_run_begins_at_its_moment_and_a_moment_that_is_over_is_named(api, prog
     launched = api("post", f"mass-assignments/{made['id']}/launch").json()
     assert launched["state"] == "scheduled"
     assert MassAssignment.objects.get().launch_at == later
+
+
+def test_a_list_of_schedules_takes_as_many_queries_however_many_there_are(
+    api, programme, everyone, django_assert_num_queries
+):
+    """Issue 4: each with its campaign, which is looked up with it."""
+
+    def more(name: str) -> None:
+        campaign = CampaignFactory(programme=programme, external_id=name)
+        made = api("post", "run-schedules", wanted(programme, everyone, name=name, campaign=campaign.external_id))
+        assert made.status_code == 201, made.content
+
+    more("one")
+    with CaptureQueriesContext(connection) as of_one:
+        api("get", "run-schedules")
+    spent = len(of_one)
+    more("two")
+    more("three")
+    with django_assert_num_queries(spent):
+        listed = api("get", "run-schedules").json()["results"]
+    assert [each["campaign"] for each in listed] == ["three", "two", "one"]
 
 
 def test_another_brands_schedule_is_unknown(api, programme, everyone, client):

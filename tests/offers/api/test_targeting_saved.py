@@ -179,3 +179,17 @@ def test_s4_26_a_list_of_one_member_is_no_way_round(programme, call):
     body = {"criteria": {"op": "and", "items": [PARIS, {"list": alone.pk}]}}
     assert call("post", "/count", body).json()["code"] == "missing_scope"
     assert call("post", "/count", body, scopes=(Scope.TARGETINGS, Scope.MEMBERS)).json()["count"] == 1
+
+
+def test_s4_26_a_targeting_is_made_once_for_an_idempotency_key(client, programme):
+    """S4-26 (R3): the answer that was lost is given again, and no second one is made or refused."""
+    _, key = ApiClient.objects.create_key(name="analytics", programme=programme, scopes=[Scope.TARGETINGS])
+    headers = {"Authorization": f"Api-Key {key}", "Idempotency-Key": "locals-1"}
+    wanted = {"name": "Locals", "criteria": LONDON}
+    first, again = (
+        client.post("/api/v1/targetings", wanted, content_type="application/json", headers=headers) for _ in range(2)
+    )
+    assert (first.status_code, again.status_code, again.content) == (201, 201, first.content)
+    assert Targeting.objects.get().name == "Locals"
+    other = client.post("/api/v1/targetings", wanted | {"name": "x"}, content_type="application/json", headers=headers)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
