@@ -1,13 +1,9 @@
 """Workers killed with SIGKILL while they undo a run: the next ones end it exactly (B-04, C-04)."""
 
-import multiprocessing
-import os
 import random
-import signal
 import time
 
 import pytest
-from django.db import connection
 
 from loyalty import clock
 from loyalty.models import OutboxEvent
@@ -16,8 +12,7 @@ from offers.selectors import mass_assignment_undo as selectors
 from offers.selectors import voucher as bank_selectors
 from offers.services import assignment_verbs, execution, mass_assignment_undo
 from tests.factories import redeem
-from tests.faults import runs
-from tests.faults.test_killed_worker import _die
+from tests.faults import killing, runs
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -26,45 +21,19 @@ POINTS = {
     "run and chunk locked": ("take_back_chunk", "before"),
     "rows taken back, limits and codes not yet": ("voucher_tape.give_back", "before"),
     "all taken back, not marked done, not committed": ("take_back_chunk", "after"),
-    "committed": ("in_transaction", "after"),
+    "committed": ("chunks.in_transaction", "after"),
     "about to finish": ("finish", "before"),
     "leftovers given back, not committed": ("reservation.release", "after"),
 }
 
 
-def _arm(point: str, call: int) -> None:
-    """Make this process die at a named point of its n-th chunk. Only ever called in a child of a test."""
-    name, side = POINTS[point]
-    owner: object = mass_assignment_undo
-    *path, attribute = name.split(".")
-    for part in path:
-        owner = getattr(owner, part)
-    original, calls = getattr(owner, attribute), [0]
-
-    def armed(*args, **options):
-        calls[0] += 1
-        if side == "before" and calls[0] >= call:
-            _die()
-        result = original(*args, **options)
-        if side == "after" and calls[0] >= call:
-            _die()
-        return result
-
-    setattr(owner, attribute, armed)
-
-
-def _worker(database: str, run_id: int, point: str | None, call: int) -> None:
-    """What a Celery process does with an undo, in a process that can be killed."""
-    import django
-
-    django.setup()
-    from django.conf import settings
-
-    connection.close()
-    settings.DATABASES["default"]["NAME"] = connection.settings_dict["NAME"] = database
-    if point:
-        _arm(point, call)
-    mass_assignment_undo.run_to_end(run_id=run_id, clock=clock.now)
+def _worker(run_id: int, point: str | None, call: int):
+    return killing.worker(
+        lambda: mass_assignment_undo.run_to_end(run_id=run_id, clock=clock.now),
+        owner=mass_assignment_undo,
+        point=POINTS[point] if point else None,
+        call=call,
+    )
 
 
 def _undoing(members: int, *, chunk: int, lease: int, settings):
@@ -94,13 +63,8 @@ def _assert_undone(run, members: int) -> None:
 @pytest.mark.parametrize("point", POINTS)
 def test_b_04_a_worker_killed_at_a_named_point_of_an_undo_loses_nothing_and_doubles_nothing(point, settings):
     run = _undoing(30, chunk=10, lease=0, settings=settings)
-    database = connection.settings_dict["NAME"]
-    connection.close()
     call = 1 if POINTS[point][0] in ("finish", "reservation.release") else 2
-    worker = multiprocessing.get_context("fork").Process(target=_worker, args=(database, run.pk, point, call))
-    worker.start()
-    worker.join(timeout=60)
-    assert worker.exitcode == -signal.SIGKILL
+    assert killing.ends_killed(_worker(run.pk, point, call))
     run.refresh_from_db()
     assert run.state == "undoing"
     # The sweeper finds it, and whoever comes next ends it.
@@ -112,24 +76,11 @@ def test_b_04_a_worker_killed_at_a_named_point_of_an_undo_loses_nothing_and_doub
 def test_b_04_an_undo_whose_workers_are_killed_at_random_takes_each_back_once(settings):
     """B-04 (kill -9): 10,000 members, two workers at a time killed six times."""
     run = _undoing(10_000, chunk=500, lease=1, settings=settings)
-    database = connection.settings_dict["NAME"]
-    context = multiprocessing.get_context("fork")
     randomly = random.Random(20_261_122)
     killed = 0
     while killed < 6 and run.state == "undoing":
-        connection.close()
-        workers = [
-            context.Process(target=_worker, args=(database, run.pk, each, randomly.randint(1, 2)))
-            for each in (list(POINTS)[killed % 5], None)
-        ]
-        for worker in workers:
-            worker.start()
-        workers[0].join(timeout=randomly.uniform(0.1, 0.3))
-        for worker in workers:
-            if worker.is_alive():
-                os.kill(worker.pid, signal.SIGKILL)
-            worker.join()
-            killed += worker.exitcode == -signal.SIGKILL
+        workers = [_worker(run.pk, each, randomly.randint(1, 2)) for each in (list(POINTS)[killed % 5], None)]
+        killed += killing.kill_all(workers, after=randomly.uniform(0.1, 0.3))
         run.refresh_from_db()
     assert killed >= 6
     deadline = time.monotonic() + 60

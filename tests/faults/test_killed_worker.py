@@ -1,18 +1,14 @@
 """Workers killed with SIGKILL in the middle of a run, at random and at named points: the next ones end it exactly."""
 
-import multiprocessing
-import os
 import random
-import signal
 import time
 
 import pytest
-from django.db import connection
 
 from loyalty import clock
 from offers.services import execution
 from tests.fault_table import Fault
-from tests.faults import runs
+from tests.faults import killing, runs
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -23,52 +19,19 @@ POINTS = {
     "run locked, chunk not yet": ("audience.obstacle", "after"),
     "about to assign": ("assignment.assign_chunk", "before"),
     "assigned, not marked done, not committed": ("assignment.assign_chunk", "after"),
-    "committed": ("_do_chunk_committed", "after"),
+    "committed": ("chunk.in_transaction", "after"),
     "about to finish": ("finish", "before"),
     "leftovers given back, not committed": ("reservation.release", "after"),
 }
 
 
-def _die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def _arm(point: str, call: int) -> None:
-    """Make this process die at a named point of its n-th chunk. Only ever called in a child of a test."""
-    name, side = POINTS[point]
-    owner: object = execution
-    if name == "_do_chunk_committed":
-        name = "in_transaction"
-    *path, attribute = name.split(".")
-    for part in path:
-        owner = getattr(owner, part)
-    original, calls = getattr(owner, attribute), [0]
-
-    def armed(*args, **options):
-        calls[0] += 1
-        if side == "before" and calls[0] >= call:
-            _die()
-        result = original(*args, **options)
-        if side == "after" and calls[0] >= call:
-            _die()
-        return result
-
-    setattr(owner, attribute, armed)
-
-
-def _worker(database: str, run_id: int, point: str | None, call: int) -> None:
-    """What a Celery process does with a run, in a process that can be killed."""
-    import django
-
-    django.setup()
-    from django.conf import settings
-
-    # Behind a browser's event loop the parent had another connection than the one this child finds: drop what it finds.
-    connection.close()
-    settings.DATABASES["default"]["NAME"] = connection.settings_dict["NAME"] = database
-    if point:
-        _arm(point, call)
-    execution.run_to_end(run_id=run_id, clock=clock.now)
+def _worker(run_id: int, point: str | None, call: int):
+    return killing.worker(
+        lambda: execution.run_to_end(run_id=run_id, clock=clock.now),
+        owner=execution,
+        point=POINTS[point] if point else None,
+        call=call,
+    )
 
 
 def run_under_fire(*, members: int, kills: int, settings, fault: Fault) -> tuple[int, int, int]:
@@ -78,28 +41,14 @@ def run_under_fire(*, members: int, kills: int, settings, fault: Fault) -> tuple
     settings.MASS_ASSIGNMENT_ATTEMPTS = 50
     run = runs.launched(members)
     execution.plan(run_id=run.pk, now=clock.now())
-    database = connection.settings_dict["NAME"]
-    context = multiprocessing.get_context("fork")
     randomly = random.Random(20_261_122)
     points = list(POINTS)
     killed = 0
     while killed < kills:
         point = points[killed // 2 % len(points)] if killed % 2 == 0 else None
-        # A fork keeps this process's open connection: close it first, each child opens its own.
-        connection.close()
         # The last points come with the last chunk only, so a worker that outlives its point dies at random.
-        workers = [
-            context.Process(target=_worker, args=(database, run.pk, each, randomly.randint(1, 3)))
-            for each in (point, None)
-        ]
-        for worker in workers:
-            worker.start()
-        workers[0].join(timeout=randomly.uniform(0.3, 0.9))
-        for worker in workers:
-            if worker.is_alive():
-                os.kill(worker.pid, signal.SIGKILL)
-            worker.join()
-            killed += worker.exitcode == -signal.SIGKILL
+        workers = [_worker(run.pk, each, randomly.randint(1, 3)) for each in (point, None)]
+        killed += killing.kill_all(workers, after=randomly.uniform(0.3, 0.9))
         run.refresh_from_db()
         fault.say(f"{killed} of {kills} workers killed, {runs.counted(run)[0]:,} of {members:,} assigned")
         if run.state != "running":
@@ -138,13 +87,8 @@ def test_a_worker_killed_at_a_named_point_loses_nothing(point, settings):
     settings.MASS_ASSIGNMENT_LEASE_SECONDS = 0
     run = runs.launched(30, codes=40)
     execution.plan(run_id=run.pk, now=clock.now())
-    database = connection.settings_dict["NAME"]
-    connection.close()
     call = 1 if POINTS[point][0] in ("finish", "reservation.release") else 2
-    worker = multiprocessing.get_context("fork").Process(target=_worker, args=(database, run.pk, point, call))
-    worker.start()
-    worker.join(timeout=60)
-    assert worker.exitcode == -signal.SIGKILL
+    assert killing.ends_killed(_worker(run.pk, point, call))
     run.refresh_from_db()
     assert run.state == "running"
     assert runs.counted(run)[0] < 30 or POINTS[point][0] in ("finish", "reservation.release")
