@@ -105,8 +105,8 @@ class CurrentProgrammeMiddleware:
 
 
 def _programmes(request: HttpRequest) -> list[Programme]:
-    if not request.session.get(auth.SESSION_KEY) or not request.user.is_staff:  # type: ignore[union-attr]
+    if not request.session.get(auth.SESSION_KEY) or not request.user.is_staff:
         return []
-    if request.user.is_superuser:  # type: ignore[union-attr]
+    if request.user.is_superuser:
         return list(Programme.objects.all())
-    return list(request.user.programmes.all())  # type: ignore[union-attr]
+    return list(request.user.programmes.all())

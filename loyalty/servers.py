@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import environ  # type: ignore[import-untyped]
+import environ
 import psycopg
 
 from loyalty import embedded, server_home

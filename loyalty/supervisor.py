@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TextIO, cast
 
-import environ  # type: ignore[import-untyped]
+import environ
 
 from loyalty import embedded, server_home, servers
 from loyalty.embedded import Instance

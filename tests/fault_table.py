@@ -42,7 +42,7 @@ def table(reports: list[pytest.TestReport]) -> list[str]:
         violations = sum(value for name, value in told if name == "violations" and isinstance(value, int))
         for name, value in told:
             if name == "fault":
-                fault, before, after = value  # type: ignore[misc]
+                fault, before, after = value
                 lines.append(f"| {fault} | {before} | {after} | {violations} | `{_place(report.nodeid)}` |")
     return lines and ["| fault | before | after | violations | test (`tests/…`) |", "|---|---|---|---|---|", *lines]
 

@@ -24,7 +24,7 @@ with contextlib.suppress(NotRegistered):
     admin.site.unregister(APIKey)
 
 
-class ApiClientForm(forms.ModelForm):  # type: ignore[type-arg]
+class ApiClientForm(forms.ModelForm):
     scopes = forms.MultipleChoiceField(
         label=_("scopes"), choices=Scope, widget=forms.CheckboxSelectMultiple, required=False
     )

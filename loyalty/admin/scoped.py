@@ -14,7 +14,7 @@ from loyalty import staff
 MOST_COUNTED = 10_000
 
 
-class CappedPaginator(Paginator):  # type: ignore[type-arg]
+class CappedPaginator(Paginator):
     """Counts up to MOST_COUNTED rows: the cost of a page does not grow with the table."""
 
     @cached_property
@@ -25,7 +25,7 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]
         return len(rows)
 
 
-class ScopedAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class ScopedAdmin(admin.ModelAdmin):
     """Shows and keeps the things of the programme that the person works in; others' do not exist (D-21)."""
 
     # The path to the programme; a model that derives it from a parent names the way.

@@ -21,11 +21,11 @@ class CallerThrottle(BaseThrottle):
 
     def allow_request(self, request: Request, view: "APIView") -> bool:
         caller = request.auth
-        if isinstance(caller, ActingMember) and caller.api_client is None:
+        client = caller.api_client if isinstance(caller, ActingMember) else caller
+        if isinstance(client, ApiClient):
+            taken = rate_limit.take(name="client", key=client.prefix)
+        elif isinstance(caller, ActingMember):
             taken = rate_limit.take(name="member", key=str(caller.member_id))
-        elif isinstance(caller, ActingMember | ApiClient):
-            client = caller.api_client if isinstance(caller, ActingMember) else caller
-            taken = rate_limit.take(name="client", key=client.prefix)  # type: ignore[union-attr]
         else:
             taken = rate_limit.take(name="stranger", key=request.META.get("REMOTE_ADDR", ""))
         self.seconds_left = taken.seconds_left

@@ -10,6 +10,6 @@ from django.views.decorators.http import require_safe
 @require_safe
 def documentation(request: HttpRequest) -> HttpResponse:
     """Show the documentation to staff, and to everyone where the demo runs."""
-    if not (settings.DEMO or request.user.is_staff):  # type: ignore[union-attr]
+    if not (settings.DEMO or request.user.is_staff):
         return redirect_to_login(request.get_full_path())
     return render(request, "api/documentation.html")

@@ -14,7 +14,7 @@ from offers.models.field import DEFAULTS
 from offers.services import field as service
 
 
-class FieldForm(forms.ModelForm):  # type: ignore[type-arg]
+class FieldForm(forms.ModelForm):
     class Meta:
         model = FieldDefinition
         fields = ["table", "name", "type", "label"]

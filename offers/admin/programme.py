@@ -19,7 +19,7 @@ from offers.services import field
 MOST_MINOR = 10**15
 
 
-class ProgrammeForm(ModelForm):  # type: ignore[type-arg]
+class ProgrammeForm(ModelForm):
     """A programme's settings; money is typed in major units of its currency."""
 
     approval_cost = DecimalField(
@@ -76,7 +76,7 @@ class ProgrammeForm(ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(Programme)
-class ProgrammeAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class ProgrammeAdmin(admin.ModelAdmin):
     form = ProgrammeForm
     list_display = ["name", "slug", "currency", "timezone", "offers_enabled"]
     search_fields = ["name", "slug"]

@@ -17,7 +17,7 @@ from offers.services import template as service
 FIELDS = ["config_offer", "name", "external_id", "description", "required_rules"]
 
 
-class OfferTemplateForm(forms.ModelForm):  # type: ignore[type-arg]
+class OfferTemplateForm(forms.ModelForm):
     required_rules = forms.MultipleChoiceField(
         label=_("required rules"),
         choices=lambda: [(kind, rule.label) for kind, rule in rules.KINDS.items()],

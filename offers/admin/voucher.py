@@ -16,7 +16,7 @@ from offers.selectors import voucher as selectors
 from offers.services import voucher as service
 
 
-class VoucherBatchInline(admin.TabularInline):  # type: ignore[type-arg]
+class VoucherBatchInline(admin.TabularInline):
     model = VoucherBatch
     fields = ("file_name", "lines", "imported", "duplicates_in_file", "duplicates_in_bank", "expires_at", "imported_at")
     readonly_fields = fields

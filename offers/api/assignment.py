@@ -127,6 +127,7 @@ class GrantValues(serializers.Serializer[Any]):
         help_text="Your own id of this grant: the same grant again is answered as before, another one is refused.",
     )
     rank = serializers.IntegerField(required=False, allow_null=True, min_value=-(2**31), max_value=2**31 - 1)
+    # Declared fields leave the class, so this hides nothing of the serializer's own.
     fields = ObjectField(required=False, help_text="Declared extra fields.")  # type: ignore[assignment]
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

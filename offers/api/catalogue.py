@@ -62,6 +62,7 @@ class ConfigOfferValues(serializers.Serializer[Any]):
     rank = serializers.IntegerField(required=False)
     terms = serializers.DictField(required=False, help_text="Rules by kind.")
     texts = serializers.DictField(required=False, help_text="Texts by language.")
+    # Declared fields leave the class, so this hides nothing of the serializer's own.
     fields = serializers.DictField(required=False, help_text="Own extra fields.")  # type: ignore[assignment]
 
 

@@ -1,6 +1,7 @@
 """`run-schedules`: runs that come again, made, looked at, paused, resumed and ended by machines (issue 4)."""
 
 from collections.abc import Callable
+from typing import Any
 from uuid import uuid4
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema

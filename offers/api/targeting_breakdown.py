@@ -18,6 +18,7 @@ class BreakdownRequest(CriteriaRequest):
 
 
 class PartSerializer(serializers.Serializer[Any]):
+    # Declared fields leave the class, so this hides nothing of the serializer's own.
     label = serializers.CharField(  # type: ignore[assignment]
         help_text="The value, or the step of values, in words."
     )

@@ -21,29 +21,8 @@ TYPES = (
 )
 
 
-class Benefit(Rule):
-    """`size` is whole percents, minor units or points, by `type`; `maximum_minor` caps one use's discount."""
-
-    kind: ClassVar[str] = "benefit"
-    label: ClassVar[str | Promise] = gettext_lazy("Benefit")
-    help: ClassVar[str | Promise] = gettext_lazy("What the member gets.")
-    order: ClassVar[int] = 20
-    schema_extra: ClassVar[dict[str, Any]] = {
-        "allOf": [
-            {
-                "if": {"properties": {"type": {"const": "percent"}}},
-                "then": {"properties": {"size": {"maximum": 100}}},
-            },
-            {
-                "if": {"properties": {"type": {"enum": ["percent", "amount", "bonus_points"]}}},
-                "then": {"properties": {"size": {"minimum": 1}}},
-            },
-            {
-                "if": {"properties": {"type": {"enum": ["amount", "bonus_points"]}}},
-                "then": {"properties": {"maximum_minor": {"type": "null"}}},
-            },
-        ]
-    }
+class Gain(Rule):
+    """What benefits of all types share; a subclass says which types there are."""
 
     misfits: ClassVar[Mapping[tuple[str, str], str | Promise]] = {
         ("maximum_minor", "not_applicable"): gettext_lazy(
@@ -51,10 +30,7 @@ class Benefit(Rule):
         ),
     }
 
-    type: Annotated[
-        Literal["percent", "amount", "fixed_price", "bonus_points"],
-        Field(label=gettext_lazy("Type"), type="choice", choices=TYPES),
-    ]
+    type: str
     size: Annotated[
         int,
         Ge(0),
@@ -96,6 +72,36 @@ class Benefit(Rule):
         if self.type == "amount":
             return self.size * limit
         return (self.maximum_minor or 0) * limit
+
+
+class Benefit(Gain):
+    """`size` is whole percents, minor units or points, by `type`; `maximum_minor` caps one use's discount."""
+
+    kind: ClassVar[str] = "benefit"
+    label: ClassVar[str | Promise] = gettext_lazy("Benefit")
+    help: ClassVar[str | Promise] = gettext_lazy("What the member gets.")
+    order: ClassVar[int] = 20
+    schema_extra: ClassVar[dict[str, Any]] = {
+        "allOf": [
+            {
+                "if": {"properties": {"type": {"const": "percent"}}},
+                "then": {"properties": {"size": {"maximum": 100}}},
+            },
+            {
+                "if": {"properties": {"type": {"enum": ["percent", "amount", "bonus_points"]}}},
+                "then": {"properties": {"size": {"minimum": 1}}},
+            },
+            {
+                "if": {"properties": {"type": {"enum": ["amount", "bonus_points"]}}},
+                "then": {"properties": {"maximum_minor": {"type": "null"}}},
+            },
+        ]
+    }
+
+    type: Annotated[
+        Literal["percent", "amount", "fixed_price", "bonus_points"],
+        Field(label=gettext_lazy("Type"), type="choice", choices=TYPES),
+    ]
 
     def sentence(self, *, currency: str, zone: ZoneInfo) -> str:
         """Say the benefit."""

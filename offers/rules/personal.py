@@ -18,7 +18,7 @@ from pydantic_core import PydanticCustomError
 
 from loyalty import money
 from offers.rules import field, moment
-from offers.rules.benefit import TYPES, Benefit
+from offers.rules.benefit import TYPES, Gain
 from offers.rules.external_id import ExternalId
 from offers.rules.field import Field
 from offers.rules.moment import Moment
@@ -44,13 +44,13 @@ Mechanic = Literal["products", "groups", "categories", "receipt"]
 Amount = Annotated[int, Ge(1), Le(LARGEST_AMOUNT)]
 
 
-class ItemBenefit(Benefit):
-    """A benefit as everywhere, or coupons: `size` of them, each of the offer that `offer_reference` names (S1-03)."""
+class ItemBenefit(Gain):
+    """A benefit as everywhere, or coupons: `size` of them, each of the offer that `offer_reference` names (S1-03).
 
-    # Not a kind of rule: it stands inside one.
-    kind: ClassVar[str] = ""
+    Not a kind of rule: it stands inside one.
+    """
 
-    type: Annotated[  # type: ignore[assignment]
+    type: Annotated[
         Literal["percent", "amount", "fixed_price", "bonus_points", "coupon"],
         Field(label=gettext_lazy("Type"), type="choice", choices=(*TYPES, (COUPON, gettext_lazy("Coupon")))),
     ]

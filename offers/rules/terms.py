@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from django.utils.functional import Promise, lazy
@@ -19,6 +19,7 @@ from offers.rules.rule import KINDS, Rule
 from offers.rules.validity import Validity
 
 UTC = ZoneInfo("UTC")
+R = TypeVar("R", bound=Rule)
 # What personal terms say themselves, for each member.
 BESIDE_PERSONAL = ("benefit", "products")
 
@@ -28,6 +29,11 @@ class Terms(Mapping[str, Rule]):
 
     def __init__(self, rules: Mapping[str, Rule]) -> None:
         self._rules = {kind: rules[kind] for kind in KINDS if kind in rules}
+
+    def of(self, kind: type[R]) -> R | None:
+        """Return the rule of a kind, if there is one."""
+        found = self._rules.get(kind.kind)
+        return found if isinstance(found, kind) else None
 
     def __getitem__(self, kind: str) -> Rule:
         return self._rules[kind]
@@ -107,11 +113,11 @@ def settle(terms: Mapping[str, Any], *, issued_at: datetime, zone: ZoneInfo) -> 
     not known. Raises InvalidTerms for terms that are not valid, or whose period the zone shows to be backwards.
     """
     rules = terms if isinstance(terms, Terms) else parse(terms)
-    validity = cast(Validity | None, rules.get(Validity.kind))
-    benefit = cast(Benefit | None, rules.get(Benefit.kind))
-    personal = cast(Personal | None, rules.get(Personal.kind))
-    limit = cast(RedemptionLimit | None, rules.get(RedemptionLimit.kind))
-    acceptance = cast(Acceptance | None, rules.get(Acceptance.kind))
+    validity = rules.of(Validity)
+    benefit = rules.of(Benefit)
+    personal = rules.of(Personal)
+    limit = rules.of(RedemptionLimit)
+    acceptance = rules.of(Acceptance)
     starts_at, ends_at = validity.period(issued_at=issued_at, zone=zone) if validity else (issued_at, None)
     if ends_at is not None and ends_at <= starts_at:
         raise InvalidTerms([problem.of_field(Validity.kind, "ends_at", "ends_before_start")])
@@ -136,7 +142,7 @@ def is_personal(terms: Mapping[str, Any]) -> bool:
 def fixed_end(terms: Mapping[str, Any], *, zone: ZoneInfo) -> datetime | None:
     """Return the half-open end that the terms give as a date, the same for everybody; None for days, or without end."""
     rules = terms if isinstance(terms, Terms) else parse(terms)
-    validity = cast(Validity | None, rules.get(Validity.kind))
+    validity = rules.of(Validity)
     return moment.end(validity.ends_at, zone) if validity and validity.ends_at else None
 
 

@@ -42,8 +42,6 @@ def versions(targeting: Targeting, *, most: int = 20) -> list[Version]:
     found = []
     for one in stored[:most]:
         checked = read[one.number]
-        before = read.get(one.number - 1)
-        are_readable = isinstance(checked, Criteria) and isinstance(before, Criteria)
         found.append(
             Version(
                 number=one.number,
@@ -52,7 +50,7 @@ def versions(targeting: Targeting, *, most: int = 20) -> list[Version]:
                 saved_by=str(one.created_by or machines.get(one.number) or _("somebody")),
                 created_at=one.created_at,
                 runs=runs.get(one.pk, []),
-                change=difference.between(before, checked) if are_readable else None,  # type: ignore[arg-type]
+                change=_change(read.get(one.number - 1), checked),
                 is_current=one.pk == targeting.current_version_id,
             )
         )
@@ -65,10 +63,14 @@ def compare(targeting: Targeting, *, before: int, after: int) -> Difference | No
     if {before, after} - stored.keys():
         return None
     catalogue = targeting_catalogue.catalogue_of(programme=targeting.programme, trees=list(stored.values()))
-    old, new = (_read(stored[number], catalogue) for number in (before, after))
-    if not isinstance(old, Criteria) or not isinstance(new, Criteria):
-        return None
-    return difference.between(old, new)
+    return _change(_read(stored[before], catalogue), _read(stored[after], catalogue))
+
+
+def _change(before: Criteria | str | None, after: Criteria | str) -> Difference | None:
+    """Return what two versions differ in, where both can be read."""
+    if isinstance(before, Criteria) and isinstance(after, Criteria):
+        return difference.between(before, after)
+    return None
 
 
 def _read(tree: Any, catalogue: Catalogue) -> Criteria | str:

@@ -6,7 +6,8 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext, ngettext
 
 from loyalty import money
-from offers.forms.mass_assignment import OPTIONS
+from offers.forms.mass_assignment import OPTIONS, Draft
+from offers.forms.run_rules import RunRulesForm
 from offers.models import MassAssignment
 from offers.services.member_value_preview import Spread
 
@@ -49,22 +50,22 @@ def about(seconds: int | None) -> str:
 
 
 @register.filter
-def without(draft: object, part: str) -> list[tuple[str, str]]:
+def without(draft: Draft, part: str) -> list[tuple[str, str]]:
     """Return what a step's form hides in itself: the other steps' values."""
     parts = {"options": OPTIONS}.get(part, (part,))
-    return draft.kept(*parts)  # type: ignore[attr-defined, no-any-return]
+    return draft.kept(*parts)
 
 
 @register.filter
 def own_fields(bound: BoundField) -> list[BoundField]:
     """Return the inputs for a member's own value of a rule's field; none where it cannot differ (S1-05)."""
-    return bound.form.own_fields(bound.html_name)  # type: ignore[attr-defined, no-any-return]
+    return bound.form.own_fields(bound.html_name) if isinstance(bound.form, RunRulesForm) else []
 
 
 @register.filter
 def is_own(bound: BoundField) -> bool:
     """Say whether the field is filled from a member's own value."""
-    return bound.form.is_own(bound.html_name)  # type: ignore[attr-defined, no-any-return]
+    return isinstance(bound.form, RunRulesForm) and bound.form.is_own(bound.html_name)
 
 
 @register.filter
@@ -78,6 +79,6 @@ def in_unit(value: int | None, spread: Spread) -> str:
 
 
 @register.simple_tag
-def draft_address(draft: object, *without: str, **changes: object) -> str:
+def draft_address(draft: Draft, *without: str, **changes: object) -> str:
     """Return the address of the draft, without some parts and with some changed."""
-    return draft.address(*without, **changes)  # type: ignore[attr-defined, no-any-return]
+    return draft.address(*without, **changes)

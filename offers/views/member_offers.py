@@ -14,6 +14,7 @@ from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
+from django_htmx.middleware import HtmxDetails
 
 from loyalty import clock
 from loyalty.errors import NotFound
@@ -26,6 +27,15 @@ from offers.services.verb import By
 from offers.views import member_sign_in
 
 View = Callable[..., HttpResponse]
+
+
+class MemberRequest(HttpRequest):
+    """A request as a member's page sees it (for annotations only)."""
+
+    member: Member
+    is_looking_on: bool
+    htmx: HtmxDetails
+
 
 REFUSALS = {
     "expired": gettext_lazy("This offer is over."),
@@ -41,7 +51,7 @@ def as_member(view: View) -> View:
     """Let a signed-in member in, in her language and time zone; everyone else is told how to sign in."""
 
     @wraps(view)
-    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def answer(request: MemberRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         moment = clock.now()
         session = member_session.read(session=request.session, now=moment)
         member = None
@@ -50,8 +60,8 @@ def as_member(view: View) -> View:
             member = members.filter(pk=session.member_id, programme_id=session.programme_id).first()
         if session is None or member is None:
             return member_sign_in.page(request, now=moment)
-        request.member = member  # type: ignore[attr-defined]
-        request.is_looking_on = session.actor_id is not None  # type: ignore[attr-defined]
+        request.member = member
+        request.is_looking_on = session.actor_id is not None
         with translation.override(_language(request, member)), timezone.override(_zone(member)):
             try:
                 response = view(request, *args, now=moment, **kwargs)
@@ -66,7 +76,7 @@ def as_member(view: View) -> View:
 
 @require_safe
 @as_member
-def offers(request: HttpRequest, *, now: Any) -> HttpResponse:
+def offers(request: MemberRequest, *, now: Any) -> HttpResponse:
     """The list: one for both kinds, hers above those for everyone (D-15)."""
     found = member_offers.listed(**_asking(request), now=now)
     for item in found.items:
@@ -87,7 +97,7 @@ def offers(request: HttpRequest, *, now: Any) -> HttpResponse:
 
 @require_safe
 @as_member
-def offer(request: HttpRequest, offer_id: UUID, *, now: Any) -> HttpResponse:
+def offer(request: MemberRequest, offer_id: UUID, *, now: Any) -> HttpResponse:
     """One offer; what it shows counts as seen, its code as exposed, before it is shown (D-10)."""
     try:
         context = _detail(request, offer_id, now=now)
@@ -101,20 +111,20 @@ def offer(request: HttpRequest, offer_id: UUID, *, now: Any) -> HttpResponse:
 
 @require_POST
 @as_member
-def accept(request: HttpRequest, offer_id: UUID, *, now: Any) -> HttpResponse:
+def accept(request: MemberRequest, offer_id: UUID, *, now: Any) -> HttpResponse:
     """Accept, and answer with the part of the page that changes: the card in the list, or the offer's own."""
     asked = _asking(request)
     member_offers.detail(**asked, offer_id=offer_id, now=now)
     refusal = ""
-    if request.is_looking_on:  # type: ignore[attr-defined]
+    if request.is_looking_on:
         refusal = _("You only look on: nothing was changed.")
     else:
         answer = assignment_verbs.accept(member_id=asked["member_id"], assignment_id=offer_id, now=now)
         if not answer.is_accepted:
             refusal = str(REFUSALS.get(answer.code, REFUSALS["not_required"]))
-    if not request.htmx:  # type: ignore[attr-defined]
+    if not request.htmx:
         return redirect("rewards-offer", offer_id=offer_id)
-    if request.htmx.target == "offer":  # type: ignore[attr-defined]
+    if request.htmx.target == "offer":
         return render(request, "rewards/_offer.html", _detail(request, offer_id, now=now) | {"refusal": refusal})
     found = member_offers.detail(**asked, offer_id=offer_id, now=now)
     item = {name: getattr(found, name) for name in found.__slots__} | {
@@ -127,18 +137,18 @@ def accept(request: HttpRequest, offer_id: UUID, *, now: Any) -> HttpResponse:
 
 @require_POST
 @as_member
-def decline(request: HttpRequest, offer_id: UUID, *, now: Any) -> HttpResponse:
+def decline(request: MemberRequest, offer_id: UUID, *, now: Any) -> HttpResponse:
     """Decline an offer that is hers, and answer with what is left of its page; again changes nothing."""
     asked = _asking(request)
     found = member_offers.detail(**asked, offer_id=offer_id, now=now)
     refusal = ""
-    if request.is_looking_on:  # type: ignore[attr-defined]
+    if request.is_looking_on:
         refusal = _("You only look on: nothing was changed.")
     elif not found.is_personal:
         refusal = _("This offer is for everyone, so there is nothing to decline.")
     else:
         answer = closing.decline(
-            programme=request.member.programme,  # type: ignore[attr-defined]
+            programme=request.member.programme,
             member_id=asked["member_id"],
             assignment_id=offer_id,
             by=By(),
@@ -146,16 +156,16 @@ def decline(request: HttpRequest, offer_id: UUID, *, now: Any) -> HttpResponse:
         )
         if not answer.is_closed:
             refusal = str(REFUSALS[answer.code])
-    if not request.htmx:  # type: ignore[attr-defined]
+    if not request.htmx:
         return redirect("rewards-offer", offer_id=offer_id)
     return render(request, "rewards/_offer.html", _detail(request, offer_id, now=now) | {"refusal": refusal})
 
 
-def _detail(request: HttpRequest, offer_id: UUID, *, now: Any) -> dict[str, Any]:
+def _detail(request: MemberRequest, offer_id: UUID, *, now: Any) -> dict[str, Any]:
     asked = _asking(request)
     found = member_offers.detail(**asked, offer_id=offer_id, now=now)
     code = None
-    if found.is_personal and not request.is_looking_on:  # type: ignore[attr-defined]
+    if found.is_personal and not request.is_looking_on:
         if found.seen_at is None:
             assignment_verbs.mark_seen(member_id=found.member_id, assignment_id=found.id, now=now)
         if found.has_code and found.status == "usable":
@@ -178,13 +188,13 @@ def _detail(request: HttpRequest, offer_id: UUID, *, now: Any) -> dict[str, Any]
     }
 
 
-def _shared(request: HttpRequest) -> dict[str, Any]:
-    member = request.member  # type: ignore[attr-defined]
-    return {"member": member, "brand": member.programme, "is_looking_on": request.is_looking_on}  # type: ignore[attr-defined]
+def _shared(request: MemberRequest) -> dict[str, Any]:
+    member = request.member
+    return {"member": member, "brand": member.programme, "is_looking_on": request.is_looking_on}
 
 
-def _asking(request: HttpRequest) -> dict[str, Any]:
-    member = request.member  # type: ignore[attr-defined]
+def _asking(request: MemberRequest) -> dict[str, Any]:
+    member = request.member
     preferred = [member.language, translation.get_language() or ""]
     return {
         "member_id": member.pk,

@@ -1,6 +1,7 @@
 """Runs that come again: a list with the next occurrence of each; pausing, resuming, ending; and a run's own moment."""
 
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -9,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
-from loyalty import clock, toasts
+from loyalty import clock, toasts, years
 from loyalty.errors import DomainError, InvalidInput
 from loyalty.staff import StaffRequest
 from offers.selectors import mass_assignment as runs
@@ -57,7 +58,7 @@ def reschedule(request: StaffRequest, run_id: int) -> HttpResponse:
     """Give a run that has not begun another moment, in the programme's zone."""
     run = runs.find(programme=request.programme, run_id=run_id)
     try:
-        launch_at = _moment(request.POST.get("launch_at", "")).replace(tzinfo=request.programme.zone)
+        launch_at = _moment(request.POST.get("launch_at", ""), request.programme.zone)
         service.reschedule(run=run, launch_at=launch_at, actor=request.user, now=clock.now())
     except DomainError as error:
         toasts.say(request, error.message, level="error")
@@ -80,11 +81,12 @@ def take_audience(request: StaffRequest, run_id: int) -> HttpResponse:
     return HttpResponseRedirect(reverse("offers:run", args=[run.pk]))
 
 
-def _moment(text: str) -> datetime:
+def _moment(text: str, zone: ZoneInfo) -> datetime:
+    """Read what the field for a day and a time sends: a clock's time in the zone."""
     try:
-        found = datetime.strptime(text, "%Y-%m-%dT%H:%M")  # noqa: DTZ007
-    except ValueError as error:
-        raise InvalidInput(_("Give a day and a time, such as 2026-12-31T18:00."), code="not_a_moment") from error
-    if not 2000 <= found.year <= 2999:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo or not years.are_kept(found):
         raise InvalidInput(_("Give a day and a time, such as 2026-12-31T18:00."), code="not_a_moment")
-    return found
+    return found.replace(tzinfo=zone)

@@ -113,7 +113,7 @@ def test_every_role_may_do_in_the_admin_exactly_what_the_matrix_says():
             inside = []
             for role, person in people.items():
                 request = RequestFactory().get("/admin/")
-                request.user, request.programme, request.programmes = person, programme, [programme]  # type: ignore[attr-defined]
+                request.user, request.programme, request.programmes = person, programme, [programme]
                 if getattr(page, f"has_{verb}_permission")(request):
                     inside.append(role)
             if inside:

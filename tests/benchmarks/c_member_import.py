@@ -36,7 +36,7 @@ def run(*, n: int = MEMBERS, repeats: int = 5) -> None:
     finished = _copied_out()
     ways: dict[str, Callable[[], float]] = {"limit": lambda: _limit(finished)}
     for name, file in files.items():
-        ways[name] = lambda file=file: _into_empty(programme, file)  # type: ignore[misc]
+        ways[name] = lambda file=file: _into_empty(programme, file)
     seconds = harness.interleaved(ways, repeats=repeats)
     middle = {name: harness.median(values) for name, values in seconds.items()}
     orm = _orm(programme, table)

@@ -30,7 +30,7 @@ def marketer_page(page, person, sign_in):
 def shoot(page: Page, name: str) -> None:
     """Keep the page as it looks on a desk and in a hand, and see that it does not scroll sideways."""
     for size, viewport in (("desk", {"width": 1280, "height": 800}), ("phone", PHONE)):
-        page.set_viewport_size(viewport)  # type: ignore[arg-type]
+        page.set_viewport_size(viewport)
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), (name, size)
         if folder := os.environ.get("LAUREL_SHOTS"):
             page.screenshot(path=f"{folder}/{name}-{size}.png", full_page=True)

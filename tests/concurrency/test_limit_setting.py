@@ -46,6 +46,7 @@ class Elsewhere:
         try:
             self.answer = call()
         except Exception as error:
+            # Whatever it is: the test looks at it in its own thread.
             self.error = error
         finally:
             connection.close()

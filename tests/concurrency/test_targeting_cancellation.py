@@ -29,6 +29,7 @@ class Count(Thread):
         except targeting_cancellation.Outdated:
             self.answer = "outdated"
         except Exception as error:
+            # Whatever it is: the test looks at it in its own thread.
             self.answer = repr(error)
         finally:
             connection.close()

@@ -25,7 +25,7 @@ def copy(table: pa.Table, into: str) -> None:
 def stage(table: pa.Table, name: str, types: Mapping[str, str]) -> None:
     """COPY `table` into a temporary table that lasts until the transaction ends; columns are text unless typed."""
     columns = sql.SQL(", ").join(
-        sql.SQL("{} {}").format(sql.Identifier(column), sql.SQL(types.get(column, "text")))  # type: ignore[arg-type]
+        sql.SQL("{} {}").format(sql.Identifier(column), sql.SQL(types.get(column, "text")))
         for column in table.column_names
     )
     with connection.cursor() as cursor:

@@ -105,7 +105,7 @@ def test_b_02_a_query_with_a_nul_is_refused_by_its_name(api, method, path):
 @pytest.mark.parametrize(("method", "path", "name"), BODIES)
 def test_b_02_a_strange_value_is_refused_as_a_problem_in_every_body(api, method, path, name, strange):
     """B-02: what it says may differ from door to door, but it is an answer."""
-    answer = api(method, path, '{"%s": %s}' % (name, STRANGE[strange]))  # noqa: UP031
+    answer = api(method, path, f'{{"{name}": {STRANGE[strange]}}}')
     assert answer.status_code in (404, 409, 422), answer.content
     assert answer["Content-Type"] == "application/problem+json"
     assert answer.json()["code"]

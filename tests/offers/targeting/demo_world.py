@@ -157,7 +157,7 @@ def _comparison(world: World, chance: random.Random) -> dict[str, Any]:
         person.columns[name] if where == "member" else person.attributes.get(name) for person in world.people.values()
     ]
     values = [one for one in values if one not in (None, "", [])]
-    operator = chance.choice(operators.BY_TYPE[kind] if values else ("exists", "not_exists"))  # type: ignore[index]
+    operator = chance.choice(operators.BY_TYPE[kind] if values else ("exists", "not_exists"))
 
     def one() -> Any:
         value = chance.choice(values)

@@ -184,9 +184,11 @@ def test_broken_json_and_a_name_that_nothing_can_keep_are_refused_and_kept_in_th
 def test_s4_26_an_archived_audience_is_found_by_the_filter_and_brought_back(programme, marketer, locals_):
     """S4-26: unless its name is taken since, which is said on its page."""
     marketer.post(page(locals_, "-archive"))
-    names = lambda **asked: [  # noqa: E731
-        one.name for one in marketer.get(reverse("offers:targetings"), asked).context["listing"].page.object_list
-    ]
+
+    def names(**asked: str) -> list[str]:
+        found = marketer.get(reverse("offers:targetings"), asked).context["listing"].page.object_list
+        return [one.name for one in found]
+
     other = TargetingFactory(programme=programme, name="Locals")
     assert (names(), names(archived="yes"), names(archived="all")) == (["Locals"], ["Locals"], ["Locals", "Locals"])
     refused = marketer.post(page(locals_, "-unarchive"))
