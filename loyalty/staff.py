@@ -23,7 +23,7 @@ from loyalty.models import Programme, User
 class StaffRequest(HttpRequest):
     """A request as a guarded page sees it (for annotations only)."""
 
-    user: User  # type: ignore[assignment]
+    user: User
     programme: Programme
     programmes: list[Programme]
     htmx: HtmxDetails
