@@ -263,6 +263,7 @@ SPECTACULAR_SETTINGS = {
         "OfferInListStatus": "offers.api.member_offers.STATUSES",
         "OfferStatus": "offers.api.member_offers.ALL_STATUSES",
         "AssignmentStatus": "offers.api.assignment.STATUSES",
+        "MassAssignmentState": "offers.models.mass_assignment.MassAssignment.State",
         "PersonalOfferImportState": "offers.models.personal_offer.PersonalOfferImport.State",
     },
 }
