@@ -2,6 +2,7 @@
 
 import io
 from datetime import timedelta
+from itertools import count
 
 import pytest
 from django.db import DatabaseError
@@ -61,9 +62,11 @@ def stopped(offer, monkeypatch) -> PersonalOfferImport:
     upload = received(offer, file())
     personal_offer.commit(upload=upload, leaves_out_faulty=False, actor=None, now=clock.now())
     assert personal_offer_work.do_next_chunk(upload_id=upload.pk, now=clock.now())
+    # Between attempts it waits for half a minute and more: a clock that goes on by a minute a look need not.
+    later = (clock.now() + timedelta(minutes=n) for n in count(1))
     with monkeypatch.context() as broken:
         breaks(broken, personal_offer_giving, "give")
-        upload = personal_offer_work.run_to_end(upload_id=upload.pk, clock=clock.now)
+        upload = personal_offer_work.run_to_end(upload_id=upload.pk, clock=lambda: next(later))
     assert (upload.state, upload.done_to, upload.failure["code"]) == ("failed", 2, "chunk_failed")
     return upload
 
