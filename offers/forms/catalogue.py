@@ -17,6 +17,7 @@ from loyalty.models.attribute import ValueType
 from offers import rules
 from offers.forms.rules import RulesForm, name_of
 from offers.models import Audience, ConfigOffer, FieldDefinition, RepeatPolicy
+from offers.selectors import channel
 from offers.selectors import field as field_selectors
 from offers.services import catalogue, catalogue_values
 
@@ -204,6 +205,7 @@ class OfferForm(forms.Form):
             currency=self.programme.currency,
             zone=self.programme.zone,
             terms=self.offer.terms,
+            channels=channel.choices(programme=self.programme),
         )
 
     def _is_empty(self, kind: str) -> bool:

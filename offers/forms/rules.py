@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 from django import forms
 from django.core.exceptions import ValidationError
 from django.forms import BoundField
+from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -80,7 +81,7 @@ class RulesForm(forms.Form):
         self.kinds = rules.description.ordered(kinds)
         self.required = set(self.kinds if required is None else required)
         self.currency, self.zone = currency, zone
-        self.channels = tuple(channels)
+        self._channels = channels
         self.terms: dict[str, Any] = {}
         self.problems: list[dict[str, Any]] = []
         given = terms or {}
@@ -91,6 +92,11 @@ class RulesForm(forms.Form):
         for kind in self.kinds:
             for field in rules.fields(kind):
                 self.fields[name_of(kind, field.name)] = self._field(kind, field, given.get(kind) or {})
+
+    @cached_property
+    def channels(self) -> tuple[tuple[str, str], ...]:
+        """Return the channels to choose from; they are asked for where the form has their rule."""
+        return tuple(self._channels)
 
     @property
     def sections(self) -> Iterator[Section]:

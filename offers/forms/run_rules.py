@@ -26,6 +26,7 @@ from loyalty.models import AttributeDefinition, Programme
 from offers import rules
 from offers.forms.rules import BLANK, LONGEST_NUMBER, RulesForm, Unchecked, name_of
 from offers.rules import problem
+from offers.selectors import channel
 from offers.selectors import member_list as member_lists
 from offers.services import member_value
 from offers.services.member_value import ATTRIBUTE_TYPES
@@ -55,7 +56,8 @@ class RunRulesForm(RulesForm):
         self.programme, self.today = programme, today
         self.member_values: dict[str, Any] = {}
         self.own: dict[str, dict[str, Any]] = {}
-        super().__init__(data, currency=programme.currency, zone=programme.zone, **options)
+        channels = channel.choices(programme=programme)
+        super().__init__(data, currency=programme.currency, zone=programme.zone, channels=channels, **options)
         for kind in self.kinds:
             for field in rules.fields(kind):
                 for suffix, made in self._inputs(kind, field):

@@ -14,12 +14,15 @@ from offers.rules.external_id import UNIQUE
 from offers.rules.field import Field
 from offers.rules.rule import Rule
 
+# Where an offer is used; the other channels are how members are reached, and each programme's own data (S1-20).
+PLACES = (("store", gettext_lazy("Store")), ("web", gettext_lazy("Web shop")))
 COMMON = (
-    ("store", gettext_lazy("Store")),
-    ("web", gettext_lazy("Web shop")),
+    *PLACES,
     ("app", gettext_lazy("App")),
     ("email", gettext_lazy("E-mail")),
     ("sms", gettext_lazy("SMS")),
+    ("push", gettext_lazy("Push message")),
+    ("receipt", gettext_lazy("Receipt")),
 )
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,49}$")]
 

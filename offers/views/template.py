@@ -18,6 +18,7 @@ from offers import rules
 from offers.forms.rules import RulesForm
 from offers.forms.template import OfferTemplateForm, TemplateFilter
 from offers.models import OfferTemplate
+from offers.selectors import channel
 from offers.selectors import template as selectors
 from offers.services import template as service
 from offers.views.access import staff
@@ -138,4 +139,10 @@ def _sample(programme: Programme, kinds: list[str]) -> RulesForm | None:
     known = [kind for kind in kinds if kind in rules.KINDS]
     if not known:
         return None
-    return RulesForm(kinds=known, currency=programme.currency, zone=programme.zone, auto_id="sample_%s")
+    return RulesForm(
+        kinds=known,
+        currency=programme.currency,
+        zone=programme.zone,
+        channels=channel.choices(programme=programme),
+        auto_id="sample_%s",
+    )

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from offers.forms.rules import RulesForm
 from offers.models import OfferTemplate
+from offers.selectors import channel
 from support.models.reason import GrantReason
 from support.services.grant import Why
 
@@ -56,4 +57,5 @@ def rules_form(template: OfferTemplate, data: Any = None) -> RulesForm:
         currency=offer.programme.currency,
         zone=offer.programme.zone,
         terms={kind: value for kind, value in own.items() if kind in required},
+        channels=channel.choices(programme=offer.programme),
     )
