@@ -78,7 +78,6 @@ urlpatterns = [
     path("audiences/count", targeting.count, name="targeting-count"),
     path("audiences/values", targeting_builder.values, name="targeting-values"),
     path("audiences/breakdown", targeting_breakdown.breakdown, name="targeting-breakdown"),
-    path("audiences/values", targeting_builder.values, name="targeting-values"),
     path("audiences/explain", targeting.explain, name="targeting-explain"),
     path("audiences/<int:pk>/", targeting.edit, name="targeting"),
     path("audiences/<int:pk>/unarchive", targeting.unarchive, name="targeting-unarchive"),

@@ -219,22 +219,28 @@ document.addEventListener("click", (event) => {
   if (problem) problems.lead(root, problem.dataset.problemPath, wrapped);
 });
 document.addEventListener("htmx:afterSwap", (event) => { if (event.detail.target.id === "preview") problems.take(event.detail.target, root, wrapped); });
-source.addEventListener("input", (event) => {
+const take = (key = null) => {
   try { load(JSON.parse(source.value)); } catch { return tell(); }
   draw();
-  // What is typed letter by letter is one change; what is pasted is one each.
-  past.note(text(), event.data?.length === 1 ? "json" : null);
+  past.note(text(), key);
   showTools();
   tell();
   learnNames();
-});
+};
+// What is typed letter by letter is one change; what is pasted is one each.
+source.addEventListener("input", (event) => take(event.data?.length === 1 ? "json" : null));
 
 // What was built is not lost by a slip.
 let isSent = false;
 source.form?.addEventListener("submit", () => { isSent = true; });
-addEventListener("pageshow", () => { isSent = false; });
-const opened = source.value;
-addEventListener("beforeunload", (event) => { if (!isSent && source.value !== opened) event.preventDefault(); });
+// After Back or a reload the browser puts what was typed before into the textarea, once this script has read it: what is
+// drawn has to be what would be sent.
+const readFirst = source.value;
+addEventListener("pageshow", () => {
+  isSent = false;
+  if (source.value !== readFirst) take();
+});
+addEventListener("beforeunload", (event) => { if (!isSent && source.value !== source.defaultValue) event.preventDefault(); });
 
 try { load(JSON.parse(source.value)); } catch { /* what was typed is not JSON; the page says so */ }
 past = new Past(text());
