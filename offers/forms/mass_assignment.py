@@ -10,7 +10,9 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db.models.functions import Lower
 from django.http import QueryDict
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
@@ -31,6 +33,13 @@ STEPS = ("offer", "terms", "audience", "options")
 OPTIONS = ("name", "campaign", "hold_out", "rank", *MOMENT_FIELDS)
 KEPT = ("reference", "template", "terms", "targeting", *OPTIONS)
 RANKS = [MinValueValidator(-32_768), MaxValueValidator(32_767)]
+MOST_HELD_OUT = Decimal("99.99")
+
+
+def check_hold_out(percent: Decimal) -> None:
+    """Refuse what is no share to hold out, in one sentence whatever is wrong with it."""
+    if not 0 <= percent <= MOST_HELD_OUT or percent != round(percent, 2):
+        raise ValidationError(_("Give a percentage from 0 to 99.99, with two decimals at most."), code="no_share")
 
 
 class OptionsForm(MomentForm):
@@ -53,10 +62,7 @@ class OptionsForm(MomentForm):
     hold_out = forms.DecimalField(
         label=_("Hold out"),
         required=False,
-        min_value=0,
-        max_value=Decimal("99.99"),
-        max_digits=4,
-        decimal_places=2,
+        validators=[check_hold_out],
         help_text=_("Percent who get nothing, to compare with: the same members in each run of a campaign."),
         widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
     )
@@ -71,7 +77,8 @@ class OptionsForm(MomentForm):
     def __init__(self, data: Any = None, *, programme: Programme, **options: Any) -> None:
         super().__init__(data, programme=programme, **options)
         self.order_fields(OPTIONS)
-        self.fields["campaign"].queryset = Campaign.objects.filter(programme=programme, is_of_run=False)  # type: ignore[attr-defined]
+        campaigns = Campaign.objects.filter(programme=programme, is_of_run=False).order_by(Lower("name"), "name", "pk")
+        self.fields["campaign"].queryset = campaigns  # type: ignore[attr-defined]
 
 
 class Draft:

@@ -4,6 +4,7 @@ from datetime import date, datetime, time
 from typing import Any
 
 from django import forms
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -95,13 +96,22 @@ class MomentForm(forms.Form):
     def words(self) -> str:
         """Say when, for the folded step: nothing for now."""
         if self.launch_at:
-            return f"{self.launch_at:%Y-%m-%d %H:%M} {self.programme.timezone}"
+            return f"{self._said(self.launch_at.date())} {self.launch_at:%H:%M} {self.programme.timezone}"
         if self.recurring:
             how = dict(RunSchedule.Frequency.choices)[self.recurring.frequency]
-            return _("%(how)s at %(time)s (%(zone)s), from %(first)s") % {
+            sentence = _("%(how)s at %(time)s (%(zone)s), from %(first)s, without end")
+            if self.recurring.ends_on:
+                sentence = _("%(how)s at %(time)s (%(zone)s), from %(first)s until %(last)s")
+            return sentence % {
                 "how": how,
                 "time": f"{self.recurring.time:%H:%M}",
                 "zone": self.programme.timezone,
-                "first": self.recurring.starts_on.isoformat(),
+                "first": self._said(self.recurring.starts_on),
+                "last": self._said(self.recurring.ends_on) if self.recurring.ends_on else "",
             }
         return ""
+
+    def _said(self, day: date) -> str:
+        """Write a day as the pages do: with its year where that is not this one."""
+        this_year = clock.now().astimezone(self.programme.zone).year
+        return date_format(day, "j M" if day.year == this_year else "j M Y")

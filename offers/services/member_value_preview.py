@@ -16,7 +16,10 @@ SAMPLED = 3
 
 @dataclass(frozen=True)
 class Spread:
-    """A number over those to be assigned, in whole units of the rule; None where it is nobody's."""
+    """A number over those to be assigned, in whole units of the rule; None where it is nobody's.
+
+    `rounded` counts those whose written value is no whole number of units; of a formula nobody wrote one.
+    """
 
     key: str
     label: str
@@ -25,6 +28,7 @@ class Spread:
     minimum: int | None
     median: int | None
     maximum: int | None
+    rounded: int = 0
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,8 @@ def seen(*, question: Question, values: MemberValues) -> Seen:
     numbers = [(n, one) for n, one in enumerate(values.varying) if one.is_number]
     spreads = ", ".join(
         f"'{n}', jsonb_build_array(min(value_{n}),"
-        f" percentile_disc(0.5) WITHIN GROUP (ORDER BY value_{n}), max(value_{n}))"
+        f" percentile_disc(0.5) WITHIN GROUP (ORDER BY value_{n}), max(value_{n}),"
+        f" count(*) FILTER (WHERE is_rounded_{n}))"
         for n, _one in numbers
     )
     sql = SEEN.format(matched=question.sql, spreads=spreads, sampled=SAMPLED)

@@ -135,11 +135,20 @@ class _Writer:
             whens += f" WHEN {self.parameter(choice, 'text')} THEN {units}"
         return f"CASE {self.checked(self.values.varying[kinds], kinds)}{whens} END"
 
+    def read(self, one: Varying, n: int) -> str:
+        """Return the column of what is given, read as a number where it is one."""
+        return f"numbers.value_{n}" if one.is_number and one.member_list is not None else f"raw.value_{n}"
+
+    def is_rounded(self, one: Varying, n: int) -> str:
+        """Return whether her number in a list is given otherwise than written there; nobody writes a formula's."""
+        if one.member_list is None:
+            return "false"
+        written = f"{self.read(one, n)} * {self.units(one)}"
+        return f"checked.value_{n} = round({written}) AND round({written}) <> {written}"
+
     def checked(self, one: Varying, n: int) -> str:
-        raw = f"raw.value_{n}"
+        raw = self.read(one, n)
         if one.is_number:
-            if one.member_list is not None:
-                raw = f"numbers.value_{n}"
             units = self.units(one)
             low, high = (self.parameter(str(bound), "numeric") for bound in (one.minimum, one.maximum))
             default = self.parameter(None if one.default is None else str(one.default), "numeric")
@@ -193,7 +202,10 @@ def compiled(
     )
     if calendar:
         reasons += " WHEN settled.ends_at <= settled.starts_at THEN 'invalid_value:validity.ends_at'"
-    counted = "".join(f", checked.value_{n}" for n, one in numbered if one.is_number) + ", settled.exposure_minor"
+    counted = "".join(
+        f", checked.value_{n}, ({writer.is_rounded(one, n)}) AS is_rounded_{n}" for n, one in numbered if one.is_number
+    )
+    counted += ", settled.exposure_minor"
     return Compiled(joins, reasons, counted, _frozen(writer, terms, bool(calendar)), writer.params)
 
 

@@ -130,6 +130,37 @@ def test_s1_01_the_dry_run_counts_shows_the_spread_and_samples_as_the_launch_giv
     assert not Assignment.objects.exists()
 
 
+def test_s1_01_the_dry_run_counts_whose_number_is_rounded(template, programme):
+    """S1-01: 12.5 % becomes 13 %, and is counted; not what is whole, refused, or everybody's default."""
+    cells = {"M-1": "12.5", "M-2": "12,25", "M-3": "13.0", "M-4": "14", "M-5": "80.5", "M-6": "4.5"}
+    made = upload(programme, cells)
+
+    def spread(**more):
+        [found] = audience.dry_run(
+            programme=programme, template=template, criteria={"op": "and", "items": [], "all_members": True}, terms={},
+            member_values=size_of(made, **more), campaign=None, now=clock.now(),
+        ).spreads  # fmt: skip
+        return found.minimum, found.maximum, found.rounded
+
+    # 4.5 rounds to the least that is allowed, 5; 80.5 is refused.
+    assert spread() == (5, 14, 3)
+    assert spread(minimum=6, default=9) == (9, 14, 2)
+
+
+def test_s1_01_cents_are_not_rounded(programme):
+    """S1-01: two decimals of money are kept exactly, and nothing is said of them; a third one is."""
+    template = OfferTemplateFactory(config_offer=ConfigOfferFactory(programme=programme), required_rules=["benefit"])
+    made = upload(programme, {"M-1": "12.55", "M-2": "12.5", "M-3": "12.5551"})
+    own = size_of(made)
+    own["benefit"]["type"] = "amount"
+    found = audience.dry_run(
+        programme=programme, template=template, criteria={"op": "and", "items": [], "all_members": True}, terms={},
+        member_values=own, campaign=None, now=clock.now(),
+    )  # fmt: skip
+    [spread] = found.spreads
+    assert (spread.minimum, spread.maximum, spread.rounded) == (1250, 1256, 1)
+
+
 def test_s1_01_dates_choices_and_ids_come_from_columns_too(template, programme):
     """S1-01, S1-05: a last day, percents or cents, and each one's own products, from two lists at once."""
     last = (clock.now().astimezone(programme.zone).date() + timedelta(days=9)).isoformat()
