@@ -12,6 +12,7 @@ import structlog
 from django.db import (
     DEFAULT_DB_ALIAS,
     DatabaseError,
+    Error,
     IntegrityError,
     InterfaceError,
     OperationalError,
@@ -39,6 +40,8 @@ def is_retryable(error: BaseException | None) -> bool:
 # Classes of errors after which the same request may work in a moment: the connection, a rollback that asks for another
 # try, resources (no connection left, disk or memory full), an operator or a time that was up.
 PASSING = ("08", "40", "53", "57")
+# What ails the database or the machine may be over at the next attempt; any other error of ours comes again each time.
+PERHAPS_PASSING = (Error, psycopg.Error, MemoryError)
 
 
 def is_away(error: BaseException | None) -> bool:

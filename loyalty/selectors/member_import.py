@@ -13,6 +13,7 @@ from loyalty.models import MemberImport, MemberImportProblem, Programme
 from loyalty.tables.problem import SENTENCES as OF_TABLES
 
 SENTENCES: dict[str, str | Promise] = {
+    "given_up": _("Nothing of the file was written. The administrator finds the cause in the log; then give it again."),
     "unknown_column": _("There is no such field, attribute or channel. Take the column out, or define the attribute."),
     "missing_column": _("There is no such column, so nobody knows whose the lines are."),
     "missing": _("The cell is empty. Every line needs one."),

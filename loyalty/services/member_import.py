@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 from redis.exceptions import RedisError
 
 from loyalty import patience, tables
-from loyalty.database import in_transaction
+from loyalty.database import PERHAPS_PASSING, in_transaction
 from loyalty.errors import Conflict, DomainError
 from loyalty.models import (
     ApiClient,
@@ -113,9 +113,19 @@ def start(*, member_import: MemberImport, actor: User | None, api_client: ApiCli
 def work(*, import_id: int, now: datetime) -> bool:
     """Check or import the file if it waits for that; say whether it was done. Raises ImportRunning.
 
-    Attempts are counted before the work: a file that brings workers down is given up, and nothing of it is written.
+    Attempts are counted before the work: a file that brings workers down is given up, and nothing of it is written. So
+    is one that meets a mistake of ours, at once: the mistake would come again at every attempt.
     """
-    return in_transaction(lambda: _begin(import_id)) and in_transaction(lambda: _work(import_id, now))
+    if not in_transaction(lambda: _begin(import_id)):
+        return False
+    try:
+        return in_transaction(lambda: _work(import_id, now))
+    except (DomainError, *PERHAPS_PASSING):
+        # Another file at work is such a one too.
+        raise
+    except Exception:
+        log.exception("member_import.failed", member_import=import_id)
+        return in_transaction(lambda: _fail(import_id))
 
 
 def waiting(import_id: int, state: str) -> MemberImport | None:
@@ -130,11 +140,26 @@ def _begin(import_id: int) -> bool:
         return False
     if found.attempts >= MOST_ATTEMPTS:
         log.error("member_import.given_up", member_import=import_id)
-        found.state = State.FAILED
-    else:
-        found.attempts += 1
-    found.save(update_fields=["state", "attempts"])
-    return found.state == State.WAITING
+        _give_up(found)
+        return False
+    found.attempts += 1
+    found.save(update_fields=["attempts"])
+    return True
+
+
+def _fail(import_id: int) -> bool:
+    found = waiting(import_id, State.WAITING)
+    if found is not None:
+        _give_up(found)
+    return found is not None
+
+
+def _give_up(found: MemberImport) -> None:
+    """Say that nothing of the file is written, and that the file is not to blame."""
+    found.problems.all().delete()
+    MemberImportProblem.objects.create(member_import=found, code="given_up")
+    found.state, found.problem_count, found.refused = State.FAILED, 1, 0
+    found.save(update_fields=["state", "problem_count", "refused"])
 
 
 def _work(import_id: int, now: datetime) -> bool:

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from pydantic import ValidationError
 
+from loyalty import storable
 from loyalty.errors import InvalidInput
 from offers.rules.rule import KINDS, Rule
 
@@ -215,8 +216,13 @@ def place(location: tuple[int | str, ...]) -> str:
 
 
 def shown(value: Any) -> Any:
-    """Return the value as an answer may repeat it: plain JSON, and not by the megabyte."""
-    if value is None or isinstance(value, bool | int | float):
+    """Return the value as an answer may repeat it: plain JSON, and not by the megabyte.
+
+    A whole number beyond 64 bit is repeated as text: no answer and no row can hold it as a number.
+    """
+    if value is None or isinstance(value, float):
+        return value
+    if isinstance(value, int) and storable.LEAST <= value <= storable.MOST:
         return value
     text = value if isinstance(value, str) else repr(value)
     return text if len(text) <= 100 else text[:99] + "…"

@@ -43,8 +43,8 @@ COLUMNS = {
     "ends_at": "item_ends_at",
 }
 WHOLE_NUMBERS = {"id", "size", "maximum_minor", "amount_minor", "rank"}
-# Beyond every number that is taken, and short enough to be one.
-LONGEST_NUMBER = 30
+# Digits that are looked at: beyond every number that is taken, and beyond what a problem repeats of it.
+MOST_DIGITS = 120
 
 
 @dataclass
@@ -182,8 +182,14 @@ def _cell(name: str, given: Any) -> Any:
     if name == "acceptance_required":
         return WORDS.get(given.lower(), given)
     if name in WHOLE_NUMBERS and given.removeprefix("-").isdecimal() and given.isascii():
-        return int(given) if len(given) < LONGEST_NUMBER else given
+        return _whole(given)
     return given
+
+
+def _whole(given: str) -> int:
+    # Python reads no number of thousands of digits; one that long is too large by its first digits.
+    size = int(given.removeprefix("-").lstrip("0")[:MOST_DIGITS] or "0")
+    return -size if given.startswith("-") else size
 
 
 def of_json(values: Sequence[Any]) -> list[Given]:

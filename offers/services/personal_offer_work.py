@@ -14,7 +14,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext as _
 
 from loyalty import tables
-from loyalty.database import execute, first_line, in_transaction, is_retryable
+from loyalty.database import PERHAPS_PASSING, execute, first_line, in_transaction, is_retryable
 from loyalty.errors import DomainError
 from offers.models import PersonalOfferImport, PersonalOfferPart, PersonalOfferRow
 from offers.selectors import personal_offer
@@ -45,7 +45,7 @@ def check(*, upload_id: int, now: datetime) -> bool:
         return False
     upload = _loaded(upload_id)
     if upload.attempts > ATTEMPTS:
-        _fail(upload, {"code": "check_failed", "message": "", "attempts": upload.attempts - 1}, now)
+        _fail(upload, {**_of_ours("check_failed"), "attempts": upload.attempts - 1}, now)
         return False
     try:
         in_transaction(lambda: _check(upload, now))
@@ -53,7 +53,19 @@ def check(*, upload_id: int, now: datetime) -> bool:
         failure = {"code": error.code, "message": error.message, "problems": error.problems[:100]}
         # Read again, no table would be one.
         _fail(upload, failure, now, keeps_file=not isinstance(error, tables.InvalidTable | tables.TableTooLarge))
+    except PERHAPS_PASSING:
+        # Tried again after the lease.
+        raise
+    except Exception:
+        # A mistake of ours comes again at every attempt: said at once, and the file is kept until it is mended.
+        log.exception("personal_import.check_failed", upload=upload_id)
+        _fail(upload, {**_of_ours("check_failed"), "attempts": upload.attempts}, now)
     return True
+
+
+def _of_ours(code: str) -> dict[str, Any]:
+    """Return the failure that is no fault of the file's, in words."""
+    return {"code": code, "message": _("The administrator finds the cause in the log; then try it again.")}
 
 
 def _lease(upload_id: int, state: str, now: datetime) -> bool:
@@ -149,7 +161,7 @@ def do_next_chunk(*, upload_id: int, now: datetime) -> bool:
         return False
     upload = _loaded(upload_id)
     if upload.attempts > ATTEMPTS:
-        failure = upload.failure or {"code": "chunk_failed", "message": ""}
+        failure = upload.failure or _of_ours("chunk_failed")
         _fail(upload, {**failure, "done_to": upload.done_to}, now)
         return False
     try:
@@ -164,6 +176,12 @@ def do_next_chunk(*, upload_id: int, now: datetime) -> bool:
             leased_until=now + wait, failure={"code": "chunk_failed", "message": first_line(error)}
         )
         return True
+    except PERHAPS_PASSING:
+        raise
+    except Exception:
+        log.exception("personal_import.chunk_failed", upload=upload_id, done_to=upload.done_to)
+        _fail(upload, {**_of_ours("chunk_failed"), "done_to": upload.done_to}, now)
+        return False
 
 
 def _do_chunk(upload: PersonalOfferImport, now: datetime) -> bool:

@@ -9,6 +9,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from structlog.testing import capture_logs
 
 from loyalty import contact, tables
 from loyalty.errors import Conflict
@@ -298,6 +299,31 @@ def test_a_file_that_brings_workers_down_is_given_up(programme, monkeypatch):
     assert not member_import.work(import_id=made.pk, now=NOW)
     made.refresh_from_db()
     assert made.state == "failed"
+    assert [one[2] for one in found(made)] == ["given_up"]
+
+
+def test_a_mistake_of_ours_ends_an_import_at_once_with_a_sentence_and_a_traceback_d_14(programme, monkeypatch):
+    """D-14, issue 4: three attempts of silence before; nothing of the file is written, and it says why."""
+
+    def fail(*_given: Any) -> None:
+        raise TypeError("Integer exceeds 64-bit range")
+
+    made = member_import.receive(
+        programme=programme, file=io.BytesIO(b"external_id\n1\n"), file_name="a.csv", now=NOW, wish="import"
+    )
+    with monkeypatch.context() as broken, capture_logs() as logged:
+        broken.setattr(member_import, "_merge", fail)
+        assert member_import.work(import_id=made.pk, now=NOW)
+    made.refresh_from_db()
+    assert (made.state, made.attempts, made.problem_count, made.parts.count()) == ("failed", 1, 1, 1)
+    assert found(made) == [(None, "", "given_up", "")]
+    assert [selectors.said(one)["message"] for one in selectors.problems(member_import=made)] == [
+        "Nothing of the file was written. The administrator finds the cause in the log; then give it again."
+    ]
+    told = [one for one in logged if one["event"] == "member_import.failed"]
+    assert [(one["log_level"], one["member_import"], one["exc_info"]) for one in told] == [("error", made.pk, True)]
+    assert not Member.objects.exists()
+    assert not member_import.work(import_id=made.pk, now=LATER)
 
 
 def test_another_programmes_members_and_attributes_are_not_touched(programme):

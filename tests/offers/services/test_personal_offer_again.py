@@ -7,6 +7,7 @@ from itertools import count
 import pytest
 from django.db import DatabaseError
 from django.urls import reverse
+from structlog.testing import capture_logs
 
 from loyalty import clock
 from loyalty.errors import Conflict
@@ -189,3 +190,52 @@ def test_what_stopped_half_way_keeps_its_rows_however_old_it_is_d_14(offer, monk
     tasks.drop_old()
     assert PersonalOfferRow.objects.filter(upload=upload).count() == 5
     assert personal_offer.retry(upload=upload, actor=None, now=clock.now()).state == "committing"
+
+
+def mistakes(monkeypatch, module, name):
+    """Have a step of the work meet a mistake of ours, which comes again at every attempt."""
+
+    def fail(*_given, **_named):
+        raise TypeError("Integer exceeds 64-bit range")
+
+    monkeypatch.setattr(module, name, fail)
+
+
+def test_a_mistake_of_ours_ends_a_check_at_once_with_a_sentence_and_a_traceback_d_14(offer, monkeypatch):
+    """D-14, issue 4: five leases of silence before; the file is kept, and checked anew once the mistake is mended."""
+    with monkeypatch.context() as broken, capture_logs() as logged:
+        mistakes(broken, personal_offer_check, "write_rows")
+        upload = received(offer, file())
+    failure = {
+        "code": "check_failed",
+        "message": "The administrator finds the cause in the log; then try it again.",
+        "attempts": 1,
+    }
+    assert (upload.state, upload.failure, upload.parts.count()) == ("failed", failure, 1)
+    told = [one for one in logged if one["event"] == "personal_import.check_failed"]
+    assert [(one["log_level"], one["upload"], one["exc_info"]) for one in told] == [("error", upload.pk, True)]
+    assert_whole()
+    shown = words(sign_in(offer.programme).get(page(offer, upload)))
+    assert "It could not be checked. Nothing was given, and the file is kept." in shown
+    assert failure["message"] in shown
+    personal_offer.retry(upload=upload, actor=None, now=clock.now())
+    upload = personal_offer_work.run_to_end(upload_id=upload.pk, clock=clock.now)
+    assert (upload.state, upload.rows) == ("checked", 5)
+
+
+def test_a_mistake_of_ours_stops_a_chunk_at_once_d_14(offer, monkeypatch):
+    """D-14: what was given stays, and a new try goes on with the next row."""
+    monkeypatch.setattr(personal_offer_work, "CHUNK", 2)
+    upload = received(offer, file())
+    personal_offer.commit(upload=upload, leaves_out_faulty=False, actor=None, now=clock.now())
+    assert personal_offer_work.do_next_chunk(upload_id=upload.pk, now=clock.now())
+    with monkeypatch.context() as broken:
+        mistakes(broken, personal_offer_giving, "give")
+        assert not personal_offer_work.do_next_chunk(upload_id=upload.pk, now=clock.now())
+    upload.refresh_from_db()
+    assert (upload.state, upload.done_to, upload.failure["code"]) == ("failed", 2, "chunk_failed")
+    assert upload.failure["message"]
+    personal_offer.retry(upload=upload, actor=None, now=clock.now())
+    upload = personal_offer_work.run_to_end(upload_id=upload.pk, clock=clock.now)
+    assert (upload.state, Assignment.objects.count()) == ("finished", 5)
+    assert_whole()
