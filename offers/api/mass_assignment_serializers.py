@@ -145,7 +145,10 @@ class ReachedSerializer(serializers.Serializer[Any]):
     member = serializers.CharField(source="external_id")
     outcome = serializers.CharField()
     reason = serializers.CharField(help_text="Why not eligible, or which field's value is missing or not valid.")
-    value = serializers.CharField(help_text="What her attributes say, where that is why she was refused.")
+    value = serializers.CharField(help_text="What her attribute or list says, where that is why she was refused.")
+    values = serializers.DictField(
+        help_text="What she got of the terms that differ per member, as they are stored, such as `benefit.size`: 13."
+    )
     assignment_id = serializers.UUIDField(allow_null=True)
     since = serializers.CharField(
         help_text="What became of the assignment: open, seen, accepted, redeemed, … or empty."

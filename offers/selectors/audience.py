@@ -1,12 +1,13 @@
 """The frozen audience of a run, member by member: what became of each (S4-27, B-03)."""
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import orjson
 from django.db import connection
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -18,6 +19,7 @@ from offers.models import MassAssignment
 from offers.models.outcome import OUTCOME_LABELS, REASON_LABELS
 from offers.rules import problem
 from offers.selectors import audience_statement as statement
+from offers.selectors import member_value
 
 PAGE = 50
 # Members of an audience in a part of a file: some 4 MB of CSV in memory, and a few chunks of its run.
@@ -75,8 +77,12 @@ class Reached:
     outcome: str
     assignment_id: UUID | None
     reason: str = ""
-    # What her attributes say, where she was refused for it (S1-05).
+    # What stands in her attribute or her line of the list, where she was refused for it (S1-05).
     value: str = ""
+    # Where values differ per member, what she got: as a file has it, and, on a page, by field and in words.
+    written: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    lines: Sequence[rules.Line] = ()
     since: str = ""
     issued_at: datetime | None = None
     ends_at: datetime | None = None
@@ -132,8 +138,13 @@ EVERYONE = Wanted()
 @patience.patient()
 def page(*, run: MassAssignment, now: datetime, wanted: Wanted = EVERYONE, after: int = 0, size: int = PAGE) -> Page:
     """Return a page of the audience with outcomes: by keyset, so page 1,000 costs as page 1."""
+    return _page(run, now, wanted, after, size, has_own=True)
+
+
+def _page(run: MassAssignment, now: datetime, wanted: Wanted, after: int, size: int, *, has_own: bool) -> Page:
+    fields = member_value.fields(run.member_values)
     found = rows(
-        statement.SELECT.format(condition=_condition(wanted)),
+        statement.select(condition=_condition(wanted), fields=fields, has_own=has_own),
         _parameters(run, now, wanted) | {"after": after, "until": NOBODY_AFTER, "size": size + 1},
     )
     shown = [
@@ -145,6 +156,8 @@ def page(*, run: MassAssignment, now: datetime, wanted: Wanted = EVERYONE, after
             assignment_id=row["assignment_id"],
             reason=row["reason"] or "",
             value=row["value"] or "",
+            written=row["written"] or "",
+            **_own(run, fields, row["own"]),
             since=row["since"],
             issued_at=row["issued_at"],
             ends_at=row["ends_at"],
@@ -163,9 +176,26 @@ def every(*, run: MassAssignment, now: datetime, wanted: Wanted = EVERYONE, size
     """
     after: int | None = 0
     while after is not None:
-        part = page(run=run, now=now, wanted=wanted, after=after, size=size)
+        part = _part(run, now, wanted, after, size)
         yield from part.members
         after = part.after
+
+
+@patience.patient()
+def _part(run: MassAssignment, now: datetime, wanted: Wanted, after: int, size: int) -> Page:
+    return _page(run, now, wanted, after, size, has_own=False)
+
+
+def _own(run: MassAssignment, fields: statement.Fields, stored: str | None) -> dict[str, Any]:
+    """Return her own values by field and in words; `stored` is the JSON of the rules that differ per member."""
+    if not stored:
+        return {}
+    own = {rule: terms for rule, terms in orjson.loads(stored).items() if terms}
+    values = {f"{rule}.{name}": own[rule][name] for rule, name in fields if name in own.get(rule, {})}
+    return {
+        "values": values,
+        "lines": rules.explain(own, currency=run.programme.currency, zone=run.programme.zone),
+    }
 
 
 def parts(
@@ -176,7 +206,8 @@ def parts(
     Each part is a statement of its own, so nobody who reads slowly keeps a transaction open. `is_safe` for files that
     spreadsheets open: no cell runs as a formula.
     """
-    copying = statement.copy(condition=_condition(wanted), is_safe=is_safe)
+    fields = member_value.fields(run.member_values)
+    copying = statement.copy(condition=_condition(wanted), fields=fields, is_safe=is_safe)
     parameters = _parameters(run, now, wanted) | {"after": 0, "size": size}
     while (until := rows(statement.LAST_OF_PART, parameters)[0]["until"]) is not None:
         if part := _copied(copying, parameters | {"until": until}):
@@ -193,7 +224,7 @@ def _copied(copying: str, parameters: dict[str, Any]) -> bytes:
 @patience.patient()
 def count(*, run: MassAssignment, now: datetime, wanted: Wanted) -> int:
     """Return how many members of the audience are wanted; counts a million in a second or two."""
-    counting = statement.SELECT.format(condition=_condition(wanted))
+    counting = statement.select(condition=_condition(wanted))
     parameters = _parameters(run, now, wanted) | {"after": 0, "until": NOBODY_AFTER, "size": None}
     [found] = rows(f"SELECT count(*) AS n FROM ({counting}) AS counted", parameters)
     return int(found["n"])

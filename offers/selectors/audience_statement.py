@@ -1,6 +1,13 @@
 """The statements over a run's frozen audience: what became of each member, by the page and as a file (S4-27, B-04)."""
 
+from collections.abc import Sequence
+
 from loyalty import csv_export
+
+# Which values of a run differ per member: rule and field, such as benefit and size.
+Fields = Sequence[tuple[str, str]]
+# What a value may take of a line: 2,000 ids of products would not fit into a cell. The assignment has it whole.
+LONGEST = 500
 
 # What became of an assignment after it was made, by the latest thing that ended it, else by what its member did.
 SINCE = """
@@ -66,10 +73,19 @@ FROM = """
        AND {condition}
      ORDER BY audience.member_id
 """
-SELECT = f"""
+
+
+def _cut(text: str) -> str:
+    return f"CASE WHEN char_length({text}) > {LONGEST} THEN left({text}, {LONGEST - 1}) || '…' ELSE {text} END"
+
+
+# What stands in her attribute or her line of the list, where she was refused for it (S1-05).
+VALUE = _cut("(audience.details ->> 'value')")
+_SELECT = f"""
     {CHUNKS}
     SELECT audience.member_id, member.external_id, member.first_name, member.last_name, {OUTCOME} AS outcome,
-           audience.details ->> 'reason' AS reason, audience.details ->> 'value' AS value,
+           audience.details ->> 'reason' AS reason, {VALUE} AS value,
+           {{written}} AS written, {{own}} AS own,
            held.id AS assignment_id, held.issued_at, held.ends_at, held.seen_at, held.accepted_at, held.revoked_at,
            {SINCE} AS since
     {FROM}
@@ -87,14 +103,34 @@ MOMENTS = ("issued_at", "ends_at", "seen_at", "accepted_at", "revoked_at")
 MOMENT = """to_char(held.{name} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"')"""
 
 
-def copy(*, condition: str, is_safe: bool) -> str:
+def select(*, condition: str, fields: Fields = (), has_own: bool = False) -> str:
+    """Return the SELECT of a range's members: `written` are her own values of `fields` as a file has them.
+
+    With `has_own` her own rules come too, whole: for a page, not for a file.
+    """
+    rules = dict.fromkeys(rule for rule, _name in fields) if has_own else {}
+    pairs = ", ".join(f"'{rule}', held.terms -> '{rule}'" for rule in rules)
+    own = f"CASE WHEN held.id IS NOT NULL THEN jsonb_build_object({pairs}) END" if pairs else "NULL::jsonb"
+    return _SELECT.format(condition=condition, written=_written(fields), own=own)
+
+
+def _written(fields: Fields) -> str:
+    """Return a member's own values as one text, `benefit.size=13; validity.days=7`; of who got nothing, nothing."""
+    values = [(f"{rule}.{name}", f"(held.terms -> '{rule}' ->> '{name}')") for rule, name in fields]
+    pairs = ", ".join(f"'{key}=' || {_cut(value)}" for key, value in values)
+    return f"concat_ws('; ', {pairs})" if pairs else "NULL::text"
+
+
+def copy(*, condition: str, fields: Fields, is_safe: bool) -> str:
     """Return the COPY of a range's lines, in the order of `outcome_export.COLUMNS`, as CSV without a head.
 
     `is_safe` for spreadsheets: no cell runs as a formula, and what is empty is nothing at all.
     """
-    ours = [OUTCOME, "audience.details ->> 'reason'", "held.id::text", SINCE]
-    # The member's id comes from outside; the others are words of our own.
-    texts = [csv_export.safe_cell("member.external_id") if is_safe else "member.external_id", *ours]
+    # The member's id and the refused value come from outside; the others begin with words of our own.
+    outside = ("member.external_id", f"({VALUE})" if fields else "NULL::text")
+    member, value = (csv_export.safe_cell(one) if is_safe else one for one in outside)
+    reason = "audience.details ->> 'reason'"
+    texts = [member, OUTCOME, reason, value, _written(fields), "held.id::text", SINCE]
     moments = [MOMENT.format(name=name) for name in MOMENTS]
     cells = ", ".join([f"nullif(({text}), '')" for text in texts] + moments)
     return f"COPY ({CHUNKS} SELECT {cells} {FROM.format(condition=condition)}) TO STDOUT (FORMAT csv)"

@@ -32,6 +32,11 @@ def lines(*, programme: Programme, given: Mapping[str, Any]) -> list[OwnLine]:
     return found
 
 
+def fields(given: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the rule and the field of each value that differs per member, in form order: words of our own."""
+    return [(rule, field.name) for rule, field, _source in _sources(given)]
+
+
 def _sources(given: Mapping[str, Any]) -> Iterator[tuple[str, rules.Field, Mapping[str, Any]]]:
     for rule in rules.KINDS:
         for field in rules.fields(rule):

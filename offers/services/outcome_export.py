@@ -17,6 +17,10 @@ COLUMNS = (
     Column("member"),
     Column("outcome"),
     Column("reason"),
+    # What stands in her attribute or her line of the list, where she was refused for it; and what she got of the terms
+    # that differ per member, as they are stored (`benefit.size=13; validity.days=7`). (S1-05)
+    Column("value"),
+    Column("values"),
     Column("assignment"),
     Column("since"),
     Column("issued_at", "moment"),
@@ -63,6 +67,8 @@ def _lines(run: MassAssignment, wanted: Wanted, now: datetime) -> Iterator[list[
             each.external_id,
             each.outcome,
             each.reason,
+            each.value,
+            each.written,
             each.assignment_id,
             each.since,
             each.issued_at,

@@ -30,6 +30,7 @@ SCOPES = {
 SCOPELESS = {
     "loyalty.selectors.member_import.message": "says a problem that it is given",
     "loyalty.selectors.member_import.said": "says a problem that it is given",
+    "offers.selectors.audience_statement.select": "makes a statement, not what it finds",
     "offers.selectors.audience_statement.copy": "makes a statement, not what it finds",
     "offers.selectors.run_mail.content": "says a message that it is given",
     "offers.selectors.demo_members.choices": "the demo's own programme, where the demo runs",

@@ -121,15 +121,15 @@ def test_s4_27_the_three_files_say_the_same_without_codes_and_each_is_audited(pr
 
     head, *lines = csv_of(marketer, run)
     assert head == [
-        "member", "outcome", "reason", "assignment", "since", "issued_at", "ends_at", "seen_at", "accepted_at",
-        "revoked_at",
+        "member", "outcome", "reason", "value", "values", "assignment", "since", "issued_at", "ends_at", "seen_at",
+        "accepted_at", "revoked_at",
     ]  # fmt: skip
-    assert lines[0][:5] == ["'=1+1", "assigned", "", str(Assignment.objects.order_by("member")[0].pk), "open"]
-    assert lines[9][:5] == ["M-2_0", "member_inactive", "", "", ""]
+    assert lines[0][:7] == ["'=1+1", "assigned", "", "", "", str(Assignment.objects.order_by("member")[0].pk), "open"]
+    assert lines[9][:7] == ["M-2_0", "member_inactive", "", "", "", "", ""]
     lines = [[cell.removeprefix("'") for cell in line] for line in lines]
     sheet = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(content("xlsx"))).get_sheet_by_index(0)
     # Calamine cuts empty columns off at the end.
-    assert [line + [""] * (10 - len(line)) for line in sheet.to_python()[1:]] == lines
+    assert [line + [""] * (12 - len(line)) for line in sheet.to_python()[1:]] == lines
     table = pyarrow.parquet.read_table(io.BytesIO(content("parquet"))).to_pylist()
     assert [
         [
