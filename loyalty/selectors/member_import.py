@@ -31,6 +31,8 @@ SENTENCES: dict[str, str | Promise] = {
     "not_a_moment": _("Write a moment as 2026-11-30T12:00:00+01:00."),
     "year_out_of_range": _("Give a year of these: %(needed)s."),
     "not_a_number": _("Write a number such as 12.5, with a point."),
+    "too_large": _("The number is too large: at most %(needed)s, above zero or below."),
+    "too_many_decimals": _("The number is too exact: at most %(needed)s digits after the point."),
     "not_yes_or_no": _("Give one of: %(needed)s."),
     "not_a_list_of_texts": _('Write a list as a|b, or as ["a", "b"].'),
     "changed_since": _("Somebody changed this member since, so she stays as she is."),

@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 MOMENT = DAY[:-1] + r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?)?$"
 OFFSET = r"(Z|[+-][0-9]{2}(:?[0-9]{2})?)$"
-NUMBER = r"^-?[0-9]{1,18}(\.[0-9]{1,15})?$"
+DIGITS, DECIMALS = 18, 15
+NUMBER = rf"^-?[0-9]{{1,{DIGITS}}}(\.[0-9]{{1,{DECIMALS}}})?$"
+# Numbers that are too much of one, also as spreadsheets write them: 1E+20.
+TOO_LARGE = (
+    rf"^-?(0*[1-9][0-9]{{{DIGITS},}}(\.[0-9]+)?"
+    rf"|[1-9](\.[0-9]+)?[eE][+]?0*(1[89]|[2-9][0-9]|[1-9][0-9]{{2,}}))$"
+)
+TOO_EXACT = rf"^-?[0-9]{{1,{DIGITS}}}\.[0-9]{{{DECIMALS + 1},}}$"
 # Those that Django's own check takes, and not all: what is unlike them is read in Python.
 PLAIN_EMAIL = r"^[A-Za-z0-9_+-]+(\.[A-Za-z0-9_+-]+)*@([A-Za-z0-9]+(-[A-Za-z0-9]+)*\.)+[A-Za-z]{2,63}$"
 # Labels of a domain have 63 characters at most, and so has all of such an address.
@@ -229,7 +236,9 @@ def _attribute(found: Read, staging: Staging, name: str, definition: AttributeDe
     filled = f"nullif({cell}, '')"
     match definition.type:
         case ValueType.NUMBER:
-            check("not_a_number", f"{cell} !~ '{NUMBER}'")
+            check("too_large", f"{cell} ~ '{TOO_LARGE}'", "9" * DIGITS)
+            check("too_many_decimals", f"{cell} ~ '{TOO_EXACT}'", str(DECIMALS))
+            check("not_a_number", f"{cell} !~ '{NUMBER}' AND {cell} !~ '{TOO_LARGE}' AND {cell} !~ '{TOO_EXACT}'")
             value = f"to_jsonb({filled}::numeric)"
         case ValueType.BOOLEAN:
             lower = f"lower({cell})"

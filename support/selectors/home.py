@@ -69,6 +69,7 @@ class Week:
     begins: date
     issued: int
     accepted: int
+    # Uses at the till: an assignment may have several.
     used: int
 
 
@@ -78,6 +79,7 @@ class Figures:
     open: int
     issued: int
     accepted: int
+    # Assignments that have no use left.
     used: int
     weeks: list[Week]
 
@@ -90,13 +92,13 @@ class Figures:
         return [
             {"label": gettext("issued"), "values": [week.issued for week in self.weeks]},
             {"label": gettext("accepted"), "values": [week.accepted for week in self.weeks]},
-            {"label": gettext("used"), "values": [week.used for week in self.weeks]},
+            {"label": gettext("uses"), "values": [week.used for week in self.weeks]},
         ]
 
     @property
     def sentence(self) -> str:
         """Say the chart in words, for who does not see it."""
-        return gettext("This week: %(issued)d issued, %(accepted)d accepted, %(used)d used.") % vars(self.weeks[-1])
+        return gettext("This week: %(issued)d issued, %(accepted)d accepted, %(used)d uses.") % vars(self.weeks[-1])
 
 
 def board(*, programme: Programme, user: User, now: datetime) -> Board | None:

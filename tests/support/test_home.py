@@ -12,6 +12,7 @@ from offers.models import Assignment, DoorEntry, MassAssignment, MassAssignmentC
 from offers.models.assignment import Source
 from offers.selectors import voucher as vouchers
 from support.selectors import home as selectors
+from tests.factories import import_codes, redeem
 from tests.factories.assignment import give
 from tests.factories.catalogue import ConfigOfferFactory
 from tests.factories.member import MemberFactory
@@ -186,3 +187,38 @@ def test_without_the_offers_module_home_has_no_board(client, programme):
     assert answer.status_code == 200
     assert "home/figures" not in answer.text
     assert reverse("offers:runs") not in answer.text
+
+
+def test_used_up_and_uses_are_told_apart(client, programme):
+    """Of an offer with several uses none may be used up, and many uses were made: the words say which is which."""
+    offer = ConfigOfferFactory(programme=programme, terms={"redemption_limit": {"limit": 3}})
+    for _number in range(2):
+        redeem(give(MemberFactory(programme=programme), offer))
+    client.force_login(staff("marketer", programme))
+    page = " ".join(client.get(reverse("support:home_figures")).text.split())
+    assert "0 without a use left" in page
+    assert ">Uses</th>" in page
+    assert ">Used</th>" not in page
+    assert "2 issued, 0 accepted, 2 uses" in page
+
+
+def test_what_needs_someone_says_which_of_two_with_the_same_name(client, programme):
+    """B-02: banks by their offer's reference, runs by their number."""
+    for reference in ("skin-spring", "skin-autumn"):
+        offer = ConfigOfferFactory(
+            programme=programme, name="10% off skin care", offer_reference=reference, require_vouchers=True
+        )
+        import_codes(offer, [f"{reference}-1"])
+        offer.voucher_bank.low_stock_at = 10
+        offer.voucher_bank.save()
+    runs = [
+        MassAssignment.objects.create(
+            programme=programme, name="10% off skin care", config_offer=offer, template=offer.templates.get(),
+            state=MassAssignment.State.FAILED,
+        )
+        for _number in range(2)
+    ]  # fmt: skip
+    client.force_login(staff("marketer", programme))
+    page = client.get("/").text
+    for shown in ("skin-spring</code>", "skin-autumn</code>", *(f"#{run.pk}</span>" for run in runs)):
+        assert shown in page

@@ -174,6 +174,29 @@ def test_every_problem_is_named_by_line_field_and_value_and_nothing_is_written(p
     assert "The line has 3 cells" in selectors.message(made.problems.get(code="ragged_row"))
 
 
+@pytest.mark.parametrize(
+    ("cell", "code", "sentence"),
+    [
+        ("9" * 18, None, ""),
+        ("-" + "9" * 18, None, ""),
+        ("1" + "0" * 18, "too_large", f"The number is too large: at most {'9' * 18}, above zero or below."),
+        ("-" + "9" * 19 + ".5", "too_large", f"The number is too large: at most {'9' * 18}, above zero or below."),
+        ("1E+20", "too_large", f"The number is too large: at most {'9' * 18}, above zero or below."),
+        ("1.5e18", "too_large", f"The number is too large: at most {'9' * 18}, above zero or below."),
+        ("0." + "3" * 15, None, ""),
+        ("0." + "3" * 16, "too_many_decimals", "The number is too exact: at most 15 digits after the point."),
+        ("1e5", "not_a_number", "Write a number such as 12.5, with a point."),
+        ("12,5", "not_a_number", "Write a number such as 12.5, with a point."),
+        ("many", "not_a_number", "Write a number such as 12.5, with a point."),
+    ],
+)
+def test_b_02_a_number_that_is_too_large_is_told_the_most(programme, cell, code, sentence):
+    """B-02, issue 4, C: what is wrong with a number is one thing, and its sentence says what would be right."""
+    made = run(programme, f'external_id,size\nm1,"{cell}"\n')
+    assert found(made) == ([(2, "size", code, cell)] if code else [])
+    assert [selectors.message(one) for one in made.problems.all()] == ([sentence] if code else [])
+
+
 def test_a_file_without_ids_and_a_file_that_is_no_table_are_refused(programme):
     assert found(run(programme, "first_name\nAda\n")) == [(None, "external_id", "missing_column", "")]
     with pytest.raises(tables.InvalidTable):

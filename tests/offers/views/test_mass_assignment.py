@@ -2,10 +2,12 @@
 
 import csv
 import io
+from datetime import timedelta
 
 import pytest
 from django.db import connection
 from django.urls import reverse
+from django.utils import formats
 
 from loyalty import clock
 from loyalty.models import User
@@ -14,6 +16,8 @@ from offers.services import execution, mass_assignment
 from offers.views import mass_assignment as views
 from tests.factories import (
     ConfigOfferFactory,
+    MemberFactory,
+    TargetingFactory,
 )
 from tests.offers.views.marketer import a_run, done, sign_in, words
 
@@ -123,3 +127,37 @@ def test_the_export_goes_on_past_its_parts(programme, coffee, everyone, monkeypa
     assert [line["name"] for line in lines] == ["Run 3", "Run 2", "Run 1", "Run 0", "First"]
     assert [line["assigned"] for line in lines] == ["0"] * 4 + ["3"]
     assert lines[-1]["id"] == str(first.pk)
+
+
+def test_s4_28_a_run_that_was_cancelled_before_it_began_promises_nothing(programme, coffee, everyone):
+    """S4-28: nothing says "not yet" or "when it starts" of what never will."""
+    run = a_run(coffee.templates.get(), everyone)
+    mass_assignment.launch(run=run, actor=None, now=clock.now())
+    marketer = sign_in(programme)
+    addresses = [reverse(name, args=[run.pk]) for name in ("offers:run", "offers:run_members")]
+    for address in addresses:
+        assert "When the run starts" in words(marketer.get(address))
+    mass_assignment.cancel(run=run, actor=None, now=clock.now())
+    for address in addresses:
+        page = words(marketer.get(address))
+        assert "The audience was never frozen" in page
+        assert "not frozen yet" not in page
+        assert "When the run starts" not in page
+
+
+def test_d_09_the_end_of_a_run_is_the_end_of_its_last_day(programme):
+    """D-09: 14 days end with the fourteenth day, and the page does not say the fifteenth, 00:00."""
+    offer = ConfigOfferFactory(programme=programme, terms={"validity": {"days": 14}})
+    MemberFactory(programme=programme)
+    run = done(a_run(offer.templates.get(), TargetingFactory(programme=programme)))
+    zone = programme.zone
+    last = run.launched_at.astimezone(zone).date() + timedelta(days=14)
+    assert run.ends_at.astimezone(zone).date() == last + timedelta(days=1)
+    shown = f"the end of {formats.date_format(last, 'D j M' if last.year == clock.now().year else 'D j M Y')}"
+    marketer = sign_in(programme)
+    page = words(marketer.get(reverse("offers:run", args=[run.pk])))
+    assert shown in page
+    assert "00:00</time>" not in page
+    other = done(a_run(offer.templates.get(), TargetingFactory(programme=programme)))
+    compared = words(marketer.get(reverse("offers:run_compare", args=[run.pk]), {"with": other.pk}))
+    assert compared.count(shown) == 2
