@@ -142,7 +142,7 @@ def page(*, run: MassAssignment, now: datetime, wanted: Wanted = EVERYONE, after
 
 
 def _page(run: MassAssignment, now: datetime, wanted: Wanted, after: int, size: int, *, has_own: bool) -> Page:
-    fields = member_value.fields(run.member_values)
+    fields = member_value.fields(run=run)
     found = rows(
         statement.select(condition=_condition(wanted), fields=fields, has_own=has_own),
         _parameters(run, now, wanted) | {"after": after, "until": NOBODY_AFTER, "size": size + 1},
@@ -206,7 +206,7 @@ def parts(
     Each part is a statement of its own, so nobody who reads slowly keeps a transaction open. `is_safe` for files that
     spreadsheets open: no cell runs as a formula.
     """
-    fields = member_value.fields(run.member_values)
+    fields = member_value.fields(run=run)
     copying = statement.copy(condition=_condition(wanted), fields=fields, is_safe=is_safe)
     parameters = _parameters(run, now, wanted) | {"after": 0, "size": size}
     while (until := rows(statement.LAST_OF_PART, parameters)[0]["until"]) is not None:

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from loyalty.models import Programme
 from offers import rules
+from offers.models import MassAssignment
 from offers.rules import problem
 from offers.selectors import member_list
 
@@ -32,9 +33,9 @@ def lines(*, programme: Programme, given: Mapping[str, Any]) -> list[OwnLine]:
     return found
 
 
-def fields(given: Mapping[str, Any]) -> list[tuple[str, str]]:
+def fields(*, run: MassAssignment) -> list[tuple[str, str]]:
     """Return the rule and the field of each value that differs per member, in form order: words of our own."""
-    return [(rule, field.name) for rule, field, _source in _sources(given)]
+    return [(rule, field.name) for rule, field, _source in _sources(run.member_values)]
 
 
 def _sources(given: Mapping[str, Any]) -> Iterator[tuple[str, rules.Field, Mapping[str, Any]]]:
