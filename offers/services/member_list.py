@@ -66,6 +66,15 @@ class Report:
     left_out: list[LeftOut]
     columns: list[str]
 
+    @property
+    def unknown(self) -> int:
+        """Return how many lines name nobody, empty ones too: one number from the check to the list that is kept."""
+        return self.counts.get("unknown", 0) + self.counts.get("empty", 0)
+
+    @property
+    def repeated(self) -> int:
+        return self.counts.get("repeated", 0)
+
 
 def pasted(text: str) -> IO[bytes]:
     """Return ids that were pasted, one a line or with commas or semicolons between, as a file of one column."""
@@ -113,8 +122,8 @@ def upload(
                 columns=report.columns,
                 lines=report.lines,
                 size=report.size,
-                unknown=report.counts.get("unknown", 0) + report.counts.get("empty", 0),
-                repeated=report.counts.get("repeated", 0),
+                unknown=report.unknown,
+                repeated=report.repeated,
                 created_by=actor,
             )
             _save(made)

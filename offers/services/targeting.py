@@ -311,11 +311,19 @@ def _in_use(targeting: Targeting, uses: targeting_use.Uses) -> str:
         _("the schedules %(names)s") % {"names": _quoted(uses.schedules)} if uses.schedules else "",
         _("the runs %(names)s") % {"names": _quoted(uses.runs)} if uses.runs else "",
     ]
-    message = _(
-        "“%(name)s” is named by %(places)s. "
-        "Choose another audience there, cancel those runs or end those schedules; then archive this one."
-    )
-    return message % {"name": targeting.name, "places": get_text_list([one for one in places if one], _("and"))}
+    # A run or a schedule keeps the audience that it was made with, so ending it is the way.
+    ways = [
+        _("take it out of those audiences") if uses.audiences else "",
+        _("change who may be given those offers") if uses.offers else "",
+        _("end those schedules") if uses.schedules else "",
+        _("cancel those runs") if uses.runs else "",
+    ]
+    message = _("“%(name)s” is named by %(places)s. To archive it, first %(ways)s.")
+    return message % {"name": targeting.name, "places": _listed(places), "ways": _listed(ways)}
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return str(get_text_list([one for one in parts if one], _("and")))
 
 
 def _said(kind: str, one: Any) -> str:

@@ -85,7 +85,16 @@ def test_a_run_later_is_scheduled_cut_and_moved_and_one_that_comes_again_is_paus
     _look(page, "schedules", assert_accessible)
     page.get_by_role("button", name="Pause").click()
     expect(page.get_by_role("button", name="Resume")).to_be_visible()
-    page.get_by_role("button", name="End", exact=True).click()
+    # The one that cannot be taken back asks first, and says what ends.
+    page.get_by_role("button", name="End…", exact=True).click()
+    dialog = page.get_by_role("dialog", name="End “Every Tuesday”")
+    expect(dialog).to_contain_text("It makes no more runs. It made none yet. An ended schedule cannot be resumed.")
+    _look(page, "schedule-end", assert_accessible)
+    dialog.get_by_role("button", name="Leave it paused").click()
+    expect(dialog).to_be_hidden()
+    assert RunSchedule.objects.get().ended_at is None
+    page.get_by_role("button", name="End…", exact=True).click()
+    dialog.get_by_role("button", name="End it for good").click()
     expect(page.get_by_text("Ended. The runs that it made stay.")).to_be_visible()
     assert RunSchedule.objects.get().ended_at is not None
 

@@ -229,7 +229,8 @@ def test_s4_26_what_is_named_is_not_archived_and_it_says_where() -> None:
         targeting.archive(targeting=inner, actor=None, now=now)
     assert refusal.value.message == (
         "“Locals” is named by the audiences “Outer”, the offers “Coffee”, “Tea” and the runs “Monday”. "
-        "Choose another audience there, cancel those runs or end those schedules; then archive this one."
+        "To archive it, first take it out of those audiences, change who may be given those offers and cancel those "
+        "runs."
     )
     with pytest.raises(targeting.InUse, match="“Outer” is named by the runs “Monday”"):
         targeting.archive(targeting=outer, actor=None, now=now)

@@ -183,7 +183,7 @@ def test_issue_4_bad_ids_among_very_many_are_named_by_line_by_page_and_api(progr
     marketer, given = sign_in(programme), {"file": file, "name": "By page"}
     shown = words(marketer.post(reverse("offers:member_list_upload"), given, headers={"HX-Request": "true"}))
     assert "“By page” is kept: 3 members." in shown
-    assert "Left out: 30,000 unknown, 0 repeated." in shown
+    assert "Left out: 30,000 unknown or empty, 0 repeated." in shown
     kept = MemberList.objects.get(name="By page")
     assert (kept.size, kept.unknown, kept.left_out.count()) == (3, 30_000, 30_000)
     report = marketer.get(reverse("offers:member_list_left_out", args=[kept.pk])).getvalue().decode()

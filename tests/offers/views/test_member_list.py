@@ -3,6 +3,7 @@
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
+from django.utils.html import strip_tags
 
 from offers.models import MemberList
 from tests.factories import MemberFactory, ProgrammeFactory, TargetingFactory, UserFactory
@@ -27,6 +28,19 @@ def marketer(client, programme):
 def send(client, what, content, name="spring.csv", **given):
     file = SimpleUploadedFile(name, content)
     return client.post(reverse(f"offers:member_list_{what}"), {"file": file, **given}, headers={"HX-Request": "true"})
+
+
+def test_issue_4_a_list_has_the_same_numbers_in_the_same_words_from_the_check_to_its_page(marketer, programme):
+    """Issue 4: what is left out when it is looked at, once it is kept, on the list's page and among the lists."""
+    content = b"member,points\nM-1,5\nno-1,1\nno-2,1\nno-3,1\n,1\nM-1,7\n"
+    said = "4 unknown or empty, 1 repeated"
+    assert f"Left out would be: {said}." in send(marketer, "check", content).content.decode()
+    assert f"Left out: {said}." in send(marketer, "upload", content).content.decode()
+    made = MemberList.objects.get()
+    assert said in " ".join(marketer.get(reverse("offers:member_lists")).content.decode().split())
+    page = marketer.get(reverse("offers:member_list", args=[made.pk])).content.decode()
+    assert "Unknown or empty4" in strip_tags(page)
+    assert "Repeated1" in strip_tags(page)
 
 
 def test_issue_4_a_file_is_looked_at_kept_and_its_left_out_lines_are_shown(marketer, programme):

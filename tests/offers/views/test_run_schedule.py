@@ -63,11 +63,13 @@ def test_a_run_that_comes_again_is_listed_paused_resumed_and_ended(programme, co
     page = words(marketer.get(reverse("offers:run_schedules")))
     assert "Coffee → Everyone" in page
     assert "every week, 09:00" in page
+    assert "1 run that it made stays, and goes on if it is not over. An ended schedule cannot be resumed." in page
     for verb, state in (("pause", "paused"), ("resume", "Pause"), ("end", "ended")):
         marketer.post(reverse(f"offers:run_schedule_{verb}", args=[schedule.pk]))
         assert state in words(marketer.get(reverse("offers:run_schedules")))
     schedule.refresh_from_db()
     assert schedule.ended_at is not None
+    assert "End it for good" not in words(marketer.get(reverse("offers:run_schedules")))
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,10 @@ def test_s4_26_an_audience_that_another_names_stays_and_its_page_says_where(mark
 
     answer = marketer.post(reverse("offers:targeting-archive", args=[inner.pk]))
     assert answer.status_code == 409
-    assert "“Inner” is named by the audiences “Outer”. Choose another audience there" in answer.content.decode()
+    assert (
+        "“Inner” is named by the audiences “Outer”. To archive it, first take it out of those audiences."
+        in answer.content.decode()
+    )
     inner.refresh_from_db()
     assert inner.archived_at is None
     circle = {"name": "Inner", "criteria": json.dumps({"targeting": outer.pk})}

@@ -198,7 +198,8 @@ def test_s4_26_whatever_uses_an_audience_is_named_with_links_where_it_cannot_be_
     assert answer.status_code == 409
     assert (
         "“Locals” is named by the audiences “Outer”, the offers “Coffee”, the schedules “Every day” and the runs "
-        "“Draft”. Choose another audience there, cancel those runs or end those schedules; then archive this one."
+        "“Draft”. To archive it, first take it out of those audiences, change who may be given those offers, end those "
+        "schedules and cancel those runs."
     ) in words(answer)
     notice = words(answer).partition('role="alert"')[2].partition("<form")[0]
     for link in (
@@ -213,7 +214,7 @@ def test_s4_26_whatever_uses_an_audience_is_named_with_links_where_it_cannot_be_
     run_schedule.end(schedule=again, actor=None, now=now)
     mass_assignment.cancel(run=run, actor=None, now=now)
     answer = words(marketer.post(reverse("offers:targeting-archive", args=[locals_.pk])))
-    assert "“Locals” is named by the audiences “Outer” and the offers “Coffee”. Choose" in answer
+    assert "“Locals” is named by the audiences “Outer” and the offers “Coffee”. To archive it, first" in answer
 
 
 def test_s4_26_the_api_names_who_uses_a_targeting_before_and_where_it_is_refused(offer, locals_, call):
