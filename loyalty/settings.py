@@ -75,6 +75,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "loyalty.middleware.CurrentProgrammeMiddleware",
+    "loyalty.views.errors.with_method_pages",
 ]
 
 ROOT_URLCONF = "loyalty.urls"

@@ -1,11 +1,13 @@
 """Error pages that say what happened and what to do next; machines get problem details (RFC 9457)."""
 
 import sys
+from collections.abc import Callable
 
 from django.core.exceptions import BadRequest
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 from django.shortcuts import render
 from django.template import loader
+from django.urls import Resolver404, resolve
 from django.utils.translation import gettext as _
 from redis.exceptions import ConnectionError as ValkeyAway
 
@@ -47,6 +49,36 @@ def failed(request: HttpRequest) -> HttpResponse:
     if away:
         response.headers["Retry-After"] = "15"
     return response
+
+
+def with_method_pages(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Give a page to whoever asks an address in a way that it does not take, where Django answers with nothing.
+
+    After a refusal the address bar holds what the form was sent to: Enter in it is such a GET. Status and `Allow` stay.
+    A middleware, for there is no `handler405`.
+    """
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        if isinstance(response, HttpResponseNotAllowed) and not response.content and not _is_machine(request):
+            is_looking = request.method in ("GET", "HEAD")
+            context = {"is_looking": is_looking, "above": _above(request) if is_looking else request.path}
+            response.content = loader.render_to_string("405.html", context, request)
+        return response
+
+    return answer
+
+
+def _above(request: HttpRequest) -> str:
+    """Return the page under which an address stands, such as the audience's of `…/34/archive`; empty without one."""
+    above = request.path_info.rstrip("/").rpartition("/")[0]
+    for address in (above, f"{above}/") if above else ():
+        try:
+            resolve(address)
+        except Resolver404:
+            continue
+        return address
+    return ""
 
 
 def _answer(request: HttpRequest, status: int, code: str, text: str) -> HttpResponse:

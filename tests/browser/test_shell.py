@@ -1,5 +1,7 @@
 """The staff shell in a real browser: sign in, navigation, keyboard, colours, admin (SCREENS, Rules; S0-20, S4-41)."""
 
+import os
+
 import pytest
 from playwright.sync_api import expect
 
@@ -133,6 +135,18 @@ def test_an_unknown_page_says_so_in_the_same_look(page, complaints, assert_acces
     expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()
     assert_accessible(page)
     assert any("404" in complaint for complaint in complaints)
+    complaints.clear()
+
+
+def test_an_address_that_only_takes_a_form_says_so_in_the_same_look(page, complaints, assert_accessible):
+    """SCREENS: Enter in the address bar after a refusal is no white page."""
+    page.goto("/offers/runs/7/undo")
+    expect(page.get_by_role("heading", name="There is nothing to look at here")).to_be_visible()
+    expect(page.get_by_role("link", name="Back to the page")).to_have_attribute("href", "/offers/runs/7/")
+    assert_accessible(page)
+    if shots := os.environ.get("LAUREL_SHOTS"):
+        page.screenshot(path=f"{shots}/405.png")
+    assert any("405" in complaint for complaint in complaints)
     complaints.clear()
 
 
