@@ -227,7 +227,12 @@ class DryRunMassAssignment(RunsView):
             begins_at=values["launch_at"] or clock.now(),
             spreads=found.spreads,
         )
-        return Response(DryRunSerializer(replace(found, warnings=odd)).data)
+        launch = {
+            "programme": self.programme,
+            "differs": bool(values["member_values"]),
+            "is_cut": values["on_shortfall"] == MassAssignment.OnShortfall.CUT,
+        }
+        return Response(DryRunSerializer(replace(found, warnings=odd), context={"launch": launch}).data)
 
 
 class OneMassAssignment(RunsView):

@@ -36,4 +36,7 @@ class DryRunDiffMassAssignment(RunsView):
     )
     def post(self, request: Request, run_id: int) -> Response:
         """Count whom a run that goes on from this one would reach now. Writes nothing."""
-        return Response(DryRunSerializer(service.dry_run(run=self.run(run_id), now=clock.now())).data)
+        run = self.run(run_id)
+        launch = {"programme": self.programme, "differs": bool(run.member_values)}
+        found = service.dry_run(run=run, now=clock.now())
+        return Response(DryRunSerializer(found, context={"launch": launch}).data)

@@ -8,6 +8,8 @@ from rest_framework import serializers
 
 from offers.models import MassAssignment
 from offers.selectors import mass_assignment as selectors
+from offers.services import run_dry_run
+from offers.services.audience import DryRun
 from offers.services.member_value_preview import Sample
 
 
@@ -139,6 +141,12 @@ class DryRunSerializer(serializers.Serializer[Any]):
     warnings = WarningSerializer(
         many=True, help_text="Allowed, but perhaps not meant: a period that goes beyond the offer's own."
     )
+    needs_approval = serializers.SerializerMethodField(
+        help_text="So large that the launched run waits for somebody else's approval, or another key's."
+    )
+
+    def get_needs_approval(self, found: DryRun) -> bool:
+        return run_dry_run.needs_approval(found=found, **self.context["launch"])
 
 
 class ReachedSerializer(serializers.Serializer[Any]):

@@ -19,6 +19,7 @@ from offers.selectors import audience as audiences
 from offers.selectors import mass_assignment as runs
 from offers.services import mass_assignment_clone as clones
 from offers.services import mass_assignment_diff as service
+from offers.services import run_dry_run
 from offers.services.audience import DryRun
 from offers.services.mass_assignment_clone import Copied
 from offers.tasks import mass_assignment as tasks
@@ -40,6 +41,9 @@ def preview(request: StaffRequest, run_id: int) -> HttpResponse:
     else:
         excluded = [(audiences.COUNTED.get(code, code), count) for code, count in sorted(found.excluded.items())]
         context |= {"found": found, "excluded": excluded, "is_short": _is_short(found)}
+        context["needs_approval"] = run_dry_run.needs_approval(
+            programme=request.programme, found=found, differs=bool(run.member_values)
+        )
     return render(request, "offers/_run_diff_preview.html", context)
 
 

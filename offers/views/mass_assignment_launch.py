@@ -126,6 +126,7 @@ def seen(request: StaffRequest, run: MassAssignment) -> dict[str, Any]:
         "currency": run.programme.currency,
         "is_later": bool(run.launch_at and run.launch_at > clock.now()),
         "run": run,
+        "needs_approval": run_dry_run.run_needs_approval(run=run, found=found),
     }
     context |= _room(request, run.config_offer_id, run.campaign_id)
     return context | _ways(context)
@@ -225,6 +226,9 @@ def _dry_run(request: StaffRequest, draft: Draft) -> dict[str, Any]:
         last_at=draft.options.last_at,
     )
     context["found"] = replace(found, warnings=odd)
+    context["needs_approval"] = run_dry_run.needs_approval(
+        programme=request.programme, found=found, differs=bool(draft.member_values)
+    )
     campaign = draft.options.cleaned_data["campaign"]
     context |= _room(request, template.config_offer_id, campaign.pk if campaign else None)
     context["excluded"] = _excluded(context["found"])

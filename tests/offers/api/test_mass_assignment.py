@@ -139,8 +139,20 @@ def test_the_dry_run_shows_the_shortfall_and_writes_nothing(api, coffee, everyon
         "spreads": [],
         "samples": [],
         "warnings": [],
+        "needs_approval": False,
     }
     assert not MassAssignment.objects.exists()
+
+
+def test_the_dry_run_says_before_the_launch_that_somebody_else_approves_it(api, coffee, everyone, programme):
+    """Issue 4, approval: above the programme's size, as the launch then finds; what is cut to fit it needs none."""
+    import_codes(coffee, 2)
+    programme.approval_members = 2
+    programme.save()
+    body = {"config_offer": "coffee", "targeting": everyone.pk}
+    found = api("POST", "mass-assignments/dry-run", body).json()
+    assert (found["eligible"] > 2, found["fits"], found["needs_approval"]) == (True, 2, True)
+    assert api("POST", "mass-assignments/dry-run", body | {"on_shortfall": "cut"}).json()["needs_approval"] is False
 
 
 def test_a_failed_run_says_why_and_can_be_launched_again(api, coffee, everyone, rung):

@@ -5,7 +5,7 @@ from django.urls import reverse
 
 from offers.models import Assignment, MassAssignment, RunApproval
 from tests.factories import ApiClientFactory, MemberFactory, work
-from tests.offers.views.marketer import filled_in, sign_in, words
+from tests.offers.views.marketer import a_run, done, filled_in, sign_in, words
 
 pytestmark = pytest.mark.django_db
 
@@ -51,6 +51,38 @@ def test_a_large_run_waits_in_view_and_another_marketer_approves_it_in_place(
     bob.post(reverse("offers:run_approve", args=[run.pk]))
     assert work(run).state == "finished"
     assert Assignment.objects.count() == 4
+
+
+def test_the_dry_run_and_the_drafts_dialog_say_before_the_click_that_somebody_else_approves_it(large, coffee, everyone):
+    """Issue 4, approval: the button asks for what the launch does; a smaller run is launched as ever."""
+    ann, values = sign_in(large), filled_in(coffee.templates.get(), everyone)
+    asked = "Nobody is assigned before somebody else approves it."
+    ann.post(reverse("offers:run_new"), values | {"do": "keep"})
+    draft = reverse("offers:run_preview", args=[MassAssignment.objects.get().pk])
+    for shown in (words(ann.get(reverse("offers:run_dry_run"), values)), words(ann.get(draft))):
+        assert asked in shown
+        assert "Ask for approval of 3 assignments" in shown
+        assert "Launch 3 assignments" not in shown
+    again = values | {"when": "daily", "first_day": "2027-01-01", "at": "09:00"}
+    later = words(ann.get(reverse("offers:run_dry_run"), again))
+    assert "Each run of this size waits until somebody else approves it." in later
+    assert "Schedule runs that come again" in later
+    large.approval_members = 3
+    large.save()
+    for shown in (words(ann.get(reverse("offers:run_dry_run"), values)), words(ann.get(draft))):
+        assert asked not in shown
+        assert "Launch 3 assignments" in shown
+
+
+def test_going_on_to_new_members_says_it_too(large, coffee, everyone, rung):
+    """Issue 4, approval; B-03: the dialog that assigns to new members."""
+    large.approval_members = 3
+    large.save()
+    run = done(a_run(coffee.templates.get(), everyone))
+    MemberFactory.create_batch(4, programme=large)
+    shown = words(sign_in(large).get(reverse("offers:run_diff_preview", args=[run.pk])))
+    assert "Nobody is assigned before somebody else approves it." in shown
+    assert "Ask for approval of 4 assignments" in shown
 
 
 def test_a_declined_run_says_why_to_whoever_launched_it(large, coffee, everyone, rung):
