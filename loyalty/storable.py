@@ -20,8 +20,8 @@ MOST_NAMED = 50
 UNPAIRED = re.compile("[\ud800-\udfff]")
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 SENTENCES: dict[str, str | Promise] = {
-    "unstorable_character": _("The text holds a NUL or half of a surrogate pair. Take that character out."),
-    "unstorable_name": _("The name holds a NUL or half of a surrogate pair. Take that character out."),
+    "unstorable_character": _("The text holds a character that cannot be stored. Take it out."),
+    "unstorable_name": _("The name holds a character that cannot be stored. Take it out."),
     "number_too_large": _("The whole number does not fit into 64 bit. Give a smaller one."),
     "not_finite": _("The number is not finite. Give a finite one."),
     "too_deep": _("The value is nested more than %(deepest)d levels deep. Give a flatter one."),

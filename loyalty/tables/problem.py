@@ -42,7 +42,7 @@ SENTENCES: dict[str, str | Promise] = {
     # Lines
     "ragged_row": _("The line has %(given)d cells; the header has %(needed)d."),
     "not_utf8": _("The line is not UTF-8."),
-    "unstorable_character": _("The line holds a NUL or half of a surrogate pair. Take that character out."),
+    "unstorable_character": _("The line holds a character that cannot be stored. Take it out."),
     "stray_quote": _(
         'A quote stands inside a cell. Write cells that hold quotes in quotes, with each one doubled: "5"""'
     ),

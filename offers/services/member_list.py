@@ -31,6 +31,7 @@ MOST_COLUMNS = 40
 SHOWN = 100
 # A list so long is analysed at once, so that the next count is planned with it.
 LONG = 10_000
+LONGEST_NAME = 200
 NAME_CONSTRAINT = "a_member_list_name_is_used_once_per_programme"
 
 
@@ -282,10 +283,12 @@ def _squeezed(name: str) -> str:
 
 def _name(name: str) -> str:
     stripped = name.strip()
-    if not stripped or len(stripped) > 200:
-        message = _("Give the list a name of at most 200 characters.")
-        raise InvalidInput(message, problems=[problem("name", "name", message)])
-    return stripped
+    if stripped and len(stripped) <= LONGEST_NAME:
+        return stripped
+    message = _("The list has no name. Give it one.")
+    if stripped:
+        message = _("The list's name is too long. Use at most %(limit)d characters.") % {"limit": LONGEST_NAME}
+    raise InvalidInput(message, problems=[problem("name", "name", message)])
 
 
 def _save(made: MemberList) -> None:

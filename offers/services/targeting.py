@@ -26,6 +26,7 @@ from offers.targeting import Criteria, InvalidCriteria
 
 # Of those that use a targeting, so many are named where it cannot be archived.
 MOST_NAMED = 5
+LONGEST_NAME = 200
 LONGEST_DESCRIPTION = 2000
 NAME_CONSTRAINT = "a_targeting_name_is_used_once_per_programme"
 
@@ -345,9 +346,14 @@ def _quoted(found: Sequence[Any]) -> str:
 
 
 def _name(name: Any) -> str:
-    stripped = name.strip() if isinstance(name, str) else ""
-    if not stripped or len(stripped) > 200:
-        raise _refused("name", _("Give the targeting a name of at most 200 characters."))
+    if not isinstance(name, str):
+        raise _refused("name", _("The audience's name is not text. Write it in quotes."))
+    stripped = name.strip()
+    if not stripped:
+        raise _refused("name", _("The audience has no name. Give it one."))
+    if len(stripped) > LONGEST_NAME:
+        words = {"limit": LONGEST_NAME}
+        raise _refused("name", _("The audience's name is too long. Use at most %(limit)d characters.") % words)
     return _storable("name", stripped)
 
 
@@ -376,7 +382,7 @@ def _save(targeting: Targeting) -> None:
     except IntegrityError as error:
         if NAME_CONSTRAINT not in str(error):
             raise
-        message = _("There is a targeting called “%(name)s” already. Choose another name.") % {"name": targeting.name}
+        message = _("There is an audience called “%(name)s” already. Choose another name.") % {"name": targeting.name}
         raise NameTaken(message, problems=[{"code": "name_taken", "field": "name", "message": message}]) from error
 
 

@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
+from loyalty import money
 from offers.rules.problem import shown_text
 from offers.targeting import contradiction, operators, problem, values
 from offers.targeting.catalogue import Catalogue, Field
@@ -32,6 +34,14 @@ MOST_LEVELS = 8
 MOST_CONDITIONS = 200
 # Each one reads the purchases, assignments or redemptions once more.
 MOST_HISTORY_CONDITIONS = 20
+# What a part of a condition is called in sentences.
+PARTS = {
+    "last_days": gettext_lazy("Days of the period"),
+    "from": gettext_lazy("First day of the period"),
+    "to": gettext_lazy("Last day of the period"),
+    "random_percent": gettext_lazy("Random share in percent"),
+    "key": gettext_lazy("Key of the random share"),
+}
 
 
 def parse(tree: Any, catalogue: Catalogue, *, saving: int | None = None) -> Criteria:
@@ -170,7 +180,7 @@ class _Reader:
         operator = self.operator(tree, path, label, operators.by_measure(measure))
         if operator is None:
             return None
-        value = self.value(tree, path, label, operator, _measure_reader(measure, operator))
+        value = self.value(tree, path, label, operator, _measure_reader(measure, operator, self.catalogue.currency))
         return History(subject, measure, where, operator, value) if where is not None and value is not _BAD else None
 
     def share(self, tree: Mapping[str, Any], path: str) -> Share | None:
@@ -207,7 +217,7 @@ class _Reader:
         found = self.catalogue.targeting(targeting_id, version) if known else None
         path = _under(path, "targeting")
         if found is None:
-            message = _("There is no saved targeting %(value)s in use. Choose another one.")
+            message = _("There is no audience %(value)s in use. Choose another one.")
             self.refuse(path, "unknown_targeting", message % {"value": shown_text(targeting_id)}, targeting_id)
             return None
         name = found.name
@@ -315,7 +325,7 @@ class _Reader:
         try:
             return read(tree[key])
         except Refused as refused:
-            self.refused(refused, _under(path, key), key)
+            self.refused(refused, _under(path, key), str(PARTS[key]))
             return None
 
 
@@ -349,8 +359,17 @@ def _reader_of(field: Field) -> Callable[[Any], Any]:
     }[field.type]
 
 
-def _measure_reader(measure: str, operator: str) -> Callable[[Any], Any]:
+def _measure_reader(measure: str, operator: str, currency: str) -> Callable[[Any], Any]:
     if measure in operators.DAYS:
         return values.day
     least = operators.smallest(measure, operator)
-    return values.whole(minimum=-values.LARGEST if least is None else least)
+    least = -values.LARGEST if least is None else least
+    if measure not in operators.MONEY:
+        return values.whole(minimum=least)
+
+    def said(bound: int) -> str:
+        # A machine gives minor units; a page shows the money.
+        words = {"minor": bound, "amount": money.display(bound, currency)}
+        return _("%(minor)s, which is %(amount)s") % words
+
+    return values.whole(minimum=least, said=said)

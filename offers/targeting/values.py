@@ -38,7 +38,7 @@ def text(value: Any) -> str:
     if len(value) > LONGEST_TEXT:
         sentence = _("the text is too long. Use at most %(limit)s characters.") % {"limit": LONGEST_TEXT}
         raise Refused("text_too_long", sentence, value)
-    # Neither NUL nor half of a surrogate pair can be stored, so neither can be looked for.
+    # What cannot be stored cannot be looked for: NUL, and half of a surrogate pair.
     if "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
         raise Refused("not_text", _("the text has a character that cannot be stored. Leave it out."), None)
     return value
@@ -60,25 +60,38 @@ def choice(field: Field) -> Callable[[Any], str]:
 def number(value: Any) -> int | float:
     """Read a number; a yes or no is none."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        sentence = _("%(value)s is not a number. Write one without quotes, such as 10.")
-        raise Refused("not_a_number", sentence % {"value": shown_text(value)}, value)
+        sentence = _("%(value)s is not a number. %(how)s")
+        raise Refused("not_a_number", sentence % {"value": shown_text(value), "how": _how(value)}, value)
     if abs(value) > LARGEST:
         raise Refused("too_large", _("the number is too large. Give at most %(limit)s.") % {"limit": LARGEST}, value)
     return value
 
 
-def whole(*, minimum: int, maximum: int = LARGEST) -> Callable[[Any], int]:
-    """Return the reader of a whole number between two bounds."""
+def _how(value: Any) -> str:
+    """Say how a number is written: of quotes only to whoever wrote some."""
+    if isinstance(value, str):
+        return _("Write one without quotes, such as 10.")
+    return _("Give one, such as 10.")
+
+
+def whole(*, minimum: int, maximum: int = LARGEST, said: Callable[[int], str] = str) -> Callable[[Any], int]:
+    """Return the reader of a whole number between two bounds; `said` writes a bound for people.
+
+    What is out of bounds is too small or too large before it is no whole number: a browser writes large ones as 1e+24.
+    """
 
     def read(value: Any) -> int:
-        words = {"value": shown_text(value), "minimum": minimum, "maximum": maximum}
-        if isinstance(value, bool) or not isinstance(value, int):
-            sentence = _("%(value)s is not a whole number. Write one without quotes, such as 10.")
-            raise Refused("not_a_whole_number", sentence % words, value)
-        if value < minimum:
+        words = {"value": shown_text(value)}
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if is_number and value < minimum:
+            words["minimum"] = said(minimum)
             raise Refused("too_small", _("%(value)s is too small. Give at least %(minimum)s.") % words, value)
-        if value > maximum:
+        if is_number and value > maximum:
+            words["maximum"] = said(maximum)
             raise Refused("too_large", _("%(value)s is too large. Give at most %(maximum)s.") % words, value)
+        if not is_number or not isinstance(value, int):
+            words["how"] = _how(value)
+            raise Refused("not_a_whole_number", _("%(value)s is not a whole number. %(how)s") % words, value)
         return value
 
     return read

@@ -134,3 +134,35 @@ def test_b_02_an_answer_that_repeats_what_it_cannot_carry_is_still_an_answer():
     )
     assert (written["id"], written["a"], written["n"]) == (str(10**30), "\ufffdb", [1, None])
     assert str(written["deep"]).count("[") == 199
+
+
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])
+def test_b_02_what_is_no_number_of_json_is_a_400(api, word):
+    """B-02, docs/api.md: `parse_error`, wherever it stands."""
+    for path, body in (("assignments", '{"terms": {"x": %s}}'), ("targetings/count", '{"criteria": {"value": %s}}')):
+        answer = api("POST", path, body % word)
+        assert (answer.status_code, answer.json()["code"]) == (400, "parse_error"), answer.content
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("targetings/count", '{"criteria": {"field": "member.city", "is": "equals", "value": 1e999}}', "criteria"),
+        ("targetings/explain", '{"criteria": {"value": 1e999}, "member": "ada"}', "criteria"),
+        ("targetings", '{"name": "x", "criteria": {"value": 1e999}}', "criteria.value"),
+    ],
+)
+def test_b_02_an_infinite_number_in_a_tree_is_refused_as_the_documentation_says(api, path, body, field):
+    """B-02, docs/api.md."""
+    answer = api("POST", path, body)
+    assert answer.status_code == 422, answer.content
+    assert [one["field"] for one in answer.json()["problems"]] == [field]
+
+
+def test_b_02_a_whole_number_beyond_64_bit_in_criteria_is_too_large(api):
+    """B-02: by its place, as any number that is too large."""
+    tree = {"purchases": "count", "is": "equals", "value": 10**30}
+    answer = api("POST", "targetings/count", json.dumps({"criteria": tree}))
+    assert answer.status_code == 422, answer.content
+    found = answer.json()["problems"][0]
+    assert (found["path"], found["code"], found["value"]) == ("value", "too_large", str(10**30))

@@ -67,14 +67,18 @@ def test_bad_criteria_and_a_missing_name_write_nothing() -> None:
     with pytest.raises(criteria_package.InvalidCriteria) as refusal:
         create(criteria={"op": "and", "items": []})
     assert refusal.value.problems[0]["code"] == "empty_group"
-    with pytest.raises(InvalidInput, match="Give the targeting a name of at most 200 characters"):
+    with pytest.raises(InvalidInput, match=r"^The audience has no name. Give it one.$"):
         create(name="  ")
+    with pytest.raises(InvalidInput, match=r"^The audience's name is too long. Use at most 200 characters.$"):
+        create(name="x" * 201)
+    with pytest.raises(InvalidInput, match=r"^The text holds a character that cannot be stored. Take it out.$"):
+        create(name="a\0")
     assert Targeting.objects.count() == TargetingVersion.objects.count() == AuditEvent.objects.count() == 0
 
 
 def test_a_name_is_used_once_in_a_programme_and_free_again_after_archiving() -> None:
     saved = create()
-    with pytest.raises(targeting.NameTaken, match="There is a targeting called “Locals” already"):
+    with pytest.raises(targeting.NameTaken, match="There is an audience called “Locals” already"):
         create(programme=saved.programme)
     create()
     assert targeting.archive(targeting=saved, actor=None, now=clock.now())
@@ -132,7 +136,7 @@ def test_s4_26_an_archived_targeting_comes_back_unless_its_name_or_what_it_speak
     targeting.archive(targeting=outer, actor=None, now=now)
     targeting.update(targeting=inner, criteria=PARIS, actor=None)
     other = create(programme=programme, name="Outer")
-    with pytest.raises(targeting.NameTaken, match="There is a targeting called “Outer” already"):
+    with pytest.raises(targeting.NameTaken, match="There is an audience called “Outer” already"):
         targeting.unarchive(targeting=outer, actor=None)
     targeting.update(targeting=other, name="Another", actor=None)
     user = UserFactory()
@@ -143,7 +147,7 @@ def test_s4_26_an_archived_targeting_comes_back_unless_its_name_or_what_it_speak
     assert AuditEvent.objects.filter(action="targeting.unarchived", user=user).count() == 1
     targeting.archive(targeting=outer, actor=None, now=now)
     targeting.archive(targeting=inner, actor=None, now=now)
-    with pytest.raises(targeting.Unreadable, match="“Outer” cannot be brought back: There is no saved targeting"):
+    with pytest.raises(targeting.Unreadable, match="“Outer” cannot be brought back: There is no audience"):
         targeting.unarchive(targeting=outer, actor=None)
     outer.refresh_from_db()
     assert outer.archived_at is not None

@@ -168,11 +168,11 @@ def test_the_walk_names_every_node_by_its_path() -> None:
         ),
         (
             leaf("attribute.children", "equals", True),
-            ("value", "not_a_number", "Children: “True” is not a number. Write one without quotes, such as 10."),
+            ("value", "not_a_number", "Children: “True” is not a number. Give one, such as 10."),
         ),
         (
             leaf("attribute.children", "less", float("nan")),
-            ("value", "not_a_number", "Children: “nan” is not a number. Write one without quotes, such as 10."),
+            ("value", "not_a_number", "Children: “nan” is not a number. Give one, such as 10."),
         ),
         (
             leaf("attribute.owner", "equals", "yes"),
@@ -207,8 +207,73 @@ def test_the_walk_names_every_node_by_its_path() -> None:
             (
                 "value",
                 "not_a_whole_number",
-                "Purchases: “1.5” is not a whole number. Write one without quotes, such as 10.",
+                "Purchases: “1.5” is not a whole number. Give one, such as 10.",
             ),
+        ),
+        (
+            {"purchases": "count", "is": "equals", "value": "5"},
+            (
+                "value",
+                "not_a_whole_number",
+                "Purchases: “5” is not a whole number. Write one without quotes, such as 10.",
+            ),
+        ),
+        (
+            {"purchases": "count", "is": "equals", "value": 9.999999999999999e24},
+            ("value", "too_large", "Purchases: “9.999999999999999e+24” is too large. Give at most 1000000000000000."),
+        ),
+        (
+            {"purchases": "count", "is": "equals", "value": 10**30},
+            ("value", "too_large", f"Purchases: “{10**30}” is too large. Give at most 1000000000000000."),
+        ),
+        (
+            {"purchases": "count", "is": "equals", "value": float("-inf")},
+            ("value", "too_small", "Purchases: “-inf” is too small. Give at least 0."),
+        ),
+        (
+            {"purchases": "amount", "is": "greater", "value": 9.999999999999999e24},
+            (
+                "value",
+                "too_large",
+                "Amount spent: “9.999999999999999e+24” is too large. "
+                "Give at most 1000000000000000, which is 10,000,000,000,000.00 €.",
+            ),
+        ),
+        (
+            {"purchases": "count", "where": {"last_days": 1.5}, "is": "equals", "value": 1},
+            (
+                "where.last_days",
+                "not_a_whole_number",
+                "Days of the period: “1.5” is not a whole number. Give one, such as 10.",
+            ),
+        ),
+        (
+            {"purchases": "count", "where": {"last_days": 1e25}, "is": "equals", "value": 1},
+            ("where.last_days", "too_large", "Days of the period: “1e+25” is too large. Give at most 3650."),
+        ),
+        (
+            {"purchases": "count", "where": {"from": "x"}, "is": "equals", "value": 1},
+            (
+                "where.from",
+                "not_a_date",
+                "First day of the period: “x” is not a date. Write it as 2026-12-31.",
+            ),
+        ),
+        (
+            {"purchases": "count", "where": {"to": "x"}, "is": "equals", "value": 1},
+            ("where.to", "not_a_date", "Last day of the period: “x” is not a date. Write it as 2026-12-31."),
+        ),
+        (
+            {"random_percent": "x", "key": "k"},
+            (
+                "random_percent",
+                "not_a_number",
+                "Random share in percent: “x” is not a number. Write one without quotes, such as 10.",
+            ),
+        ),
+        (
+            {"random_percent": 10, "key": 5},
+            ("key", "not_text", "Key of the random share: “5” is not text. Write it in quotes."),
         ),
         (
             {"purchases": "count", "where": {"categories": ["10", "99"]}, "is": "equals", "value": 1},
@@ -241,6 +306,7 @@ def test_the_walk_names_every_node_by_its_path() -> None:
     ],
 )
 def test_bad_criteria_are_refused_by_path(tree: Any, found: tuple[str, str, str]) -> None:
+    """S4-24, B-02: by path, with what it is called and what would be right."""
     assert problems(tree) == [found]
 
 

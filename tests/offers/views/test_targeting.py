@@ -191,7 +191,7 @@ def test_a_list_says_of_each_audience_what_is_wrong_with_what_it_names(marketer,
     ):
         TargetingFactory(programme=programme, name=name, criteria=tree)
     listing = marketer.get(reverse("offers:targetings")).context["listing"]
-    unknown = "There is no saved targeting “{}” in use. Choose another one."
+    unknown = "There is no audience “{}” in use. Choose another one."
     assert {one.name: one.sentence for one in listing.page.object_list} == {
         "Then": "is in “Old”",
         "Now": unknown.format(archived.pk),

@@ -193,7 +193,7 @@ def test_s4_26_an_archived_audience_is_found_by_the_filter_and_brought_back(prog
     assert (names(), names(archived="yes"), names(archived="all")) == (["Locals"], ["Locals"], ["Locals", "Locals"])
     refused = marketer.post(page(locals_, "-unarchive"))
     assert refused.status_code == 409
-    assert "There is a targeting called “Locals” already. Choose another name." in words(refused)
+    assert "There is an audience called “Locals” already. Choose another name." in words(refused)
     service.update(targeting=other, name="Others", actor=None)
     assert marketer.post(page(locals_, "-unarchive")).url == page(locals_)
     assert names() == ["Locals", "Others"]
