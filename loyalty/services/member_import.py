@@ -124,6 +124,7 @@ def work(*, import_id: int, now: datetime) -> bool:
         # Another file at work is such a one too.
         raise
     except Exception:
+        # A mistake of ours comes again at every attempt: said at once, with its traceback in the log.
         log.exception("member_import.failed", member_import=import_id)
         return in_transaction(lambda: _fail(import_id))
 

@@ -7,7 +7,7 @@ looks with something changed. Nothing is written before the launch.
 import uuid
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -78,7 +78,7 @@ class OptionsForm(MomentForm):
         super().__init__(data, programme=programme, **options)
         self.order_fields(OPTIONS)
         campaigns = Campaign.objects.filter(programme=programme, is_of_run=False).order_by(Lower("name"), "name", "pk")
-        self.fields["campaign"].queryset = campaigns  # type: ignore[attr-defined]
+        cast("forms.ModelChoiceField[Campaign]", self.fields["campaign"]).queryset = campaigns
 
 
 class Draft:

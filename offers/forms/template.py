@@ -1,7 +1,7 @@
 """The form of an offer template: its config offer, and which rules must be given."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -55,11 +55,10 @@ class OfferTemplateForm(forms.Form):
         )
         super().__init__(data, initial={**(initial or {}), **known})
         offers = selectors.offers_to_choose(programme=programme)
-        field = self.fields["config_offer"]
         if template is not None:
             del self.fields["config_offer"]
         else:
-            field.queryset = offers  # type: ignore[attr-defined]
+            cast("forms.ModelChoiceField[ConfigOffer]", self.fields["config_offer"]).queryset = offers
 
     def is_valid(self) -> bool:
         """Let the service say what is wrong, at its field."""

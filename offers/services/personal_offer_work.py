@@ -179,6 +179,7 @@ def do_next_chunk(*, upload_id: int, now: datetime) -> bool:
     except PERHAPS_PASSING:
         raise
     except Exception:
+        # As for a check: what is not the database's passes by no waiting, and the import goes on where it stopped.
         log.exception("personal_import.chunk_failed", upload=upload_id, done_to=upload.done_to)
         _fail(upload, {**_of_ours("chunk_failed"), "done_to": upload.done_to}, now)
         return False

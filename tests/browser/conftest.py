@@ -15,16 +15,28 @@ from django.conf import settings
 from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Locator,
+    Page,
+    ViewportSize,
+    expect,
+    sync_playwright,
+)
 
 from loyalty.models import Programme, User
-from tests.factories import TargetingFactory
+from offers.models import ConfigOffer, Targeting
+from tests.factories import ConfigOfferFactory, MemberFactory, TargetingFactory
 
 # Playwright keeps an event loop in this thread, which Django takes for asynchronous code; nothing here awaits.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
 # A loaded machine is no bug.
 expect.set_options(timeout=20_000)
+DESK: ViewportSize = {"width": 1280, "height": 800}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 PASSWORD = "a quiet and long password"
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 
@@ -182,6 +194,38 @@ def assert_accessible(complaints: list[str]) -> Callable[[Page], None]:
         assert serious == []
 
     return check
+
+
+@pytest.fixture
+def look(assert_accessible) -> Callable[[Page, str], None]:
+    """Check a page at a desk's and a phone's width, that it is accessible and does not scroll sideways.
+
+    Where LAUREL_SHOTS names a folder, pictures of both are kept there.
+    """
+    folder = os.environ.get("LAUREL_SHOTS")
+
+    def check(page: Page, name: str) -> None:
+        for size, view in (("desk", DESK), ("phone", PHONE)):
+            page.set_viewport_size(view)
+            assert_accessible(page)
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} is too wide: {size}"
+            if folder:
+                page.screenshot(path=Path(folder) / f"{name}-{size}.png", full_page=True)
+        page.set_viewport_size(DESK)
+
+    return check
+
+
+@pytest.fixture
+def coffee(programme: Programme) -> ConfigOffer:
+    """An offer with codes, and six members who may be given it."""
+    MemberFactory.create_batch(6, programme=programme)
+    return ConfigOfferFactory(programme=programme, name="Coffee", offer_reference="COFFEE", require_vouchers=True)
+
+
+@pytest.fixture
+def everyone(programme: Programme) -> Targeting:
+    return TargetingFactory(programme=programme, name="Everyone")
 
 
 @pytest.fixture

@@ -1,10 +1,8 @@
 """Values per member in the launch form: from a list, an attribute, a formula, in a real browser (S1-01, S1-05)."""
 
 import io
-import os
 import re
 import uuid
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -20,20 +18,6 @@ from tests.factories import (
     TargetingFactory,
     work,
 )
-
-SHOTS = os.environ.get("LAUREL_SHOTS")
-DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
-
-
-def _look(page: Page, name: str, assert_accessible) -> None:
-    """Check the page on a desk and on a phone, and keep pictures for who asks for them."""
-    for size, view in (("desk", DESK), ("phone", PHONE)):
-        page.set_viewport_size(view)
-        assert_accessible(page)
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} is too wide: {size}"
-        if SHOTS:
-            page.screenshot(path=Path(SHOTS) / f"{name}-{size}.png", full_page=True)
-    page.set_viewport_size(DESK)
 
 
 def _own(page: Page, field: str) -> Locator:
@@ -57,9 +41,7 @@ def template(programme):
     return OfferTemplateFactory(config_offer=offer, name="Win-back", required_rules=["benefit", "products", "validity"])
 
 
-def test_s1_01_values_come_from_a_list_an_attribute_and_a_formula(
-    page, person, sign_in, programme, template, assert_accessible
-):
+def test_s1_01_values_come_from_a_list_an_attribute_and_a_formula(page, person, sign_in, programme, template, look):
     """S1-01, S1-05: refused in place without bounds, said in words, spread in the dry run, launched, and cloned."""
     everyone = TargetingFactory(programme=programme, name="Everyone")
     sign_in(page, person("marketer"))
@@ -79,7 +61,7 @@ def test_s1_01_values_come_from_a_list_an_attribute_and_a_formula(
     page.get_by_role("button", name=re.compile("^Continue")).click()
     expect(size).to_contain_text("give the least and the most that a member may get")
     expect(size.get_by_label("Or from a list")).to_have_value(re.compile(":Discount$"))
-    _look(page, "own-1-refused", assert_accessible)
+    look(page, "own-1-refused")
     size.get_by_label("At least").fill("5")
     size.get_by_label("At most").fill("30")
     page.get_by_role("button", name=re.compile("^Continue")).click()
@@ -94,7 +76,7 @@ def test_s1_01_values_come_from_a_list_an_attribute_and_a_formula(
     expect(dry_run.locator(".run-values li")).to_have_count(2)
     # 90 days would be longer than the offer's 30, but nobody gets more than 11.
     expect(dry_run.get_by_text("Look at the period once more.")).to_have_count(0)
-    _look(page, "own-2-dry-run", assert_accessible)
+    look(page, "own-2-dry-run")
     page.get_by_role("button", name="Launch 2 assignments").click()
     expect(page.get_by_text("each member's “Discount” in the list “Spring”, from 5 to 30")).to_be_visible()
     run = work(MassAssignment.objects.get())
@@ -104,7 +86,7 @@ def test_s1_01_values_come_from_a_list_an_attribute_and_a_formula(
         (7, 11, ["COFFEE", "TEA-1"]),
     ]
     page.reload()
-    _look(page, "own-3-run", assert_accessible)
+    look(page, "own-3-run")
 
     # A clone is filled in with all of it, but for what is gone since: that is said.
     AttributeDefinition.objects.filter(name="usual").delete()
@@ -113,4 +95,4 @@ def test_s1_01_values_come_from_a_list_an_attribute_and_a_formula(
     expect(_own(page, "benefit__size").get_by_label("Or from a list")).to_have_value(re.compile(":Discount$"))
     expect(_own(page, "validity__days").get_by_label("From", exact=True)).to_have_value("loyalty_score - 90")
     expect(page.locator("#id_validity__days")).to_have_value("")
-    _look(page, "own-4-clone", assert_accessible)
+    look(page, "own-4-clone")

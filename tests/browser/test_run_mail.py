@@ -1,11 +1,8 @@
 """Following a run, the mail that its end sends, and which mails one wants, in a real browser (issue 4; S4-27)."""
 
-import os
-from pathlib import Path
-
 import pytest
 from django.core import mail
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from loyalty import clock
 from offers.models import RunFollower, RunNotification
@@ -19,20 +16,6 @@ from tests.factories import (
     import_codes,
     work,
 )
-
-SHOTS = os.environ.get("LAUREL_SHOTS")
-DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
-
-
-def _look(page: Page, name: str, assert_accessible) -> None:
-    """Check the page on a desk and on a phone, and keep pictures for who asks for them."""
-    for size, view in (("desk", DESK), ("phone", PHONE)):
-        page.set_viewport_size(view)
-        assert_accessible(page)
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} is too wide: {size}"
-        if SHOTS:
-            page.screenshot(path=Path(SHOTS) / f"{name}-{size}.png", full_page=True)
-    page.set_viewport_size(DESK)
 
 
 @pytest.fixture
@@ -56,7 +39,7 @@ def _send_what_waits() -> None:
 
 
 def test_s4_27_a_marketer_follows_a_run_reads_its_mail_and_chooses_which_mails_she_wants(
-    page, person, sign_in, programme, run, assert_accessible
+    page, person, sign_in, programme, run, look
 ):
     """Issue 4, "summary and e-mail when done"; S4-27: the run's page, the mail itself, "My notifications"."""
     ann = person("marketer")
@@ -70,14 +53,14 @@ def test_s4_27_a_marketer_follows_a_run_reads_its_mail_and_chooses_which_mails_s
     expect(page.get_by_text("You get a mail when this run ends.").first).to_be_visible()
     expect(mails).to_contain_text("You follow it: you get a mail with the summary when it ends.")
     assert RunFollower.objects.get().user == ann
-    _look(page, "follow-1-following", assert_accessible)
+    look(page, "follow-1-following")
 
     work(run)
     _send_what_waits()
     page.reload()
     expect(mails.get_by_role("listitem")).to_have_count(2)
     expect(mails).to_contain_text("sent")
-    _look(page, "follow-2-sent", assert_accessible)
+    look(page, "follow-2-sent")
     mine = next(message for message in mail.outbox if message.to == [ann.email])
     assert mine.subject == "Finished: Autumn, first wave"
 
@@ -90,7 +73,7 @@ def test_s4_27_a_marketer_follows_a_run_reads_its_mail_and_chooses_which_mails_s
     page.get_by_role("button", name="Save what I want").click()
     expect(page.get_by_text("Saved.")).to_be_visible()
     expect(page.get_by_label("A run that I launched or follow is finished")).not_to_be_checked()
-    _look(page, "follow-3-notifications", assert_accessible)
+    look(page, "follow-3-notifications")
     ann.refresh_from_db()
     assert (ann.muted_mails, ann.language) == ([RunNotification.Kind.FINISHED], "de")
 
@@ -103,7 +86,7 @@ def test_s4_27_a_marketer_follows_a_run_reads_its_mail_and_chooses_which_mails_s
     expect(page.get_by_role("link", name="Open the run")).to_have_attribute(
         "href", f"http://127.0.0.1:8000/offers/runs/{run.pk}/"
     )
-    _look(page, "follow-4-mail", assert_accessible)
+    look(page, "follow-4-mail")
 
 
 def test_s4_27_who_follows_no_more_gets_no_mail(page, person, sign_in, programme, run, assert_accessible):

@@ -1,51 +1,22 @@
 """Runs later and again, and their approval, in a real browser (issue 4; D-09, B-01)."""
 
-import os
 import re
 import uuid
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 
-import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from loyalty import clock
 from offers.models import MassAssignment, RunSchedule
 from offers.services import mass_assignment, run_schedule
 from offers.services.mass_assignment import LaunchPlan
 from offers.services.run_schedule import When
-from tests.factories import ConfigOfferFactory, MemberFactory, TargetingFactory, UserFactory, draft_run, import_codes
-
-SHOTS = os.environ.get("LAUREL_SHOTS")
-PHONE = {"width": 390, "height": 844}
-DESK = {"width": 1280, "height": 800}
-
-
-def _look(page: Page, name: str, assert_accessible) -> None:
-    """Check the page on a desk and on a phone, and keep pictures for who asks for them."""
-    for size, view in (("desk", DESK), ("phone", PHONE)):
-        page.set_viewport_size(view)
-        assert_accessible(page)
-        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), f"{name} is too wide: {size}"
-        if SHOTS:
-            page.screenshot(path=Path(SHOTS) / f"{name}-{size}.png", full_page=True)
-    page.set_viewport_size(DESK)
-
-
-@pytest.fixture
-def coffee(programme):
-    MemberFactory.create_batch(6, programme=programme)
-    return ConfigOfferFactory(programme=programme, name="Coffee", offer_reference="COFFEE", require_vouchers=True)
-
-
-@pytest.fixture
-def everyone(programme):
-    return TargetingFactory(programme=programme, name="Everyone")
+from tests.factories import ConfigOfferFactory, MemberFactory, UserFactory, draft_run, import_codes
 
 
 def test_a_run_later_is_scheduled_cut_and_moved_and_one_that_comes_again_is_paused_and_ended(
-    page, person, sign_in, coffee, everyone, programme, assert_accessible
+    page, person, sign_in, coffee, everyone, programme, look
 ):
     """Issue 4, "now, later or recurring"; B-01: the launch form, the run's page, and the list of schedules."""
     import_codes(coffee, 4)
@@ -58,18 +29,18 @@ def test_a_run_later_is_scheduled_cut_and_moved_and_one_that_comes_again_is_paus
     page.get_by_label("When").select_option("later")
     page.get_by_label("On, or from").fill(later.isoformat())
     page.get_by_label("At", exact=True).fill("09:00")
-    _look(page, "options-later", assert_accessible)
+    look(page, "options-later")
     page.get_by_role("button", name=re.compile("^Continue|^Done|^Use")).click()
     dry_run = page.locator("#dry-run")
     expect(dry_run.get_by_role("button", name="Schedule about 6 assignments")).to_be_enabled()
     expect(dry_run).to_contain_text("These are the numbers of now.")
     expect(dry_run.get_by_role("button", name="Schedule, and wait then until there is enough")).to_be_visible()
     expect(dry_run.get_by_role("button", name=re.compile("Launch"))).to_have_count(0)
-    _look(page, "dry-run-short", assert_accessible)
+    look(page, "dry-run-short")
     dry_run.get_by_role("button", name="Schedule, cut to what is there then").click()
     expect(page.get_by_text("with the audience of then")).to_be_visible()
     expect(page.locator("#run-live")).to_contain_text("it is cut to the first ones that there is enough for")
-    _look(page, "run-later", assert_accessible)
+    look(page, "run-later")
     page.get_by_label(re.compile("Begin at")).fill(f"{later.isoformat()}T10:30")
     page.get_by_role("button", name="Move").click()
     expect(page.get_by_text("10:30")).to_be_visible()
@@ -82,14 +53,14 @@ def test_a_run_later_is_scheduled_cut_and_moved_and_one_that_comes_again_is_paus
         now=clock.now(),
     )  # fmt: skip
     page.goto("/offers/runs/schedules")
-    _look(page, "schedules", assert_accessible)
+    look(page, "schedules")
     page.get_by_role("button", name="Pause").click()
     expect(page.get_by_role("button", name="Resume")).to_be_visible()
     # The one that cannot be taken back asks first, and says what ends.
     page.get_by_role("button", name="End…", exact=True).click()
     dialog = page.get_by_role("dialog", name="End “Every Tuesday”")
     expect(dialog).to_contain_text("It makes no more runs. It made none yet. An ended schedule cannot be resumed.")
-    _look(page, "schedule-end", assert_accessible)
+    look(page, "schedule-end")
     dialog.get_by_role("button", name="Leave it paused").click()
     expect(dialog).to_be_hidden()
     assert RunSchedule.objects.get().ended_at is None
@@ -100,7 +71,7 @@ def test_a_run_later_is_scheduled_cut_and_moved_and_one_that_comes_again_is_paus
 
 
 def test_runs_that_come_again_are_made_from_the_launch_form(
-    page, person, sign_in, coffee, everyone, programme, assert_accessible
+    page, person, sign_in, coffee, everyone, programme, assert_accessible, look
 ):
     """Issue 4, "recurring"; D-09, B-01: every week from a day on, cut where there is too little; and its first run."""
     import_codes(coffee, 10)
@@ -120,7 +91,7 @@ def test_runs_that_come_again_are_made_from_the_launch_form(
     # What is missing stands beside its field, and nothing typed is lost.
     expect(page.get_by_text("Give the day.")).to_be_visible()
     expect(page.get_by_text("Give the time.")).to_be_visible()
-    _look(page, "again-1-missing", assert_accessible)
+    look(page, "again-1-missing")
     page.get_by_label("On, or from").fill(first.isoformat())
     page.get_by_label("At", exact=True).fill("09:00")
     page.get_by_label("Until").fill((first + timedelta(days=30)).isoformat())
@@ -131,12 +102,12 @@ def test_runs_that_come_again_are_made_from_the_launch_form(
     expect(dry_run.get_by_role("button", name="Schedule runs that come again")).to_be_enabled()
     # A draft is one run: it cannot come again.
     expect(dry_run.get_by_role("button", name="Keep as a draft")).to_have_count(0)
-    _look(page, "again-2-dry-run", assert_accessible)
+    look(page, "again-2-dry-run")
     dry_run.get_by_role("button", name="Schedule, cut to what is there then").click()
     row = page.get_by_role("row", name=re.compile("Coffee of the week"))
     expect(row).to_contain_text("every week, 09:00")
     expect(row).to_contain_text("With too little: cut to what is there")
-    _look(page, "again-3-schedules", assert_accessible)
+    look(page, "again-3-schedules")
     schedule = RunSchedule.objects.get()
     assert (schedule.frequency, schedule.on_shortfall, schedule.starts_on) == ("weekly", "cut", first)
 
@@ -145,10 +116,10 @@ def test_runs_that_come_again_are_made_from_the_launch_form(
     expect(row.get_by_role("cell", name="1", exact=True)).to_be_visible()
     page.goto(f"/offers/runs/{run_id}/")
     expect(page.get_by_role("heading", name=f"Coffee of the week, {first.isoformat()}")).to_be_visible()
-    _look(page, "again-4-run", assert_accessible)
+    look(page, "again-4-run")
 
 
-def test_a_large_run_is_approved_in_place(page, person, sign_in, coffee, everyone, programme, assert_accessible):
+def test_a_large_run_is_approved_in_place(page, person, sign_in, coffee, everyone, programme, look):
     """Issue 4, approval: what was asked, what it would do now, and both decisions on one page."""
     programme.approval_members = 2
     programme.save()
@@ -158,10 +129,10 @@ def test_a_large_run_is_approved_in_place(page, person, sign_in, coffee, everyon
     sign_in(page, person("marketer"))
     page.goto(f"/offers/runs/new?template={coffee.templates.get().pk}&terms=set&targeting={everyone.pk}")
     expect(page.get_by_role("button", name="Ask for approval of 6 assignments")).to_be_enabled()
-    _look(page, "approval-before", assert_accessible)
+    look(page, "approval-before")
     page.goto(f"/offers/runs/{run.pk}/")
     expect(page.get_by_text("6 to assign")).to_be_visible()
-    _look(page, "approval", assert_accessible)
+    look(page, "approval")
     page.get_by_role("button", name=re.compile("^Approve 6 assignments")).click()
     expect(page.get_by_text("Approved. The audience is being planned.")).to_be_visible()
     run.refresh_from_db()
@@ -169,7 +140,7 @@ def test_a_large_run_is_approved_in_place(page, person, sign_in, coffee, everyon
 
 
 def test_s0_08_a_period_beyond_the_offers_own_is_shown_before_the_launch(
-    page, person, sign_in, everyone, programme, assert_accessible
+    page, person, sign_in, everyone, programme, look
 ):
     """S0-08, D-09: a warning by field, which goes with the slip; the button is not taken away."""
     MemberFactory(programme=programme)
@@ -186,7 +157,7 @@ def test_s0_08_a_period_beyond_the_offers_own_is_shown_before_the_launch(
     warning = page.locator("#dry-run").get_by_role("status")
     expect(warning).to_contain_text("Validity, Ends: it ends after the offer's own period.")
     expect(page.get_by_role("button", name="Launch 1 assignment")).to_be_enabled()
-    _look(page, "period-beyond", assert_accessible)
+    look(page, "period-beyond")
     page.get_by_role("link", name="Change the terms").click()
     page.locator("#id_validity__ends_at").fill((today + timedelta(days=9)).isoformat())
     page.get_by_role("button", name=re.compile("^Continue")).click()

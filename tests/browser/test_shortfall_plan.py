@@ -1,42 +1,14 @@
 """Too few codes at a launch, in a real browser: let it wait and go on when codes come, or cut it (B-01, S4-28)."""
 
-import os
 import re
 import uuid
-from pathlib import Path
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from offers.models import Assignment, MassAssignment
 from offers.tasks import mass_assignment as tasks
 from tests import workers
-from tests.factories import ConfigOfferFactory, MemberFactory, TargetingFactory, import_codes, limit_of
-
-SHOTS = os.environ.get("LAUREL_SHOTS")
-DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
-
-
-def _look(page: Page, name: str, assert_accessible) -> None:
-    """Check the page on a desk and on a phone, and keep pictures for who asks for them."""
-    for size, view in (("desk", DESK), ("phone", PHONE)):
-        page.set_viewport_size(view)
-        assert_accessible(page)
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} is too wide: {size}"
-        if SHOTS:
-            page.screenshot(path=Path(SHOTS) / f"{name}-{size}.png", full_page=True)
-    page.set_viewport_size(DESK)
-
-
-@pytest.fixture
-def coffee(programme):
-    MemberFactory.create_batch(6, programme=programme)
-    return ConfigOfferFactory(programme=programme, name="Coffee", offer_reference="COFFEE", require_vouchers=True)
-
-
-@pytest.fixture
-def everyone(programme):
-    return TargetingFactory(programme=programme, name="Everyone")
+from tests.factories import import_codes, limit_of
 
 
 def _dry_run(page: Page, offer, audience) -> None:
@@ -47,7 +19,7 @@ def _dry_run(page: Page, offer, audience) -> None:
 
 
 def test_b_01_a_run_waits_for_codes_and_goes_on_when_they_are_imported(
-    page, person, sign_in, coffee, everyone, tmp_path, assert_accessible
+    page, person, sign_in, coffee, everyone, tmp_path, look
 ):
     """B-01, S4-28: the button, the days, what the page says meanwhile, the import, and the end, by a real worker."""
     import_codes(coffee, 4)
@@ -56,14 +28,14 @@ def test_b_01_a_run_waits_for_codes_and_goes_on_when_they_are_imported(
     expect(page.locator("#dry-run")).to_contain_text("2 codes are missing.")
     expect(page.get_by_role("button", name="Launch 6 assignments")).to_be_disabled()
     page.get_by_label(re.compile("at most")).fill("3")
-    _look(page, "wait-1-dry-run", assert_accessible)
+    look(page, "wait-1-dry-run")
     with workers.worker(tmp_path):
         page.get_by_role("button", name="Launch, and wait until there is enough").click()
         waits = page.locator("#run-live").get_by_text("It waits until there is enough for everybody.")
         expect(waits).to_be_visible(timeout=60_000)
         expect(page.locator("#run-live")).to_contain_text("It needs 6 codes and 4 are left now.")
         expect(page.locator("#run-live")).to_contain_text("Nothing is reserved meanwhile.")
-        _look(page, "wait-2-waits", assert_accessible)
+        look(page, "wait-2-waits")
         run = MassAssignment.objects.get()
         assert (run.state, run.on_shortfall, run.wait_days, run.waiting["code"]) == (
             "scheduled", "wait", 3, "out_of_codes",
@@ -81,11 +53,11 @@ def test_b_01_a_run_waits_for_codes_and_goes_on_when_they_are_imported(
         finished = page.locator("#run-live").get_by_text("Mass assignment is now finished!")
         expect(finished).to_be_visible(timeout=60_000)
     expect(page.locator("#run-live")).to_contain_text("6 of 6")
-    _look(page, "wait-3-finished", assert_accessible)
+    look(page, "wait-3-finished")
     assert Assignment.objects.filter(run=run).count() == 6
 
 
-def test_b_01_a_run_is_cut_to_what_a_limit_leaves(page, person, sign_in, coffee, everyone, tmp_path, assert_accessible):
+def test_b_01_a_run_is_cut_to_what_a_limit_leaves(page, person, sign_in, coffee, everyone, tmp_path, look):
     """B-01, D-05: a cap has less left than the codes; the button has the smaller number, and the run does that."""
     import_codes(coffee, 5)
     limit_of(coffee, cap=3)
@@ -93,14 +65,14 @@ def test_b_01_a_run_is_cut_to_what_a_limit_leaves(page, person, sign_in, coffee,
     _dry_run(page, coffee, everyone)
     expect(page.locator("#dry-run")).to_contain_text("1 code is missing.")
     expect(page.locator("#dry-run")).to_contain_text("the offer's limit leaves 3")
-    _look(page, "cut-1-dry-run", assert_accessible)
+    look(page, "cut-1-dry-run")
     with workers.worker(tmp_path):
         page.get_by_role("button", name="Launch, cut to the first 3").click()
         finished = page.locator("#run-live").get_by_text("Mass assignment is now finished!")
         expect(finished).to_be_visible(timeout=60_000)
     expect(page.locator("#run-live")).to_contain_text("3 of 3")
     expect(page.locator("#run-live")).to_contain_text("6 matched")
-    _look(page, "cut-2-finished", assert_accessible)
+    look(page, "cut-2-finished")
     assert Assignment.objects.count() == 3
 
 

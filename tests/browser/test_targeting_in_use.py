@@ -11,7 +11,6 @@ from loyalty import clock
 from offers.services import run_schedule, targeting
 from offers.services.mass_assignment import LaunchPlan
 from offers.services.run_schedule import When
-from tests.browser.test_run_schedule import _look
 from tests.factories import ConfigOfferFactory, MemberFactory, draft_run
 
 LONDON = {"op": "and", "items": [{"field": "member.city", "is": "equals", "value": "London"}]}
@@ -19,7 +18,7 @@ PARIS = {"op": "and", "items": [{"field": "member.city", "is": "equals", "value"
 
 
 def test_b_03_a_marketer_sees_who_keeps_which_version_and_what_hinders_archiving(
-    page, person, sign_in, programme, assert_accessible, complaints
+    page, person, sign_in, programme, look, complaints
 ):
     """B-03, S4-26: on the audience's page, the draft's and the list of schedules; one button takes the newer."""
     MemberFactory(programme=programme, city="London")
@@ -37,14 +36,14 @@ def test_b_03_a_marketer_sees_who_keeps_which_version_and_what_hinders_archiving
     page.set_default_navigation_timeout(60_000)
     page.goto(f"/offers/runs/{draft.pk}/")
     expect(page.get_by_text("This run keeps version 1, which it was made with.")).to_be_visible()
-    _look(page, "in-use-draft", assert_accessible)
+    look(page, "in-use-draft")
     page.get_by_role("button", name="Use version 2").click()
     expect(page.get_by_text("It reaches the audience as it is saved now.")).to_be_visible()
     expect(page.get_by_text("keeps version 1")).to_have_count(0)
 
     page.goto("/offers/runs/schedules")
     expect(page.get_by_text("these runs keep version 1")).to_be_visible()
-    _look(page, "in-use-schedules", assert_accessible)
+    look(page, "in-use-schedules")
 
     page.goto(f"/offers/audiences/{saved.pk}/")
     expect(page.locator("section", has=page.get_by_role("heading", name="Where it is used"))).to_contain_text(
@@ -54,7 +53,7 @@ def test_b_03_a_marketer_sees_who_keeps_which_version_and_what_hinders_archiving
     page.get_by_role("button", name="Archive", exact=True).click()
     refusal = page.get_by_role("alert").filter(has_text="“Locals” is named by")
     expect(refusal).to_contain_text("the schedules “Every morning” and the runs “Autumn coffee”")
-    _look(page, "in-use-refused", assert_accessible)
+    look(page, "in-use-refused")
     refusal.get_by_role("link", name="Every morning").click()
     expect(page).to_have_url(re.compile(r"/offers/runs/schedules#schedule-\d+$"))
     complaints[:] = [text for text in complaints if "409" not in text]
