@@ -2,6 +2,7 @@ from offers.models.assignment import STATUS_LABELS, Assignment, AssignmentEvent,
 from offers.models.campaign import Campaign
 from offers.models.catalogue import Audience, ConfigOffer, OfferRevision, RepeatPolicy
 from offers.models.field import FieldDefinition
+from offers.models.grant_ledger import GrantLedgerEntry
 from offers.models.limit import Limit, LimitReservation, MemberCount
 from offers.models.mass_assignment import AudienceMember, CodeReservation, MassAssignment, MassAssignmentChunk
 from offers.models.mass_assignment_undo import KeptAssignment, MassAssignmentUndo, MassAssignmentUndoChunk
@@ -31,6 +32,7 @@ __all__ = [
     "ConfigOffer",
     "DoorEntry",
     "FieldDefinition",
+    "GrantLedgerEntry",
     "KeptAssignment",
     "Limit",
     "LimitReservation",

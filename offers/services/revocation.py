@@ -14,7 +14,7 @@ from loyalty.database import in_transaction
 from loyalty.errors import NotFound
 from loyalty.models import ApiClient, Programme, User
 from offers.models import Assignment, DoorEntry, Source
-from offers.services import verb, voucher_tape
+from offers.services import grant_ledger, verb, voucher_tape
 from offers.services.verb import By
 
 # The desk's toast offers undo for ten seconds and waits under the pointer; the service is a little more patient.
@@ -97,6 +97,8 @@ def _take_back(
     if held.used_up_at or held.closed_at:
         return Revocation("used_up" if held.used_up_at else "closed")
     unseen = verb.end(held, "revoked_at", as_verb, by=by, now=now, reason=reason, is_freed=True)
+    # Here and not in `verb.end`: reissuing keeps the grant, and what runs and imports take back was no agent's.
+    grant_ledger.take_back(held=held, now=now)
     if unseen:
         voucher_tape.give_back(code_ids=[unseen.pk])
     return Revocation(as_verb, now)

@@ -6,10 +6,11 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from loyalty.models import Programme
 from offers.forms.rules import RulesForm
 from offers.models import OfferTemplate
 from offers.selectors import channel
-from support.models.reason import GrantReason
+from support.selectors import reason
 from support.services.grant import Why
 
 # Rules that an agent may set though the template does not ask for them; the rest stays as the offer has it.
@@ -19,7 +20,6 @@ OPTIONAL = ("validity", "redemption_limit")
 class WhyForm(forms.Form):
     # Made with the form: sent twice, it is the same grant.
     reference = forms.UUIDField(widget=forms.HiddenInput)
-    reason = forms.ChoiceField(label=_("Reason"), choices=[("", _("Choose a reason")), *GrantReason.choices])
     ticket = forms.CharField(
         label=_("Ticket"), max_length=60, required=False, widget=forms.TextInput(attrs={"placeholder": "#48213"})
     )
@@ -31,15 +31,20 @@ class WhyForm(forms.Form):
         help_text=_("Kept with the offer's history. The member does not see it."),
     )
 
+    def __init__(self, *args: Any, programme: Programme, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        offered = [("", _("Choose a reason")), *reason.choices(programme=programme)]
+        self.fields["reason"] = forms.ChoiceField(label=_("Reason"), choices=offered)
+
     def why(self) -> Why:
         """Return what the agent said, once the form is valid."""
         said = self.cleaned_data
         return Why(reason=said["reason"], ticket=said["ticket"].strip(), note=said["note"].strip())
 
 
-def why_form(data: Any = None, *, reference: uuid.UUID | str | None = None) -> WhyForm:
-    """Return the form for the reason, new or filled in."""
-    return WhyForm(data, initial={"reference": reference})
+def why_form(programme: Programme, data: Any = None, *, reference: uuid.UUID | str | None = None) -> WhyForm:
+    """Return the form for the reason, new or filled in: one of those that the programme's administrator offers."""
+    return WhyForm(data, programme=programme, initial={"reference": reference})
 
 
 def rules_form(template: OfferTemplate, data: Any = None) -> RulesForm:

@@ -1,0 +1,3 @@
+from support.models.reason import GrantReason
+
+__all__ = ["GrantReason"]

@@ -16,7 +16,7 @@ from offers.models import AssignmentEvent, DoorEntry
 from offers.models.outcome import OUTCOME_LABELS, OUTCOME_SENTENCES
 from offers.selectors.timeline import Change, Entry
 from offers.services import reason
-from support.models.reason import GrantReason
+from support.selectors import reason as desk_reasons
 from support.selectors.assignment import Holding
 from support.templatetags.laurel import moment
 
@@ -170,12 +170,18 @@ OF_IMPORTS = {
 }
 
 
-@register.filter
-def reason_label(code: str) -> str:
-    """Say an agent's or an import's reason in words; what somebody wrote stays as it is."""
+@register.simple_tag(takes_context=True)
+def reason_label(context: template.Context, code: str) -> str:
+    """Say an agent's or an import's reason in words; what somebody wrote stays as it is.
+
+    The desk's reasons are read once a page, whatever the number of lines.
+    """
     if code in OF_IMPORTS:
         return str(OF_IMPORTS[code])
-    return str(dict(GrantReason.choices).get(code, code))
+    request = context["request"]
+    if not hasattr(request, "grant_reasons"):
+        request.grant_reasons = desk_reasons.labels(programme=request.programme)
+    return str(request.grant_reasons.get(code, code))
 
 
 @register.filter

@@ -38,9 +38,12 @@ def grant(request: staff.StaffRequest, member_id: int) -> HttpResponse:
         context = {"member": member, "templates": selectors.choices(programme=request.programme), "text": ""}
         return _shown(request, context)
     if request.method != "POST":
-        forms = {"rules": rules_form(template), "why": why_form(reference=_reference(request, member, template))}
+        forms = {
+            "rules": rules_form(template),
+            "why": why_form(request.programme, reference=_reference(request, member, template)),
+        }
         return _shown(request, _context(member, template, forms))
-    forms = {"rules": rules_form(template, request.POST), "why": why_form(request.POST)}
+    forms = {"rules": rules_form(template, request.POST), "why": why_form(request.programme, request.POST)}
     # Each of them, so that all problems are shown at once.
     valid = [form.is_valid() for form in forms.values()]
     if not all(valid):

@@ -12,6 +12,7 @@ from loyalty.database import execute, rows
 from loyalty.models import Programme
 from offers.selectors.integrity import (
     assignment,
+    grant_ledger,
     limit,
     mass_assignment,
     mass_assignment_undo,
@@ -43,6 +44,7 @@ def checks() -> list[Check]:
         *mass_assignment.CHECKS,
         *mass_assignment_undo.CHECKS,
         *limit.CHECKS,
+        *grant_ledger.CHECKS,
         *personal_offer.CHECKS,
         *outbox.CHECKS,
     ]

@@ -1,0 +1,3 @@
+from support.admin import reason
+
+__all__ = ["reason"]
