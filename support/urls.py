@@ -1,6 +1,6 @@
 from django.urls import path
 
-from support.views import assignment, grant, home, member, member_import, programme, search
+from support.views import assignment, grant, home, member, member_import, programme, record, search
 
 app_name = "support"
 
@@ -25,6 +25,8 @@ urlpatterns = [
     path("support/members/<int:member_id>/timeline", member.timeline, name="member_timeline"),
     path("support/members/<int:member_id>/reveal", member.reveal, name="member_reveal"),
     path("support/members/<int:member_id>/as-member", member.as_member, name="as_member"),
+    path("support/members/<int:member_id>/record", record.detail, name="record"),
+    path("support/members/<int:member_id>/record/export", record.export, name="record_export"),
     path("support/members/<int:member_id>/grant", grant.grant, name="grant"),
     path("support/members/<int:member_id>/grant/choices", grant.choices, name="grant_choices"),
     path("support/members/<int:member_id>/grant/preview", grant.preview, name="grant_preview"),

@@ -41,6 +41,7 @@ class Member(models.Model):
     class Meta:
         verbose_name = _("member")
         verbose_name_plural = _("members")
+        permissions = [("export_member_record", _("Can take out everything that is known of a member"))]
         constraints = [
             models.UniqueConstraint(
                 fields=["programme", "external_id"], name="a_member_external_id_is_used_once_per_programme"

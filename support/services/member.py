@@ -12,6 +12,16 @@ def record_opening(*, member: Member, actor: User) -> AuditEvent:
     return audit.record(action="member.opened", actor=actor, programme=member.programme, target=member)
 
 
+def record_reading(*, member: Member, actor: User) -> AuditEvent:
+    """Note that a person read what we know of a member."""
+    return audit.record(action="member.record_read", actor=actor, programme=member.programme, target=member)
+
+
+def record_export(*, member: Member, actor: User) -> AuditEvent:
+    """Note that a person took out everything that we know of a member (B-18)."""
+    return audit.record(action="member.record_exported", actor=actor, programme=member.programme, target=member)
+
+
 def reveal(*, member: Member, field: str, actor: User) -> str:
     """Return a masked value in clear, after noting who asked for it. Raises InvalidInput for any other field."""
     if field not in REVEALABLE:

@@ -1,12 +1,12 @@
 """Words of the support desk: time left, masked contact data, what a door's entry or an event says."""
 
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django import template
 from django.urls import NoReverseMatch, reverse
 from django.utils import formats, timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -18,7 +18,7 @@ from offers.selectors.timeline import Change, Entry
 from offers.services import reason
 from support.selectors import reason as desk_reasons
 from support.selectors.assignment import Holding
-from support.templatetags.laurel import moment
+from support.templatetags.laurel import moment, money
 
 register = template.Library()
 
@@ -214,3 +214,72 @@ def address(name: str, *arguments: Any) -> str:
         return reverse(name, args=arguments)
     except NoReverseMatch:
         return ""
+
+
+RECORD_WORDS = {
+    "external_id": gettext_lazy("External id"),
+    "first_name": gettext_lazy("First name"),
+    "last_name": gettext_lazy("Last name"),
+    "email": gettext_lazy("E-mail"),
+    "phone": gettext_lazy("Phone"),
+    "birth_date": gettext_lazy("Born"),
+    "gender": gettext_lazy("Gender"),
+    "language": gettext_lazy("Language"),
+    "timezone": gettext_lazy("Time zone"),
+    "city": gettext_lazy("City"),
+    "country": gettext_lazy("Country"),
+    "tier": gettext_lazy("Tier"),
+    "status": gettext_lazy("Status"),
+    "joined_at": gettext_lazy("Joined"),
+    "created_at": gettext_lazy("First known"),
+    "updated_at": gettext_lazy("Last changed"),
+    "agreed": gettext_lazy("Agreed"),
+    "at": gettext_lazy("When"),
+    "benefit_minor": gettext_lazy("Benefit"),
+    "total_minor": gettext_lazy("Total"),
+    "amount_minor": gettext_lazy("Amount"),
+    "discount_minor": gettext_lazy("Discount"),
+    "personalized_offer_id": gettext_lazy("Personalized Offer ID"),
+}
+# What an audit row says was done to a member's data.
+LOOKS = {
+    "member.opened": gettext_lazy("her page was opened"),
+    "member.contact_shown": gettext_lazy("contact data was shown"),
+    "member.record_read": gettext_lazy("everything known of her was read"),
+    "member.record_exported": gettext_lazy("everything known of her was taken out"),
+}
+MASKED = {"email": contact.masked_email, "phone": contact.masked_phone}
+
+
+@register.filter
+def record_word(key: str) -> str:
+    """Return what a field of a member's record is called; a field that is a word already is that word."""
+    return str(RECORD_WORDS.get(key) or key.replace("_", " ").capitalize())
+
+
+@register.simple_tag(takes_context=True)
+def record_value(context: template.Context, key: str, value: Any) -> str:
+    """Write a value of a member's record for people: moments, money, yes and no, and what is nested line by line."""
+    if value is None or value in ("", [], {}):
+        return format_html('<span class="soft">{}</span>', _("none"))
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    if key == "usable_until":
+        return until(context, value)
+    if isinstance(value, date):
+        return moment(context, value)
+    if key.endswith("_minor"):
+        return money(context, value)
+    if key == "what" and value in LOOKS:
+        return str(LOOKS[value])
+    if key == "what" and value in VERBS:
+        return str(VERBS[value])
+    if key in MASKED:
+        # Also where it is nested: what an import changed, what a list says.
+        return MASKED[key](str(value))
+    if isinstance(value, dict):
+        lines = [(record_word(str(name)), record_value(context, str(name), each)) for name, each in value.items()]
+        return format_html_join("", "<div>{}: {}</div>", lines)
+    if isinstance(value, list):
+        return format_html_join("", "<div>{}</div>", [(record_value(context, "", each),) for each in value])
+    return str(value)
