@@ -8,9 +8,9 @@ from loyalty.models import Member
 
 @admin.register(Member)
 class MemberAdmin(AuditedAdmin):
-    list_display = ["external_id", "first_name", "last_name", "email", "city", "tier", "status", "joined_at"]
+    list_display = ["external_id", "first_name", "last_name", "email", "city", "tier", "kind", "status", "joined_at"]
     list_display_links = ["external_id"]
-    list_filter = ["status"]
+    list_filter = ["status", "kind"]
     # Prefixes of the indexed keys: a search reads no more than it shows.
     search_fields = ["external_id__startswith", "email_key__startswith", "phone_key__startswith"]
     search_help_text = "External id, e-mail or phone, from the beginning."

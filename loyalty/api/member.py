@@ -18,6 +18,7 @@ from loyalty.selectors import member as members
 from loyalty.services import member as service
 
 STATUSES = ["active", "inactive"]
+KINDS = ["consumer", "employee"]
 
 
 class MemberSerializer(serializers.ModelSerializer[Member]):
@@ -37,6 +38,7 @@ class MemberSerializer(serializers.ModelSerializer[Member]):
             "country",
             "tier",
             "status",
+            "kind",
             "joined_at",
             "attributes",
             "created_at",
@@ -59,6 +61,7 @@ class MemberValues(serializers.Serializer[Any]):
     country = serializers.CharField(required=False, max_length=2, allow_null=True)
     tier = serializers.CharField(required=False, max_length=40, allow_null=True)
     status = serializers.ChoiceField(STATUSES, required=False)
+    kind = serializers.ChoiceField(KINDS, required=False)
     joined_at = serializers.DateTimeField(required=False, allow_null=True)
     attributes = serializers.DictField(required=False, help_text="By name, as they are defined; null takes one away.")
 

@@ -20,6 +20,7 @@ class Scope(models.TextChoices):
     ASSIGNMENTS_READ = "assignments:read", _("read assignments")
     CODES_READ = "codes:read", _("read voucher codes of assignments")
     TILL = "till", _("confirm assignments and look up codes, as tills do")
+    PROMOTIONS = "promotions", _("read, make and assign personalized promotions")
     LIMITS = "limits", _("read and set limits, and whom offers are for")
     TARGETINGS = "targetings", _("count targetings and run mass assignments")
     APPROVE_RUNS = "runs:approve", _("approve or decline large mass assignments of others")

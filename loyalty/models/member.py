@@ -12,6 +12,10 @@ class Member(models.Model):
         INACTIVE = "inactive", _("inactive")
         ERASED = "erased", _("erased")
 
+    class Kind(models.TextChoices):
+        CONSUMER = "consumer", _("consumer")
+        EMPLOYEE = "employee", _("employee")
+
     programme = models.ForeignKey(
         "loyalty.Programme", on_delete=models.PROTECT, related_name="members", verbose_name=_("programme")
     )
@@ -31,6 +35,8 @@ class Member(models.Model):
     city = models.CharField(_("city"), max_length=100, blank=True)
     country = models.CharField(_("country"), max_length=2, blank=True)
     tier = models.CharField(_("tier"), max_length=40, blank=True)
+    # Who promotions may be for (S2-01). The database knows the default too: files and demo data write past the model.
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind, default=Kind.CONSUMER, db_default=Kind.CONSUMER)
     status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.ACTIVE)
     joined_at = models.DateTimeField(_("joined"), null=True, blank=True)
     # Values by attribute definition; what is filtered often is promoted to a typed column above.

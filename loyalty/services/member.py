@@ -23,6 +23,7 @@ MOST_AT_ONCE = 1000
 # Longest texts, as the table has them.
 TEXTS = {"first_name": 100, "last_name": 100, "gender": 20, "city": 100, "tier": 40}
 STATUSES = (Member.Status.ACTIVE, Member.Status.INACTIVE)
+KINDS = tuple(Member.Kind)
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z]{2,4})?", re.ASCII)
 COUNTRY = re.compile(r"[A-Z]{2}", re.ASCII)
 
@@ -209,6 +210,12 @@ class _Check:
             return Member.Status.ACTIVE
         return value
 
+    def kind(self, name: str, value: Any) -> str:
+        if value not in KINDS:
+            self.refuse(name, "unknown_choice", _("Give one of: %(all)s.") % {"all": ", ".join(KINDS)})
+            return Member.Kind.CONSUMER
+        return value
+
     def day(self, name: str, value: Any) -> date | None:
         if value is None:
             return None
@@ -254,6 +261,7 @@ CHECKS: dict[str, Callable[[_Check, str, Any], Any]] = {
     "country": _Check.matching,
     "timezone": _Check.zone,
     "status": _Check.status,
+    "kind": _Check.kind,
     "birth_date": _Check.day,
     "joined_at": _Check.moment,
     "attributes": _Check.attributes,

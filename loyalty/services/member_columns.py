@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from loyalty import years
 from loyalty.models import AttributeDefinition, Channel, ValueType
 from loyalty.services import attribute
-from loyalty.services.member import STATUSES, TEXTS
+from loyalty.services.member import KINDS, STATUSES, TEXTS
 from loyalty.tables import Staging
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ LANGUAGE, COUNTRY = r"^[a-z]{2,3}(-[A-Za-z]{2,4})?$", r"^[A-Z]{2}$"
 MOST_PAIRS = 50
 YES, NO = ("true", "yes", "1"), ("false", "no", "0")
 TEXTS_OF_FIELDS = {**TEXTS, "email": 254, "phone": 40, "language": 8, "country": 2, "timezone": 64}
-FIELDS = ("external_id", *TEXTS_OF_FIELDS, "birth_date", "joined_at", "status")
+CHOICES = {"status": STATUSES, "kind": KINDS}
+FIELDS = ("external_id", *TEXTS_OF_FIELDS, "birth_date", "joined_at", *CHOICES)
 
 
 @dataclass(frozen=True)
@@ -181,9 +182,9 @@ def _field(found: Read, staging: Staging, name: str, key: str) -> None:
         check("invalid_country", f"{cell} !~ '{COUNTRY}'")
     elif key == "timezone":
         check("unknown_zone", f"{cell} <> ALL(%(zones)s::text[])")
-    elif key == "status":
-        wrong = f"{cell} NOT IN ({', '.join(repr(str(one)) for one in STATUSES)})"
-        found.checks.append(Check(name, "unknown_choice", wrong, cell, ", ".join(STATUSES)))
+    elif key in CHOICES:
+        wrong = f"{cell} NOT IN ({', '.join(repr(str(one)) for one in CHOICES[key])})"
+        found.checks.append(Check(name, "unknown_choice", wrong, cell, ", ".join(CHOICES[key])))
         found.fields[key] = cell
     elif key == "birth_date":
         _day_checks(found, name, cell)

@@ -21,10 +21,12 @@ from loyalty.tables import Staging
 
 # No text holds it, so it parts a number from its country.
 UNIT = "chr(31)"
-DEFAULTS = {"status": "'active'", "birth_date": "NULL::date", "joined_at": "%(now)s::timestamptz"}
+DEFAULTS = {
+    "status": "'active'", "kind": "'consumer'", "birth_date": "NULL::date", "joined_at": "%(now)s::timestamptz",
+}  # fmt: skip
 COLUMNS = (
     "first_name", "last_name", "email", "email_key", "phone", "phone_key", "birth_date", "gender", "language",
-    "timezone", "city", "country", "tier", "status", "joined_at",
+    "timezone", "city", "country", "tier", "status", "kind", "joined_at",
 )  # fmt: skip
 
 

@@ -13,6 +13,14 @@ from offers.models.personal_offer import (
     PersonalOfferRow,
     PersonalOfferValue,
 )
+from offers.models.promotion import (
+    PersonalizedPromotion,
+    PromotionChoice,
+    PromotionEnrolment,
+    PromotionEvent,
+    PromotionListItem,
+    PromotionProductList,
+)
 from offers.models.redemption import Redemption
 from offers.models.run_approval import RunApproval
 from offers.models.run_notification import RunFollower, RunNotification
@@ -50,6 +58,12 @@ __all__ = [
     "PersonalOfferPart",
     "PersonalOfferRow",
     "PersonalOfferValue",
+    "PersonalizedPromotion",
+    "PromotionChoice",
+    "PromotionEnrolment",
+    "PromotionEvent",
+    "PromotionListItem",
+    "PromotionProductList",
     "Redemption",
     "RepeatPolicy",
     "RunApproval",

@@ -18,6 +18,7 @@ class MemberFilter(django_filters.FilterSet):
         widget=forms.TextInput(attrs={"type": "search", "placeholder": _("Name, external id, e-mail or phone")}),
     )
     status = django_filters.ChoiceFilter(label=_("Status"), choices=Member.Status, empty_label=_("Any status"))
+    kind = django_filters.ChoiceFilter(label=_("Kind"), choices=Member.Kind, empty_label=_("Any kind"))
     tier = django_filters.CharFilter(
         label=_("Tier"), lookup_expr="iexact", widget=forms.TextInput(attrs={"placeholder": _("Tier")})
     )

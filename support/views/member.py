@@ -42,6 +42,7 @@ EXPORTED = (
     "city",
     "country",
     "status",
+    "kind",
     "joined_at",
 )
 EXPORT_PART = 2000
@@ -209,5 +210,6 @@ def _lines(found: Any) -> Iterator[list[Any]]:
             member.city,
             member.country,
             member.status,
+            member.kind,
             member.joined_at.isoformat() if member.joined_at else "",
         ]

@@ -24,7 +24,7 @@ OF_ALL_PROGRAMMES = (
 SCOPES = {
     "programme", "programme_id", "member", "member_id", "offer", "run", "run_id", "bank", "template", "targeting",
     "assignment", "purchase", "version", "batch", "campaign", "product", "user", "run_ids", "offer_ids", "found",
-    "owner", "upload", "member_list", "member_import",
+    "owner", "upload", "member_list", "member_import", "promotion",
 }  # fmt: skip
 # Selectors about no programme's things, each with its reason.
 SCOPELESS = {

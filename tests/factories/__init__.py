@@ -13,6 +13,7 @@ from tests.factories.mass_assignment import draft_run, launch_run, plan_run, wor
 from tests.factories.member import AttributeDefinitionFactory, MemberFactory
 from tests.factories.product import CategoryFactory, DepartmentFactory, ProductFactory, ProductGroupFactory
 from tests.factories.programme import ProgrammeFactory
+from tests.factories.promotion import PromotionFactory, choose, enlist, product_list
 from tests.factories.purchase import PurchaseFactory, PurchaseLineFactory
 from tests.factories.redemption import redeem
 from tests.factories.store import StoreFactory
@@ -34,17 +35,21 @@ __all__ = [
     "ProductFactory",
     "ProductGroupFactory",
     "ProgrammeFactory",
+    "PromotionFactory",
     "PurchaseFactory",
     "PurchaseLineFactory",
     "StoreFactory",
     "TargetingFactory",
     "UserFactory",
+    "choose",
     "draft_run",
+    "enlist",
     "give",
     "import_codes",
     "launch_run",
     "limit_of",
     "plan_run",
+    "product_list",
     "redeem",
     "work",
 ]

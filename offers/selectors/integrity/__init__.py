@@ -18,6 +18,7 @@ from offers.selectors.integrity import (
     mass_assignment_undo,
     outbox,
     personal_offer,
+    promotion,
     relation,
     voucher,
 )
@@ -46,6 +47,7 @@ def checks() -> list[Check]:
         *limit.CHECKS,
         *grant_ledger.CHECKS,
         *personal_offer.CHECKS,
+        *promotion.CHECKS,
         *outbox.CHECKS,
     ]
 

@@ -181,3 +181,12 @@ def test_b_02_attributes_that_nothing_can_keep_are_refused(programme, ask):
         ("attributes.size", "wrong_type"),
         ("attributes.hobbies", "wrong_type"),
     }
+
+
+def test_s2_01_a_member_is_a_consumer_unless_she_is_said_to_be_an_employee(ask):
+    assert ask("put", "/m1", {"first_name": "Ada"}).json()["kind"] == "consumer"
+    assert ask("put", "/m1", {"kind": "employee"}).json()["kind"] == "employee"
+    assert ask("put", "/m1", {"city": "Lyon"}).json()["kind"] == "employee"
+    answer = ask("put", "/m1", {"kind": "robot"})
+    assert (answer.status_code, [one["field"] for one in answer.json()["problems"]]) == (422, ["kind"])
+    assert Member.objects.get().kind == "employee"

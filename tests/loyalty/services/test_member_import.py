@@ -371,3 +371,20 @@ def test_a_file_may_have_more_attributes_than_a_function_of_sql_takes_arguments(
     changed = run(programme, f"external_id,{','.join(names)}\nm1,{','.join(['x', *names[1:]])}\n", now=LATER)
     assert counts(changed) == ("finished", 0, 1, 0)
     assert Member.objects.get(external_id="m1").attributes["a0"] == "x"
+
+
+def test_s2_01_a_file_says_who_is_an_employee_and_an_undo_takes_it_back(programme):
+    """S2-01: consumer where nothing is said; anything else is refused by its line."""
+    MemberFactory(programme=programme, external_id="m1")
+    made = run(programme, "external_id,kind\nm1,employee\nm2,consumer\n")
+    assert counts(made) == ("finished", 1, 1, 0)
+    kinds = Member.objects.values_list("external_id", "kind").order_by("external_id")
+    assert list(kinds) == [("m1", "employee"), ("m2", "consumer")]
+    undo(made)
+    assert Member.objects.get(external_id="m1").kind == "consumer"
+    assert counts(run(programme, "external_id,first_name\nm3,Ada\n", now=LATER)) == ("finished", 1, 0, 0)
+    assert Member.objects.get(external_id="m3").kind == "consumer"
+    assert found(run(programme, "external_id,kind\nm4,robot\nm5,\n")) == [
+        (2, "kind", "unknown_choice", "robot"),
+        (3, "kind", "unknown_choice", ""),
+    ]

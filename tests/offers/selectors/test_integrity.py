@@ -36,6 +36,7 @@ from tests.offers.selectors.integrity_plants import (
     PLANTS,
     PLANTS_OF_LIMITS,
     PLANTS_OF_PERSONAL_OFFERS,
+    PLANTS_OF_PROMOTIONS,
     PLANTS_OF_THE_LEDGER,
     PLANTS_OF_UNDO,
 )
@@ -160,7 +161,14 @@ def test_what_is_broken_is_found_and_nothing_else(world, plant):
 
 def test_every_check_has_a_plant():
     """Issue 3: a check that nothing shows to work is none."""
-    plants = PLANTS | PLANTS_OF_LIMITS | PLANTS_OF_UNDO | PLANTS_OF_PERSONAL_OFFERS | PLANTS_OF_THE_LEDGER
+    plants = (
+        PLANTS
+        | PLANTS_OF_LIMITS
+        | PLANTS_OF_UNDO
+        | PLANTS_OF_PERSONAL_OFFERS
+        | PLANTS_OF_PROMOTIONS
+        | PLANTS_OF_THE_LEDGER
+    )
     shown = set().union(*(finds for _, finds in plants.values()))
     assert shown == {check.name for check in integrity.checks() if not check.name.startswith("orphan:")}
 
