@@ -33,6 +33,8 @@ from offers.models import (
     DoorEntry,
     MemberListEntry,
     PersonalOfferValue,
+    PromotionEnrolment,
+    PromotionEvent,
     Redemption,
     Source,
 )
@@ -44,7 +46,7 @@ PART = 2000
 
 HER_COLUMNS = (
     "external_id", "first_name", "last_name", "email", "phone", "birth_date", "gender", "language", "timezone",
-    "city", "country", "tier", "status", "joined_at", "created_at", "updated_at",
+    "city", "country", "tier", "status", "kind", "joined_at", "created_at", "updated_at",
 )  # fmt: skip
 
 
@@ -185,6 +187,22 @@ def _personal_row(row: PersonalOfferValue) -> Row:
     return {"offer": row.config_offer.name, "value": row.value, "at": row.updated_at}
 
 
+def _promotion_row(row: PromotionEnrolment) -> Row:
+    return {
+        "promotion": row.promotion.name,
+        "list": row.product_list.name,
+        "assigned": row.assigned_at,
+        "chosen": [choice.item.product.name for choice in row.choices.all()],
+        "chosen_at": row.chosen_at,
+        "locked": row.locked_at,
+        "withdrawn": row.withdrawn_at,
+    }
+
+
+def _promotion_event_row(row: PromotionEvent) -> Row:
+    return {"promotion": row.enrolment.promotion.name, "at": row.at, "what": row.verb, "details": row.data}
+
+
 def _change_row(row: MemberImportChange) -> Row:
     return {"file": row.member_import.file_name, "at": row.member_import.imported_at, "before": row.before}
 
@@ -308,6 +326,32 @@ PARTS: Sequence[Part] = (
             PersonalOfferValue.objects.filter(member=member).select_related("config_offer").order_by("config_offer_id")
         ),
         _personal_row,
+    ),
+    Part(
+        "promotions",
+        _("Personalized promotions"),
+        _("Promotions that are yours, and what you chose from your list."),
+        (PromotionEnrolment,),
+        lambda member: (
+            PromotionEnrolment.objects.filter(member=member)
+            .select_related("promotion", "product_list")
+            .prefetch_related("choices__item__product")
+            .order_by("-assigned_at", "-pk")
+        ),
+        _promotion_row,
+        is_wide=True,
+    ),
+    Part(
+        "promotion_changes",
+        _("What happened to promotions"),
+        _("Each time a promotion was given to you or taken, and each choice."),
+        (PromotionEvent,),
+        lambda member: (
+            PromotionEvent.objects.filter(enrolment__member=member)
+            .select_related("enrolment__promotion")
+            .order_by("-at", "-pk")
+        ),
+        _promotion_event_row,
     ),
     Part(
         "former_values",

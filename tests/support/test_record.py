@@ -25,11 +25,15 @@ from tests.factories import (
     MemberFactory,
     OfferTemplateFactory,
     ProgrammeFactory,
+    PromotionFactory,
     PurchaseFactory,
     PurchaseLineFactory,
     UserFactory,
+    choose,
+    enlist,
     import_codes,
     plan_run,
+    product_list,
     redeem,
 )
 
@@ -117,7 +121,7 @@ def test_b_18_every_table_that_names_a_member_is_a_part_of_her_record_or_says_wh
     }
     read = {model._meta.label for part in records.PARTS for model in part.models}
     assert naming - read == set(NOT_HERS)
-    assert read - naming == {"offers.AssignmentEvent", "loyalty.AuditEvent"}
+    assert read - naming == {"offers.AssignmentEvent", "offers.PromotionEvent", "loyalty.AuditEvent"}
 
 
 def test_b_18_the_file_holds_everything_that_names_her(client, ann, agent, story):
@@ -201,3 +205,14 @@ def test_p1_the_page_asks_a_fixed_number_of_questions(client, programme, ann, ag
     assert DoorEntry.objects.filter(member=ann).count() == 3
     assert Redemption.objects.filter(member=ann).count() == 1
     assert asked() == few
+
+
+def test_s2_11_her_promotions_and_what_became_of_her_choice_are_hers_to_know(client, ann, agent):
+    _allow(agent)
+    client.force_login(agent)
+    offered = product_list(PromotionFactory(programme=ann.programme, name="Your three"), name="Short")
+    choose(enlist(offered, ann), "tea", "cake")
+    record = _read(client, ann)
+    [row] = record["promotions"]
+    assert (row["promotion"], row["list"], row["chosen"]) == ("Your three", "Short", ["Tea", "Cake"])
+    assert [one["what"] for one in record["promotion_changes"]] == ["chosen", "assigned"]
