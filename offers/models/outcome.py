@@ -60,3 +60,10 @@ VERB_REFUSALS = {
     "beyond_offer": _("The offer itself ends earlier. Give an end within its period, or publish a longer one."),
     "beyond_code": _("Its code expires earlier. Give an end before that, or reissue it with another code."),
 }
+
+# Why an import of personal offers ended an assignment, or let it stand as accepted (D-14).
+REASONS_OF_IMPORTS = {
+    "attribute_changed": _("An import changed the member's attribute."),
+    "attribute_withdrawn": _("The newest import has no attribute of the member."),
+    "attribute_unchanged_in_what_was_accepted": _("Kept: an import changed nothing that she had accepted."),
+}

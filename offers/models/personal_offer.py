@@ -192,6 +192,10 @@ class PersonalOfferRow(models.Model):
             # Serves a worker's next rows, and the report in the file's order.
             models.UniqueConstraint(fields=["upload", "number"], name="a_row_number_is_used_once_per_import"),
         ]
+        indexes = [
+            # Why a member did not get what imports brought.
+            models.Index(fields=["member", "upload"], name="personal_row_by_member", condition=Q(member__isnull=False)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.upload_id}/{self.number}"

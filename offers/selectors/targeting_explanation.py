@@ -1,6 +1,7 @@
 """Why a member is in or out of an audience: clause by clause, with her values, in plain words (B-02)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,7 +14,19 @@ from loyalty import money
 from loyalty.database import rows
 from loyalty.models import Member, Programme
 from offers.selectors import targeting as selector
-from offers.targeting import Comparison, Criteria, Group, History, Listed, Saved, explanation, operators, wording
+from offers.targeting import (
+    Comparison,
+    Criteria,
+    Group,
+    History,
+    InvalidCriteria,
+    Listed,
+    Saved,
+    explanation,
+    operators,
+    parse,
+    wording,
+)
 from offers.targeting.explanation import Judged
 
 
@@ -42,9 +55,32 @@ class Explanation:
 def explain(criteria: Any, *, programme: Programme, member: Member, now: datetime) -> Explanation:
     """Say of one member of the programme whether the criteria mean her, and why. One statement besides the reading."""
     checked = selector.read(criteria, programme=programme)
+    return _explained(checked, _judged(checked, programme, member, now), programme, member)
+
+
+def explain_each(
+    trees: Mapping[int, Any], *, programme: Programme, member: Member, now: datetime
+) -> dict[int, Explanation | None]:
+    """Say the same of several criteria, by their keys, in one statement; None for those that can no longer be read."""
+    catalogue = selector.catalogue(programme)
+    checked: dict[int, Criteria] = {}
+    for key, tree in trees.items():
+        with suppress(InvalidCriteria):
+            checked[key] = parse(tree, catalogue)
+    if not checked:
+        return dict.fromkeys(trees)
+    # Asked as one tree, and taken apart again.
+    whole = Criteria(root=Group("or", tuple(one.root for one in checked.values())), catalogue=catalogue)
+    judged = dict(zip(checked, _judged(whole, programme, member, now).items, strict=True))
+    return {key: _explained(checked[key], judged[key], programme, member) if key in checked else None for key in trees}
+
+
+def _judged(checked: Criteria, programme: Programme, member: Member, now: datetime) -> Judged:
     asked = explanation.questions(checked, programme_id=programme.pk, member_id=member.pk, now=now, zone=programme.zone)
-    found = rows(asked.sql, asked.params)[0]
-    judged = explanation.judge(checked, iter(_answers(found)))
+    return explanation.judge(checked, iter(_answers(rows(asked.sql, asked.params)[0])))
+
+
+def _explained(checked: Criteria, judged: Judged, programme: Programme, member: Member) -> Explanation:
     clauses = list(_clauses(checked, programme, judged, "", 0))
     is_meant = judged.holds and member.status != Member.Status.ERASED
     return Explanation(member, is_meant, _sentence(checked, judged, is_meant, clauses), clauses)

@@ -74,6 +74,8 @@ def _answer(
     new = [each for each in grants if each.reference not in before]
     outcomes = assignment.assign(programme=programme, grants=new, source=Source.BULK_PRODUCER, actor=None, now=now)
     if new:
+        nameless = [each for each, outcome in zip(new, outcomes, strict=True) if outcome.member_id is None]
+        named = door.members_of(programme=programme, grants=nameless) if nameless else {}
         told = [
             outcome.as_stored() | {"template": each.template_id, "asked": door.digest(each)}
             for each, outcome in zip(new, outcomes, strict=True)
@@ -83,7 +85,10 @@ def _answer(
             {
                 **key,
                 "references": [each.reference for each in new],
-                "members": [outcome.member_id for outcome in outcomes],
+                "members": [
+                    outcome.member_id or named.get((each.member_id, each.member_external_id))
+                    for each, outcome in zip(new, outcomes, strict=True)
+                ],
                 "assignments": [outcome.assignment_id for outcome in outcomes],
                 "answers": [orjson.dumps(one).decode() for one in told],
                 "context": orjson.dumps(dict(context)).decode(),

@@ -5,7 +5,7 @@ The same reference at the same door instance answers as before, refusals include
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,7 @@ from uuid import UUID
 
 import orjson
 from django.db import IntegrityError
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from loyalty.database import in_transaction, is_violation, prepared_rows
@@ -101,11 +102,12 @@ def grant(
         if answer is not None:
             return _replayed(member_id, answer, reference=reference, asked=asked)
         outcome = assignment.assign(programme=programme, grants=[grant], source=door, actor=actor, now=at)[0]
+        known = {} if outcome.member_id else members_of(programme=programme, grants=[grant])
         prepared_rows(
             REMEMBER,
             key
             | {
-                "member_id": outcome.member_id,
+                "member_id": outcome.member_id or known.get((grant.member_id, grant.member_external_id)),
                 "assignment_id": outcome.assignment_id,
                 "actor_id": actor.pk if actor else None,
                 "answer": _json(outcome.as_stored() | {"template": grant.template_id, "asked": asked}),
@@ -122,6 +124,16 @@ def grant(
             raise
         # The same request twice at once, and the other one was first: ours is undone, and its answer stands.
         return in_transaction(work)
+
+
+def members_of(*, programme: Programme, grants: Sequence[Grant]) -> dict[tuple[int | None, str | None], int]:
+    """Return the members whom grants name, by their names: what is refused for its values is hers to see as well."""
+    asked = [(grant.member_id, grant.member_external_id) for grant in grants]
+    named = Q(pk__in=[pk for pk, _key in asked if pk]) | Q(external_id__in=[key for pk, key in asked if key and not pk])
+    found = Member.objects.filter(named, programme=programme).values_list("pk", "external_id")
+    by_id, by_key = {pk: pk for pk, _key in found}, {key: pk for pk, key in found}
+    known = {(pk, key): by_id.get(pk) if pk else by_key.get(key or "") for pk, key in asked}
+    return {names: pk for names, pk in known.items() if pk is not None}
 
 
 def _replayed(member_id: int | None, answer: str, *, reference: str, asked: str) -> Answer:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from loyalty import contact
 from offers.models import AssignmentEvent, DoorEntry
-from offers.models.outcome import OUTCOME_LABELS, OUTCOME_SENTENCES
+from offers.models.outcome import OUTCOME_LABELS, OUTCOME_SENTENCES, REASONS_OF_IMPORTS
 from offers.selectors.timeline import Change, Entry
 from offers.services import reason
 from support.selectors import reason as desk_reasons
@@ -162,22 +162,14 @@ def outcome_sentence(code: str) -> str:
     return str(OUTCOME_SENTENCES.get(code, ""))
 
 
-# Why an import of personal offers ended an assignment, or let it stand as accepted (D-14).
-OF_IMPORTS = {
-    "attribute_changed": gettext_lazy("An import changed the member's attribute."),
-    "attribute_withdrawn": gettext_lazy("The newest import has no attribute of the member."),
-    "attribute_unchanged_in_what_was_accepted": gettext_lazy("Kept: an import changed nothing that she had accepted."),
-}
-
-
 @register.simple_tag(takes_context=True)
 def reason_label(context: template.Context, code: str) -> str:
     """Say an agent's or an import's reason in words; what somebody wrote stays as it is.
 
     The desk's reasons are read once a page, whatever the number of lines.
     """
-    if code in OF_IMPORTS:
-        return str(OF_IMPORTS[code])
+    if code in REASONS_OF_IMPORTS:
+        return str(REASONS_OF_IMPORTS[code])
     request = context["request"]
     if not hasattr(request, "grant_reasons"):
         request.grant_reasons = desk_reasons.labels(programme=request.programme)

@@ -129,3 +129,28 @@ def test_a_preview_tells_that_it_is_held_already(programme):
     ask(programme, offer.templates.get(), member)
     grant = Grant(template_id=offer.templates.get().pk, member_id=member.pk)
     assert door.preview(programme=programme, grant=grant, now=clock.now()).code == "already_held"
+
+
+@pytest.mark.parametrize("names", [("member_id", "pk"), ("member_external_id", "external_id")])
+def test_b_02_what_is_refused_for_its_values_is_remembered_with_the_member_it_was_for(names):
+    """Her timeline and the explanation of the offer have to know of it, however the door named her."""
+    member = MemberFactory()
+    template = ConfigOfferFactory(programme=member.programme).templates.get()
+    given, attribute = names
+    for number, whose in enumerate((getattr(member, attribute), getattr(MemberFactory(), attribute))):
+        answer = door.grant(
+            programme=member.programme,
+            door=Source.API,
+            instance="crm",
+            grant=Grant(
+                template_id=template.pk,
+                reference=str(number),
+                terms={"redemption_limit": {"limit": 0}},
+                **{given: whose},
+            ),
+            actor=None,
+            now=clock.now(),
+        )
+        assert answer.outcome.code == "invalid_value"
+    entries = DoorEntry.objects.order_by("pk")
+    assert [entry.member_id for entry in entries] == [member.pk, None], "another programme's member is nobody here"
