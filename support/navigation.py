@@ -87,6 +87,7 @@ SECTIONS = (
                 ("loyalty.view_attributedefinition",),
             ),
             Item(_("API clients"), "admin:loyalty_apiclient_changelist", "api", ("loyalty.view_apiclient",)),
+            Item(_("Roles"), "support:roles", "shield-check", ("auth.view_group",)),
             Item(_("Audit"), "admin:loyalty_auditevent_changelist", "clipboard-list", ("loyalty.view_auditevent",)),
             Item(_("Settings"), "admin:index", "settings", ("loyalty.change_programme",), key="s"),
         ),

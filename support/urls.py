@@ -1,6 +1,6 @@
 from django.urls import path
 
-from support.views import assignment, grant, home, member, member_import, programme, record, search
+from support.views import assignment, grant, home, member, member_import, programme, record, role, search
 
 app_name = "support"
 
@@ -10,6 +10,7 @@ urlpatterns = [
     path("home/figures", home.figures, name="home_figures"),
     path("programme/choose", programme.choose, name="choose_programme"),
     path("support/search", search.search, name="search"),
+    path("support/roles", role.roles, name="roles"),
     path("support/members", member.listing, name="members"),
     path("support/members/export", member.export, name="members_export"),
     path("support/members/imports", member_import.listing, name="member_imports"),

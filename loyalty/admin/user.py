@@ -60,8 +60,18 @@ class UserAdmin(BaseUserAdmin):
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Keep the programmes that the form could not show: she may have been let in there meanwhile."""
         kept = [] if request.user.is_superuser or not change else list(_elsewhere(request, form.instance))
+        before = _may(form.instance)
         super().save_related(request, form, formsets, change)
         form.instance.programmes.add(*kept)
+        after = _may(form.instance)
+        if before != after:
+            audit.record(
+                action="user.roles_changed",
+                actor=staff.of(request).user,
+                programme=staff.of(request).programme,
+                target=form.instance,
+                data={"given": sorted(after - before), "taken": sorted(before - after)},
+            )
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
@@ -72,6 +82,12 @@ class UserAdmin(BaseUserAdmin):
             target=obj,
             data={"fields": form.changed_data},
         )
+
+
+def _may(user: User) -> set[str]:
+    """Return her roles, and the single permissions beside them."""
+    single = user.user_permissions.values_list("content_type__app_label", "codename")
+    return {*user.groups.values_list("name", flat=True), *(f"{app}.{codename}" for app, codename in single)}
 
 
 def _elsewhere(request: HttpRequest, user: User) -> QuerySet[Programme]:

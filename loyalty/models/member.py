@@ -47,7 +47,13 @@ class Member(models.Model):
     class Meta:
         verbose_name = _("member")
         verbose_name_plural = _("members")
-        permissions = [("export_member_record", _("Can take out everything that is known of a member"))]
+        permissions = [
+            ("export_member_record", _("Can take out everything that is known of a member")),
+            ("see_contact_data", _("Can see contact data in clear")),
+            ("reveal_contact_data", _("Can show a masked e-mail address or phone number, which is noted")),
+            ("change_contact_data", _("Can change a member's contact data")),
+            ("view_as_member", _("Can open a member's own pages in her place")),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["programme", "external_id"], name="a_member_external_id_is_used_once_per_programme"
@@ -80,6 +86,11 @@ class Member(models.Model):
 
     def __str__(self) -> str:
         return self.name or self.external_id
+
+    @property
+    def audit_label(self) -> str:
+        """What the audit, which nobody can change, calls her: never her name."""
+        return self.external_id
 
     @property
     def name(self) -> str:

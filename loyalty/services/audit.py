@@ -19,8 +19,10 @@ def record(
 ) -> AuditEvent:
     """Write one audit row in the caller's transaction.
 
-    `action` is `noun.verb`, such as `offer.published`; `data` holds ids and counts, never personal data.
+    `action` is `noun.verb`, such as `offer.published`; `data` holds ids and counts, never personal data. What is
+    called by somebody's name has an `audit_label` instead.
     """
+    label = getattr(target, "audit_label", None) or (str(target) if target is not None else "")
     return AuditEvent.objects.create(
         action=action,
         user=actor,
@@ -28,6 +30,6 @@ def record(
         programme=programme,
         object_type=target._meta.label_lower if target is not None else "",
         object_id=str(target.pk) if target is not None else "",
-        object_label=str(target)[:200] if target is not None else "",
+        object_label=label[:200],
         data=dict(data or {}),
     )

@@ -125,9 +125,14 @@ def _apply(member: Member, values: Mapping[str, Any], programme: Programme) -> b
             merged = {**member.attributes, **value}
             value = {key: kept for key, kept in merged.items() if kept is not None}
         setattr(member, name, value)
+    set_keys(member, programme=programme)
+    return any(getattr(member, name) != value for name, value in before.items())
+
+
+def set_keys(member: Member, *, programme: Programme) -> None:
+    """Set what she is found by to what her e-mail address and phone number are; saves nothing."""
     member.email_key = contact.email_key(member.email)
     member.phone_key = contact.phone_key(member.phone, regions=_regions(member.country, programme))
-    return any(getattr(member, name) != value for name, value in before.items())
 
 
 def _regions(country: str, programme: Programme) -> list[str]:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from loyalty import contact
+from loyalty.models import Member
 from offers.models import AssignmentEvent, DoorEntry
 from offers.models.outcome import OUTCOME_LABELS, OUTCOME_SENTENCES, REASONS_OF_IMPORTS
 from offers.selectors.timeline import Change, Entry
@@ -40,14 +41,20 @@ VERBS = {
 }
 
 
-@register.filter
-def masked_email(value: str) -> str:
-    return contact.masked_email(value)
+@register.simple_tag(takes_context=True)
+def email_of(context: template.Context, member: Member) -> str:
+    """Write a member's e-mail address: in clear for who may see contact data, else masked."""
+    return member.email if _sees_contact_data(context) else contact.masked_email(member.email)
 
 
-@register.filter
-def masked_phone(value: str) -> str:
-    return contact.masked_phone(value)
+@register.simple_tag(takes_context=True)
+def phone_of(context: template.Context, member: Member) -> str:
+    """Write a member's phone number: in clear for who may see contact data, else masked."""
+    return member.phone if _sees_contact_data(context) else contact.masked_phone(member.phone)
+
+
+def _sees_contact_data(context: template.Context) -> bool:
+    return bool(context["user"].has_perm("loyalty.see_contact_data"))
 
 
 @register.simple_tag

@@ -60,7 +60,10 @@ def listing(request: staff.StaffRequest) -> HttpResponse:
 @require_safe
 @staff.required("loyalty.view_member")
 def export(request: staff.StaffRequest) -> StreamingHttpResponse:
-    """Stream what the list's filters keep as CSV; contact data stays masked, and the export is audited."""
+    """Stream what the list's filters keep as CSV; the export is audited.
+
+    Contact data stays masked for everybody: who may see hers on a page need not carry away everybody's in a file.
+    """
     found = _filtered(request).qs.order_by("external_id")
     audit.record(
         action="member.exported",
@@ -161,7 +164,7 @@ def timeline(request: staff.StaffRequest, member_id: int) -> HttpResponse:
 
 
 @require_POST
-@staff.required("loyalty.view_member")
+@staff.required("loyalty.view_member", "loyalty.reveal_contact_data")
 def reveal(request: staff.StaffRequest, member_id: int) -> HttpResponse:
     """Show a masked e-mail address or phone number, after noting who asked."""
     member = members.get(programme=request.programme, member_id=member_id)
@@ -173,7 +176,7 @@ def reveal(request: staff.StaffRequest, member_id: int) -> HttpResponse:
 
 
 @require_POST
-@staff.required("loyalty.view_member", "offers.view_assignment")
+@staff.required("loyalty.view_member", "loyalty.view_as_member")
 def as_member(request: staff.StaffRequest, member_id: int) -> HttpResponse:
     """Open the member's own pages as she sees them: a real token of hers, which names this person (audited)."""
     member = members.get(programme=request.programme, member_id=member_id)

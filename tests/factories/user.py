@@ -31,7 +31,7 @@ class UserFactory(factory.django.DjangoModelFactory[User]):
 
     @factory.post_generation
     def role(user, create, extracted, **kwargs):
-        """One of the roles that the migrations made: support agent, marketer, administrator, integration."""
+        """One of the roles that the migrations made: support agent, marketer, administrator, integration, auditor."""
         if create and extracted:
             user.groups.add(Group.objects.get(name=extracted))
 

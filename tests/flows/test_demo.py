@@ -112,7 +112,7 @@ def test_the_quick_cut_is_what_the_data_has_and_is_assigned_by_the_engine(quick,
 
     # A login for each role, told in demo mode only.
     told = demo.logins()
-    assert [login.role for login in told] == ["support agent", "marketer", "administrator", "integration"]
+    assert [login.role for login in told] == ["support agent", "marketer", "administrator", "integration", "auditor"]
     for login in told:
         assert client.login(username=login.username, password=login.password)
         assert [group.name for group in User.objects.get(username=login.username).groups.all()] == [login.role]

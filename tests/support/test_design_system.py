@@ -128,7 +128,7 @@ def test_what_people_type_is_escaped_in_every_part():
 
 
 OFFERS = ["Catalogue", "Templates"]
-SETTINGS = ["Products", "Attributes", "API clients", "Audit", "Settings"]
+SETTINGS = ["Products", "Attributes", "API clients", "Roles", "Audit", "Settings"]
 
 
 def shown_to(request, role: str, **programme) -> list[str]:

@@ -27,6 +27,7 @@ LOGINS = (
     Login("marketer", "laurel-demo-marketer", "marketer", _("Marketer"), "Mara", "Lindgren"),
     Login("admin", "laurel-demo-admin", "administrator", _("Administrator"), "Alex", "Whitfield"),
     Login("integration", "laurel-demo-integration", "integration", _("Integration"), "Ines", "Moreau"),
+    Login("auditor", "laurel-demo-auditor", "auditor", _("Auditor"), "Ada", "Keller"),
 )
 
 
