@@ -1,4 +1,4 @@
-"""Sets of grants from an outside bulk producer, each grant with the door's memory of its reference (S0-36).
+"""Sets of grants, from an outside bulk producer or the desk, each with the door's memory of its reference (S0-36).
 
 As `door`, for many at once: one look at what was answered before, one `assign` for the rest, one insert of what was
 answered now. The number of statements does not depend on the number of grants.
@@ -11,9 +11,10 @@ import orjson
 from django.db import IntegrityError
 
 from loyalty.database import execute, in_transaction, is_violation, rows
-from loyalty.models import Programme
+from loyalty.models import Programme, User
 from offers.models import Source
-from offers.services import assignment, door, module
+from offers.services import assignment, module
+from offers.services import door as doors
 from offers.services.assignment import Grant, Outcome
 from offers.services.door import Answer
 from offers.services.reason import Conditions
@@ -32,9 +33,9 @@ BEFORE = """
 # In the order of references, so that two sets with the same ones in another order do not wait for each other.
 REMEMBER = """
     INSERT INTO offers_doorentry
-           (programme_id, door, instance, reference, member_id, assignment_id, answer, context, created_at)
-    SELECT %(programme_id)s, %(door)s, %(instance)s, reference, member_id, assignment_id, answer::jsonb,
-           %(context)s::jsonb, %(now)s
+           (programme_id, door, instance, reference, member_id, assignment_id, actor_id, answer, context, created_at)
+    SELECT %(programme_id)s, %(door)s, %(instance)s, reference, member_id, assignment_id, %(actor_id)s::bigint,
+           answer::jsonb, %(context)s::jsonb, %(now)s
       FROM unnest(%(references)s::text[], %(members)s::bigint[], %(assignments)s::uuid[], %(answers)s::text[])
            AS answered (reference, member_id, assignment_id, answer)
      ORDER BY reference
@@ -42,42 +43,53 @@ REMEMBER = """
 
 
 def grant(
-    *, programme: Programme, instance: str, grants: Sequence[Grant], context: Mapping[str, Any] | None = None
+    *,
+    programme: Programme,
+    instance: str,
+    grants: Sequence[Grant],
+    context: Mapping[str, Any] | None = None,
+    door: Source = Source.BULK_PRODUCER,
+    actor: User | None = None,
 ) -> list[Answer]:
-    """Assign a set as an outside bulk producer and answer each grant, in the order given; a refused one fails no other.
+    """Assign a set through a door and answer each grant, in the order given; a refused one fails no other.
 
     Each grant carries a reference of its own, kept for good under (door, `instance`, reference): the same grant again
     is answered as before, refusals included, and another one under the same reference is `reference_reused`. Raises
-    OffersModuleOff. Deadlocks are retried here. (S0-11, S0-36, DESIGN 4)
+    OffersModuleOff. Deadlocks are retried here. (S0-11, S0-36, B-05, DESIGN 4)
     """
     module.require(programme=programme)
     references = [each.reference for each in grants]
     if not all(references) or len(set(references)) < len(references):
         raise ValueError("Each grant of a set carries a reference of its own.")
-    key = {"programme_id": programme.pk, "door": int(Source.BULK_PRODUCER), "instance": instance}
+    key = {"programme_id": programme.pk, "door": int(door), "instance": instance}
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            return in_transaction(lambda: _answer(programme, key, grants, context or {}))
+            return in_transaction(lambda: _answer(programme, key, grants, context or {}, door, actor))
         except IntegrityError as error:
-            if attempt == ATTEMPTS or not is_violation(error, door.ONCE):
+            if attempt == ATTEMPTS or not is_violation(error, doors.ONCE):
                 raise
             # Another set had some of these references, and was first: ours is undone, and its answers stand.
     raise AssertionError("unreachable")
 
 
 def _answer(
-    programme: Programme, key: Mapping[str, Any], grants: Sequence[Grant], context: Mapping[str, Any]
+    programme: Programme,
+    key: Mapping[str, Any],
+    grants: Sequence[Grant],
+    context: Mapping[str, Any],
+    door: Source,
+    actor: User | None,
 ) -> list[Answer]:
     found = rows(BEFORE, {**key, "references": [each.reference for each in grants]})
     now = found[0]["now"]
     before = {row["reference"]: row for row in found if row["reference"] is not None}
     new = [each for each in grants if each.reference not in before]
-    outcomes = assignment.assign(programme=programme, grants=new, source=Source.BULK_PRODUCER, actor=None, now=now)
+    outcomes = assignment.assign(programme=programme, grants=new, source=door, actor=actor, now=now)
     if new:
         nameless = [each for each, outcome in zip(new, outcomes, strict=True) if outcome.member_id is None]
         named = door.members_of(programme=programme, grants=nameless) if nameless else {}
         told = [
-            outcome.as_stored() | {"template": each.template_id, "asked": door.digest(each)}
+            outcome.as_stored() | {"template": each.template_id, "asked": doors.digest(each)}
             for each, outcome in zip(new, outcomes, strict=True)
         ]
         execute(
@@ -90,6 +102,7 @@ def _answer(
                     for each, outcome in zip(new, outcomes, strict=True)
                 ],
                 "assignments": [outcome.assignment_id for outcome in outcomes],
+                "actor_id": actor.pk if actor else None,
                 "answers": [orjson.dumps(one).decode() for one in told],
                 "context": orjson.dumps(dict(context)).decode(),
                 "now": now,
@@ -106,6 +119,6 @@ def _answer(
 def _replayed(grant: Grant, before: Mapping[str | None, Mapping[str, Any]], known: dict[int, Conditions]) -> Answer:
     row = before[grant.reference]
     remembered = orjson.loads(row["answer"])
-    if remembered.get("asked") != door.digest(grant):
+    if remembered.get("asked") != doors.digest(grant):
         return Answer(Outcome("reference_reused"), is_replayed=False)
-    return Answer(door.read(row["member_id"], remembered, known), is_replayed=True)
+    return Answer(doors.read(row["member_id"], remembered, known), is_replayed=True)

@@ -1,3 +1,5 @@
+from support.models.allowance import Allowance, MemberAllowance
+from support.models.grant_request import GrantRequest
 from support.models.reason import GrantReason
 
-__all__ = ["GrantReason"]
+__all__ = ["Allowance", "GrantReason", "GrantRequest", "MemberAllowance"]
