@@ -87,7 +87,7 @@ def _answer(
     outcomes = assignment.assign(programme=programme, grants=new, source=door, actor=actor, now=now)
     if new:
         nameless = [each for each, outcome in zip(new, outcomes, strict=True) if outcome.member_id is None]
-        named = door.members_of(programme=programme, grants=nameless) if nameless else {}
+        named = doors.members_of(programme=programme, grants=nameless) if nameless else {}
         told = [
             outcome.as_stored() | {"template": each.template_id, "asked": doors.digest(each)}
             for each, outcome in zip(new, outcomes, strict=True)

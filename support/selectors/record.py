@@ -38,6 +38,7 @@ from offers.models import (
     Redemption,
     Source,
 )
+from support.models import GrantRequest
 
 Row = dict[str, Any]
 
@@ -136,6 +137,16 @@ def _request_row(row: DoorEntry) -> Row:
         "answer": row.answer.get("outcome"),
         "personalized_offer_id": str(row.assignment_id) if row.assignment_id else None,
         "noted": row.context,
+    }
+
+
+def _waiting_row(row: GrantRequest) -> Row:
+    return {
+        "at": row.asked_at,
+        "offer": row.template.config_offer.name,
+        "became": str(row.get_state_display()),
+        "decided_at": row.decided_at,
+        "noted": {"reason": row.reason, "ticket": row.ticket, "note": row.note, "answer": row.answer},
     }
 
 
@@ -272,6 +283,19 @@ PARTS: Sequence[Part] = (
         (DoorEntry,),
         lambda member: DoorEntry.objects.filter(member=member).order_by("-created_at", "-pk"),
         _request_row,
+        is_wide=True,
+    ),
+    Part(
+        "waiting_grants",
+        _("Offers that a second person looked at"),
+        _("What somebody wanted to give you and could not decide alone, and what became of it."),
+        (GrantRequest,),
+        lambda member: (
+            GrantRequest.objects.filter(member=member)
+            .select_related("template__config_offer")
+            .order_by("-asked_at", "-pk")
+        ),
+        _waiting_row,
         is_wide=True,
     ),
     Part(

@@ -26,7 +26,7 @@ VERBS: dict[str, str | Promise] = {
 AREAS: tuple[tuple[str | Promise, tuple[str, ...]], ...] = (
     (_("Members"), ("member", "consent", "consentevent", "channel", "memberimport", "attributedefinition")),
     (_("What members hold"), ("assignment", "assignmentevent", "redemption", "doorentry", "campaign")),
-    (_("Support desk"), ("grantreason", "grantledgerentry")),
+    (_("Support desk"), ("grantreason", "grantledgerentry", "grantrequest", "allowance", "memberallowance")),
     (_("Offers"), ("configoffer", "offerrevision", "offertemplate", "fielddefinition", "limit")),
     (_("Personalized promotions"), ("personalizedpromotion", "promotionproductlist", "promotionenrolment")),
     (_("Vouchers"), ("voucherbank", "voucherbatch", "vouchercode", "vouchersegment")),

@@ -155,7 +155,7 @@ def give_approved(*, asked: GrantRequest, approver: User, now: datetime) -> UUID
     bounds = selectors.bounds(programme=asked.programme, agent=agent)
     allowance.lock(programme=asked.programme, agent=agent, member_ids=[member.pk], bounds=bounds)
     with transaction.atomic():
-        answer = through_door(member, asked.template, asked.terms, asked.reference, why, agent, now, approver)
+        answer = through_door(member, asked.template, asked.terms, asked.reference, why, agent, now)
         if answer.outcome.assignment_id is None:
             raise Refused(answer.outcome)
         grant_ledger.record(
@@ -177,7 +177,6 @@ def through_door(
     why: Why,
     actor: User,
     now: datetime,
-    approver: User | None = None,
 ) -> door.Answer:
     """Ask the desk's door, which remembers the answer under the form's reference."""
     return door.grant(
@@ -187,7 +186,7 @@ def through_door(
         instance=f"desk {member.pk} {template.pk}",
         grant=_wish(member, template, terms, reference),
         actor=actor,
-        context=why.as_dict() | ({"approved_by": str(approver)} if approver else {}),
+        context=why.as_dict(),
         now=now,
     )
 

@@ -48,7 +48,7 @@ def grant(
                 Grant(member_id=member_id, template_id=template.pk, terms=terms, reference=str(member_id))
                 for member_id in wanted
             ],
-            context=why.as_dict() | ({"approved_by": str(approved_by)} if approved_by else {}),
+            context=why.as_dict(),
             door=Source.SUPPORT,
             actor=actor,
         )

@@ -51,7 +51,7 @@ def test_b_05_what_is_approved_is_its_agents_grant_with_the_approver_noted(progr
     row, entry = GrantLedgerEntry.objects.get(), DoorEntry.objects.get()
     assert (row.agent, row.approved_by, row.assignment) == (agent, lead, held)
     assert (row.reason, row.ticket, row.note) == (waiting.reason, waiting.ticket, waiting.note)
-    assert (entry.actor, entry.context["approved_by"]) == (agent, "Lea Lead")
+    assert (entry.actor, entry.context["reason"]) == (agent, waiting.reason)
     assert AuditEvent.objects.get(action="grant_request.approved").user == lead
     with pytest.raises(service.NotApprovable, match="approved by Lea Lead"):
         approve(waiting, lead)

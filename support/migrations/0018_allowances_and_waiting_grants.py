@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
         ('auth', '0012_alter_user_first_name_max_length'),
         ('loyalty', '0010_dropped_uploads'),
         ('offers', '0029_ledger_of_what_was_granted'),
-        ('support', '0016_personalized_promotions'),
+        ('support', '0017_auditors_and_contact_data'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

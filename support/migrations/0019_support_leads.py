@@ -1,6 +1,6 @@
 """A support lead does all that an agent does, approves what goes beyond a limit, and sees allowances and the ledger.
 
-Administrators set allowances.
+Administrators set allowances, auditors look at them.
 """
 
 from django.apps import apps as installed
@@ -12,6 +12,8 @@ LEADS = {
     "support": ("view_allowance", "view_memberallowance", "view_grantrequest", "approve_grantrequest"),
     "offers": ("view_grantledgerentry",),
 }
+# An auditor sees whatever there is to see.
+AUDITORS = {"support": ("view_allowance", "view_memberallowance", "view_grantrequest")}
 ADMINISTRATORS = {
     "support": (
         *LEADS["support"],
@@ -21,6 +23,7 @@ ADMINISTRATORS = {
         "change_memberallowance",
     ),
 }
+OTHERS = {ADMINISTRATOR: ADMINISTRATORS, "auditor": AUDITORS}
 
 
 def create(apps, schema_editor):
@@ -32,16 +35,18 @@ def create(apps, schema_editor):
     for agent in Group.objects.filter(name=AGENT):
         lead.permissions.add(*agent.permissions.all())
     lead.permissions.add(*_permissions(apps, LEADS))
-    for group in Group.objects.filter(name=ADMINISTRATOR):
-        group.permissions.add(*_permissions(apps, ADMINISTRATORS))
+    for name, wanted in OTHERS.items():
+        for group in Group.objects.filter(name=name):
+            group.permissions.add(*_permissions(apps, wanted))
 
 
 def remove(apps, schema_editor):
     Group = apps.get_model("auth", "Group")
     # A role that somebody has stays.
     Group.objects.filter(name=LEAD, user__isnull=True).delete()
-    for group in Group.objects.filter(name=ADMINISTRATOR):
-        group.permissions.remove(*_permissions(apps, ADMINISTRATORS))
+    for name, wanted in OTHERS.items():
+        for group in Group.objects.filter(name=name):
+            group.permissions.remove(*_permissions(apps, wanted))
 
 
 def _permissions(apps, wanted):
@@ -54,5 +59,5 @@ def _permissions(apps, wanted):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("support", "0017_allowances_and_waiting_grants"), ("offers", "0028_ledger_of_the_desk")]
+    dependencies = [("support", "0018_allowances_and_waiting_grants"), ("offers", "0028_ledger_of_the_desk")]
     operations = [migrations.RunPython(create, remove)]
