@@ -261,6 +261,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "MemberStatus": "loyalty.models.member.Member.Status",
         "MemberStatusGiven": "loyalty.api.member.STATUSES",
+        "MemberKind": "loyalty.models.member.Member.Kind",
         "OfferInListStatus": "offers.api.member_offers.STATUSES",
         "OfferStatus": "offers.api.member_offers.ALL_STATUSES",
         "AssignmentStatus": "offers.api.assignment.STATUSES",

@@ -18,7 +18,6 @@ from loyalty.selectors import member as members
 from loyalty.services import member as service
 
 STATUSES = ["active", "inactive"]
-KINDS = ["consumer", "employee"]
 
 
 class MemberSerializer(serializers.ModelSerializer[Member]):
@@ -61,7 +60,7 @@ class MemberValues(serializers.Serializer[Any]):
     country = serializers.CharField(required=False, max_length=2, allow_null=True)
     tier = serializers.CharField(required=False, max_length=40, allow_null=True)
     status = serializers.ChoiceField(STATUSES, required=False)
-    kind = serializers.ChoiceField(KINDS, required=False)
+    kind = serializers.ChoiceField(Member.Kind.choices, required=False)
     joined_at = serializers.DateTimeField(required=False, allow_null=True)
     attributes = serializers.DictField(required=False, help_text="By name, as they are defined; null takes one away.")
 

@@ -30,13 +30,17 @@ from tests.factories import (
     ProductFactory,
     ProductGroupFactory,
     ProgrammeFactory,
+    PromotionFactory,
     PurchaseFactory,
     PurchaseLineFactory,
     StoreFactory,
     TargetingFactory,
+    choose,
+    enlist,
     give,
     import_codes,
     limit_of,
+    product_list,
 )
 
 
@@ -66,6 +70,10 @@ class World:
         }
         return of_admin | {
             "member_id": self["member"].pk,
+            "promotion_id": self["promotion"].public_id,
+            "/api/v1/promotions/key": self["promotion"].backend_id,
+            "list_id": self["product_list"].external_id,
+            "/offers/promotions/pk": self["promotion"].pk,
             "/support/members/imports/import_id": self["import"].pk,
             "/api/v1/members/imports/import_id": self["import"].pk,
             "purchase_id": self["purchase"].pk,
@@ -147,6 +155,10 @@ def plant(mark: str) -> World:
         answer={"outcome": "assigned"},
         context={"note": mark},
     )
+    promotion = PromotionFactory(**here, name=mark, description=mark, backend_id=f"{mark}-1")
+    offered = product_list(promotion, [product.external_id], external_id=f"{mark}-1", name=mark)
+    enrolment = enlist(offered, member)
+    choose(enrolment, product.external_id)
     world.objects = {
         "member": member,
         "store": store,
@@ -164,6 +176,11 @@ def plant(mark: str) -> World:
         "campaign": campaign,
         "targeting": targeting,
         "member_list": uploaded,
+        "promotion": promotion,
+        "product_list": offered,
+        "promotion_item": offered.items.get(),
+        "enrolment": enrolment,
+        "choice": enrolment.choices.get(),
         "run": run,
         "upload": PersonalOfferImport.objects.create(
             **here,
