@@ -77,6 +77,11 @@ def _has_nul(request: HttpRequest) -> bool:
     return any("\0" in str(value) for _name, values in given for value in values)
 
 
+def may_learn_addresses(user: User) -> bool:
+    """Say whether a person may find by the beginning of an address: she sees addresses, or may have one shown."""
+    return user.has_perm("loyalty.see_contact_data") or user.has_perm("loyalty.reveal_contact_data")
+
+
 def lacks_second_factor(user: Any) -> bool:
     """Say whether one of the person's roles must have a second factor and she has none."""
     roles = settings.MFA_REQUIRED_ROLES

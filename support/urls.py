@@ -10,6 +10,7 @@ urlpatterns = [
     path("home/figures", home.figures, name="home_figures"),
     path("programme/choose", programme.choose, name="choose_programme"),
     path("support/search", search.search, name="search"),
+    path("support/go", search.go, name="go"),
     path("support/roles", role.roles, name="roles"),
     path("support/members", member.listing, name="members"),
     path("support/members/export", member.export, name="members_export"),

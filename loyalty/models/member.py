@@ -2,8 +2,14 @@
 
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
-from django.db.models.functions import Upper
 from django.utils.translation import gettext_lazy as _
+
+
+class NameKey(models.Func):
+    """A name as it is looked for: capitals without accents, its parts apart (`loyalty_name_key`, a migration's)."""
+
+    function = "loyalty_name_key"
+    output_field = models.TextField()
 
 
 class Member(models.Model):
@@ -60,8 +66,14 @@ class Member(models.Model):
             ),
         ]
         indexes = [
-            # Search on the desk: exact keys first, then fuzzy names.
-            models.Index(fields=["programme", "email_key"], name="member_by_email", condition=~models.Q(email_key="")),
+            # Search on the desk: exact keys first, then fuzzy names. An address also by its beginning, which the usual
+            # order of texts is no help for.
+            models.Index(
+                fields=["programme", "email_key"],
+                name="member_by_email_beginning",
+                opclasses=["int8_ops", "varchar_pattern_ops"],
+                condition=~models.Q(email_key=""),
+            ),
             models.Index(fields=["programme", "phone_key"], name="member_by_phone", condition=~models.Q(phone_key="")),
             # Counts of audiences by these columns, read from the index alone: a third of the time of the whole table,
             # and milliseconds where one is compared with a value, whichever stands before it (skip scans).
@@ -73,14 +85,15 @@ class Member(models.Model):
             ),
             GinIndex(
                 OpClass(
-                    Upper(
+                    NameKey(
                         models.functions.Concat(
                             "first_name", models.Value(" "), "last_name", output_field=models.TextField()
                         )
                     ),
                     name="gin_trgm_ops",
                 ),
-                name="member_by_name_trigrams",
+                name="member_by_plain_name",
+                condition=~models.Q(status="erased"),
             ),
         ]
 

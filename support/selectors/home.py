@@ -185,7 +185,7 @@ def recent_members(*, programme: Programme, user: User) -> list[Member]:
         if key.isdigit():
             moments[int(key)] = max(at, moments.get(int(key), at))
     latest = sorted(moments, key=lambda key: moments[key], reverse=True)[:RECENT_MEMBERS]
-    members = Member.objects.filter(programme=programme).in_bulk(latest)
+    members = Member.objects.filter(programme=programme).exclude(status=Member.Status.ERASED).in_bulk(latest)
     return [members[key] for key in latest if key in members]
 
 

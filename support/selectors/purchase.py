@@ -27,6 +27,11 @@ def get(*, programme: Programme, purchase_id: int) -> Purchase:
     return found
 
 
+def by_number(*, programme: Programme, number: str) -> Purchase | None:
+    """Return the programme's receipt with that number, if there is one."""
+    return Purchase.objects.filter(programme=programme, external_id=number).first()
+
+
 def lines(*, purchase: Purchase) -> Sequence[PurchaseLine]:
     """Return the receipt's lines with their products, dearest first; one query."""
     return list(

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from django.db.models import Q
 
-from loyalty.models import Programme, User
+from loyalty import staff
+from loyalty.models import Member, Programme, User
 from offers.models import ConfigOffer, MassAssignment
+from support.selectors import home
 from support.selectors import member as members
 from support.selectors.member import Hit
 
@@ -19,20 +21,30 @@ class Found:
     members: Sequence[Hit] = ()
     offers: Sequence[ConfigOffer] = ()
     runs: Sequence[MassAssignment] = ()
+    recent: Sequence[Member] = ()
+    """Without a text: whom this person looked at last."""
 
     @property
     def count(self) -> int:
         return len(self.members) + len(self.offers) + len(self.runs)
+
+    @property
+    def is_by_contact(self) -> bool:
+        """Say whether somebody was found by how she is reached."""
+        return any(hit.why in {"email", "email_begins", "phone"} for hit in self.members)
 
 
 def search(*, programme: Programme, user: User, text: str, limit: int = members.LIMIT) -> Found:
     """Return what the text may mean to this person; kinds that her role may not see are not looked for."""
     text = " ".join(text.replace("\x00", "").split())[:200]
     if not text:
-        return Found()
+        sees = user.has_perm("loyalty.view_member")
+        return Found(recent=home.recent_members(programme=programme, user=user) if sees else ())
     hits: Sequence[Hit] = ()
     if user.has_perm("loyalty.view_member"):
-        hits = members.search(programme=programme, text=text, limit=limit)
+        hits = members.search(
+            programme=programme, text=text, limit=limit, is_by_address=staff.may_learn_addresses(user)
+        )
     if any(hit.is_exact for hit in hits):
         return Found(members=hits)
     offers: Sequence[ConfigOffer] = ()

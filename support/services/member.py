@@ -1,7 +1,9 @@
 """What staff do with a member's data: each look at it leaves an audit row, never the data itself."""
 
+from collections.abc import Mapping, Sequence
+
 from loyalty.errors import InvalidInput
-from loyalty.models import AuditEvent, Member, User
+from loyalty.models import AuditEvent, Member, Programme, User
 from loyalty.services import audit
 
 REVEALABLE = ("email", "phone")
@@ -20,6 +22,18 @@ def record_reading(*, member: Member, actor: User) -> AuditEvent:
 def record_export(*, member: Member, actor: User) -> AuditEvent:
     """Note that a person took out everything that we know of a member (B-18)."""
     return audit.record(action="member.record_exported", actor=actor, programme=member.programme, target=member)
+
+
+def record_search(*, programme: Programme, actor: User, hits: Sequence[str]) -> AuditEvent:
+    """Note that a search showed a person members, and what they were found by; never what she typed."""
+    data = {"hits": len(hits), "by": sorted(set(hits))}
+    return audit.record(action="member.searched", actor=actor, programme=programme, data=data)
+
+
+def record_listing(*, programme: Programme, actor: User, filters: Mapping[str, str], by_text: bool) -> AuditEvent:
+    """Note that a person looked through the list of members, and by what it was filtered; never by which text."""
+    data = {"filters": dict(filters), "by_text": by_text}
+    return audit.record(action="member.listed", actor=actor, programme=programme, data=data)
 
 
 def reveal(*, member: Member, field: str, actor: User) -> str:

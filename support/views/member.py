@@ -54,6 +54,9 @@ def listing(request: staff.StaffRequest) -> HttpResponse:
     """Show the programme's members, filtered and sorted by what stands in the address."""
     found = _filtered(request)
     shown = Listing(request, found.qs, columns=COLUMNS, default_sort="external_id", filters=found.form)
+    member_service.record_listing(
+        programme=request.programme, actor=request.user, filters=_noted(request), by_text=bool(request.GET.get("q"))
+    )
     return render(request, "support/members.html", {"listing": shown})
 
 
@@ -69,7 +72,7 @@ def export(request: staff.StaffRequest) -> StreamingHttpResponse:
         action="member.exported",
         actor=request.user,
         programme=request.programme,
-        data={"filters": {key: value for key, value in request.GET.items() if key != "q"}},
+        data={"filters": _noted(request)},
     )
     return csv_export.stream(name="members.csv", head=EXPORTED, lines=_lines(found))
 
@@ -190,6 +193,11 @@ def as_member(request: staff.StaffRequest, member_id: int) -> HttpResponse:
     claims = member_token.verify(token=token, now=now)
     member_session.begin(session=request.session, claims=claims, now=now)
     return HttpResponseRedirect(reverse("rewards-offers"))
+
+
+def _noted(request: staff.StaffRequest) -> dict[str, str]:
+    """Return the filters as the audit keeps them: without a text, which may be somebody's name or address."""
+    return {key: str(value)[:200] for key, value in request.GET.items() if key not in {"q", "external_id"} and value}
 
 
 def _filtered(request: staff.StaffRequest) -> MemberFilter:

@@ -13,7 +13,7 @@ def main() -> None:
     parser.add_argument(
         "names",
         nargs="*",
-        default=["A", "B", "C", "D", "E", "I", "J", "K", "L", "M"],
+        default=["A", "B", "C", "D", "E", "I", "J", "K", "L", "M", "N"],
         help="rows to measure (default: all)",
     )
     parser.add_argument("--members", type=int, default=1_000_000)
@@ -32,6 +32,7 @@ def main() -> None:
         k_dry_run,
         l_builder,
         m_undo,
+        n_member_search,
     )
 
     rows = {
@@ -48,6 +49,7 @@ def main() -> None:
         "K": lambda: k_dry_run.run(n=options.members, repeats=options.repeats),
         "L": lambda: l_builder.run(n=options.members, repeats=options.repeats),
         "M": lambda: m_undo.run(n=options.members, repeats=options.repeats),
+        "N": lambda: n_member_search.run(n=options.members, repeats=options.repeats),
     }
     unknown = sorted({name.upper() for name in options.names} - set(rows))
     if unknown:

@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from loyalty.models import Member
+from loyalty.models import AuditEvent, Member
 from support.selectors import member as selectors
 from tests.factories import (
     ConfigOfferFactory,
@@ -100,6 +100,83 @@ def test_a_programme_never_finds_anothers_member(programme, ann):
         assert found(other, text) == [], text
 
 
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("Jose Munoz", ("José", "Muñoz")),
+        ("José Muñoz", ("Jose", "Munoz")),
+        ("munoz jose", ("José", "Muñoz")),
+        ("Lodz", ("Łódź", "")),
+        ("strasse", ("Anna", "Straße")),
+        ("oersted", ("Hans", "Ørsted")),
+        ("obrien", ("Pat", "O'Brien")),
+        ("o’brien", ("Pat", "O'Brien")),
+        ("luc", ("Jean-Luc", "Petit")),
+        ("Jean Luc", ("Jean-Luc", "Petit")),
+        ("Jose\u0301 Mun\u0303oz", ("José", "Muñoz")),
+        ("Mueller", ("Eva", "Müller")),
+        ("Munoz Joes", ("José", "Muñoz")),
+        ("İpek", ("Ipek", "Yilmaz")),
+        ("Jhon Smith", ("John", "Smith")),
+        ("Smith Jhon", ("John", "Smith")),
+        ("Marysol", ("Marisol", "Young")),
+    ],
+)
+def test_a_name_is_found_whatever_its_accents_order_and_slips(programme, typed, name):
+    """Issue 5: "Jose Munoz" finds "José Muñoz", and the other way round."""
+    MemberFactory.create_batch(5, programme=programme, first_name="Walter", last_name="Kwik")
+    MemberFactory(programme=programme, external_id="X", first_name=name[0], last_name=name[1])
+    assert [key for key, _why in found(programme, typed)] == ["X"]
+
+
+def test_the_letters_as_typed_stand_before_those_with_other_accents(programme):
+    MemberFactory(programme=programme, external_id="other", first_name="Jose", last_name="Aaron")
+    MemberFactory(programme=programme, external_id="as typed", first_name="José", last_name="Zapata")
+    assert [key for key, _why in found(programme, "José")] == ["as typed", "other"]
+    assert [key for key, _why in found(programme, "Jose")] == ["other", "as typed"]
+
+
+def test_keys_that_are_only_begun_are_found_and_an_address_only_by_who_may_know_it(programme, ann):
+    """A beginning, typed letter by letter, would tell a masked address."""
+    assert found(programme, "M-00") == [("M-001029", "external_id_begins")]
+    assert found(programme, "m-0010") == [("M-001029", "external_id_begins")]
+    assert found(programme, "M-") == []
+    assert found(programme, "ann@exam") == []
+    hits = selectors.search(programme=programme, text="ann@exam", is_by_address=True)
+    assert [(hit.member.external_id, hit.why) for hit in hits] == [("M-001029", "email_begins")]
+    assert not selectors.search(programme=ProgrammeFactory(), text="ann@exam", is_by_address=True)
+
+
+@pytest.mark.parametrize("typed", ["+33 (0)6 12 34 56 78", "06.12.34.56.78", "tel:+33612345678", "0033-6-12345678"])
+def test_a_phone_number_is_found_in_any_spelling(programme, ann, typed):
+    assert found(programme, typed) == [("M-001029", "phone")]
+
+
+def test_an_exact_key_stands_first_then_beginnings_then_likeness(programme):
+    """Issue 5: ranked; what is exact leaves out what is only like it."""
+    MemberFactory(programme=programme, external_id="ROSA", first_name="Zoe", last_name="Adams")
+    MemberFactory(programme=programme, external_id="ROSA-2", first_name="Zoe", last_name="Baker")
+    MemberFactory(programme=programme, external_id="N", first_name="Rosalie", last_name="Clark")
+    assert found(programme, "rosa") == [("ROSA", "external_id")]
+    Member.objects.filter(external_id="ROSA").update(external_id="R")
+    assert found(programme, "rosa") == [("ROSA-2", "external_id_begins"), ("N", "name")]
+
+
+def test_active_members_stand_before_others_and_erased_ones_are_not_found(programme):
+    """Issue 5: by name, by likeness and by every key."""
+    for status, last in (("inactive", "Abel"), ("active", "Young"), ("erased", "Baxter")):
+        MemberFactory(
+            programme=programme, external_id=f"E-{status}", first_name="Marisol", last_name=last, status=status
+        )
+    for text in ("marisol", "marysol", "marsiol"):
+        assert [key for key, _why in found(programme, text)] == ["E-active", "E-inactive"], text
+    assert [key for key, _why in found(programme, "E-a")] == ["E-active"]
+    assert found(programme, "E-erased") == []
+    for number, status in enumerate(("inactive", "erased", "active")):
+        MemberFactory(programme=programme, external_id=f"P{number}", status=status, phone_key="+33700000001")
+    assert [key for key, _why in found(programme, "+33 7 00 00 00 01")] == ["P2", "P0"]
+
+
 def test_an_exact_key_stands_before_names_and_hits_are_bounded(programme):
     for number in range(30):
         MemberFactory(programme=programme, external_id=f"X{number}", first_name="Ann", last_name="Smith")
@@ -136,18 +213,40 @@ def test_a_name_search_reads_the_trigram_index(programme):
     MemberFactory(programme=programme, first_name="Maria", last_name="Garcia")
     with connection.cursor() as cursor:
         # The index keeps a list of what is newly in it, which a scan has to read as a whole.
-        cursor.execute("SELECT gin_clean_pending_list('member_by_name_trigrams')")
+        cursor.execute("SELECT gin_clean_pending_list('member_by_plain_name')")
         cursor.execute("ANALYZE loyalty_member")
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute("SET LOCAL enable_indexscan = off")
     for queryset in (
-        selectors.starting_with(programme=programme, text="GARCIA"),
+        selectors.matching(programme=programme, patterns=["GARCIA"]),
+        selectors.matching(programme=programme, patterns=[selectors._swapped("GRACIA")]),
         selectors.similar_to(programme=programme, text="GARSIA"),
     ):
-        assert "member_by_name_trigrams" in queryset.explain()
+        assert "member_by_plain_name" in queryset.explain()
+    members = Member.objects.filter(programme=programme)
+    for queryset, index, column in (
+        (
+            selectors.beginning_with_id(programme=programme, text="N1234"),
+            "a_member_external_id_is_used_once_per_programme",
+            "external_id",
+        ),
+        (
+            selectors.beginning_with_address(programme=programme, text="member-1"),
+            "member_by_email_beginning",
+            "email_key",
+        ),
+        (members.filter(email_key="m@example.com").exclude(email_key=""), "member_by_email_beginning", "email_key"),
+        (members.filter(phone_key="+15550000001").exclude(phone_key=""), "member_by_phone", "phone_key"),
+    ):
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_indexscan = on")
+        plan = queryset.explain()
+        assert index in plan, plan
+        # In the index, and not beside it.
+        assert column in plan.split("Index Cond")[1].splitlines()[0], plan
 
 
-def test_a_search_asks_as_often_for_one_hit_as_for_twenty(programme):
+def test_a_search_asks_no_more_often_for_twenty_hits_than_for_one(programme):
     def queries():
         with CaptureQueriesContext(connection) as captured:
             selectors.search(programme=programme, text="ann smith")
@@ -156,7 +255,7 @@ def test_a_search_asks_as_often_for_one_hit_as_for_twenty(programme):
     MemberFactory(programme=programme, first_name="Ann", last_name="Smith")
     one = queries()
     MemberFactory.create_batch(25, programme=programme, first_name="Ann", last_name="Smith")
-    assert queries() == one
+    assert queries() <= one
 
 
 class TestPage:
@@ -205,6 +304,62 @@ class TestPage:
             "Coffee 20 % off"
             not in client.get(reverse("support:search"), {"q": "coff"}, headers={"HX-Request": "true"}).text
         )
+
+    def test_an_empty_box_offers_the_members_looked_at_last(self, agent, programme, ann):
+        """Issue 5: recent members in the empty dropdown; of this programme, and none that is erased."""
+        zoe = MemberFactory(programme=programme, first_name="Zoe", last_name="Adams")
+        for member in (ann, zoe):
+            agent.get(reverse("support:member", args=[member.pk]))
+        part = agent.get(reverse("support:search"), {"q": ""}, headers={"HX-Request": "true"}).text
+        assert part.index("Zoe Adams") < part.index("Szczepańska")
+        Member.objects.filter(pk=zoe.pk).update(status="erased")
+        assert "Zoe" not in agent.get(reverse("support:search"), headers={"HX-Request": "true"}).text
+
+    def test_the_beginning_of_an_address_finds_for_agents_and_not_for_auditors(self, agent, client, programme, ann):
+        assert agent.get(reverse("support:search"), {"q": "ann@ex"}).status_code == 302
+        client.force_login(UserFactory(role="auditor", programmes=[programme]))
+        assert "Szczepańska" not in client.get(reverse("support:search"), {"q": "ann@ex"}).text
+        assert client.get(reverse("support:search"), {"q": "ann@example.com"}).status_code == 302
+
+    def test_an_address_for_other_systems_leads_to_the_member_and_says_who_is_not_there(self, agent, ann):
+        """Issue 5: deep links; D-21 for another programme's."""
+        go = reverse("support:go")
+        assert agent.get(go, {"member": "M-001029"})["Location"] == reverse("support:member", args=[ann.pk])
+        MemberFactory(external_id="elsewhere")
+        for query, said in (({"member": "elsewhere"}, "elsewhere"), ({"member": "M-9<b>"}, "M-9&lt;b&gt;"), ({}, "")):
+            answer = agent.get(go, query)
+            assert answer.status_code == 404
+            assert said in answer.text
+
+    def test_an_offers_id_and_a_receipt_are_addresses_too(self, agent, programme, ann):
+        held = give(ann, ConfigOfferFactory(programme=programme))
+        PurchaseFactory(member=ann, external_id="R-77")
+        go = reverse("support:go")
+        assert agent.get(go, {"assignment": str(held.pk)})["Location"] == reverse("support:assignment", args=[held.pk])
+        assert agent.get(go, {"receipt": "R-77"})["Location"] == reverse("support:member", args=[ann.pk])
+        assert agent.get(go, {"assignment": "no uuid"}).status_code == 404
+        assert agent.get(go, {"assignment": str(uuid.uuid4())}).status_code == 404
+
+    def test_the_list_of_members_is_filtered_by_external_id(self, agent, programme, ann):
+        MemberFactory(programme=programme, external_id="M-2", first_name="Zoe", last_name="Adams")
+        text = agent.get(reverse("support:members"), {"external_id": "M-001029"}).text
+        assert "Szczepańska" in text
+        assert "Zoe" not in text
+
+    def test_a_search_that_shows_members_is_noted_without_what_was_typed(self, agent, ann, programme):
+        """Issue 5: each look at members; the dropdown notes a contact key that was hit, and no keystroke else."""
+        MemberFactory(programme=programme, first_name="Ann", last_name="Smith")
+        agent.get(reverse("support:search"), {"q": "ann s"})
+        noted = AuditEvent.objects.get(action="member.searched")
+        assert noted.data == {"hits": 2, "by": ["name"]}
+        agent.get(reverse("support:search"), {"q": "ann s"}, headers={"HX-Request": "true"})
+        agent.get(reverse("support:search"), {"q": "nobody at all"})
+        assert AuditEvent.objects.filter(action="member.searched").count() == 1
+        agent.get(reverse("support:search"), {"q": "ann@example.com"}, headers={"HX-Request": "true"})
+        noted = AuditEvent.objects.filter(action="member.searched").latest("id")
+        assert noted.data == {"hits": 1, "by": ["email"]}
+        agent.get(reverse("support:members"), {"q": "ann s", "tier": "gold"})
+        assert AuditEvent.objects.get(action="member.listed").data == {"filters": {"tier": "gold"}, "by_text": True}
 
     def test_a_marketer_without_members_finds_none(self, client, programme, ann):
         client.force_login(UserFactory(role="marketer", programmes=[programme]))

@@ -23,8 +23,9 @@
       (at < 0 ? box() : all[Math.min(at, all.length - 1)]).focus();
     }
   });
-  document.addEventListener("input", (event) => {
-    if (event.target === box() && !box().value.trim()) { place().replaceChildren(); show(false); }
+  // An empty box offers who was looked at last, when it is reached; emptied again, it asks for them by itself.
+  document.addEventListener("focusin", (event) => {
+    if (event.target === box() && !box().value.trim() && place().hidden) window.htmx?.trigger(box(), "laurel:recent");
   });
   document.addEventListener("focusin", (event) => { if (!event.target.closest?.(".shell-search")) show(false); });
   document.addEventListener("click", (event) => { if (!event.target.closest?.(".shell-search")) show(false); });
