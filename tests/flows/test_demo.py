@@ -7,16 +7,27 @@ import pyarrow.compute as pc
 import pytest
 from django.core.management import CommandError, call_command
 
-from loyalty.models import Product, Programme, Purchase, PurchaseLine, User
+from loyalty.models import Category, Product, Programme, Purchase, PurchaseLine, User
 from loyalty.services import demo
 from loyalty.services.demo import package, state
 from loyalty.services.demo import source as sources
 from loyalty.services.demo.source import Cut, Source, leading_coupons
 from offers import rules
-from offers.models import Assignment, ConfigOffer, MassAssignment, Redemption, VoucherCode
+from offers.models import (
+    Assignment,
+    ConfigOffer,
+    GrantLedgerEntry,
+    MassAssignment,
+    PersonalizedPromotion,
+    PromotionEnrolment,
+    Redemption,
+    VoucherCode,
+)
 from offers.models import Source as Door
 from offers.services import execution
 from offers.services.demo import benefit, facts, load, redemption
+from support.models import Allowance
+from support.services import demo as desk
 from tests.factories import ProgrammeFactory
 
 pytestmark = pytest.mark.django_db
@@ -112,7 +123,9 @@ def test_the_quick_cut_is_what_the_data_has_and_is_assigned_by_the_engine(quick,
 
     # A login for each role, told in demo mode only.
     told = demo.logins()
-    assert [login.role for login in told] == ["support agent", "marketer", "administrator", "integration", "auditor"]
+    assert [login.role for login in told] == [
+        "support agent", "support lead", "marketer", "administrator", "integration", "auditor",
+    ]  # fmt: skip
     for login in told:
         assert client.login(username=login.username, password=login.password)
         assert [group.name for group in User.objects.get(username=login.username).groups.all()] == [login.role]
@@ -260,3 +273,33 @@ def test_a_start_leaves_a_loaded_demo_alone(settings, monkeypatch):
     call_command("demo", if_missing=True)
 
     assert not User.objects.exists()
+
+
+def test_b_05_the_desk_has_allowances_and_weeks_of_work_and_a_second_load_adds_none(quick):
+    """B-05, S2-09: grants of two agents through the desk's own service, some taken back; promotions with members."""
+    programme = load_demo(quick)
+    given = desk.load(programme=programme, now=NOW)
+    assert given == len(desk.WORK)
+    told = GrantLedgerEntry.objects.filter(programme=programme)
+    assert told.filter(n=1).count() == given
+    assert told.filter(n=-1).count() == given // desk.SLIP > 0
+    assert set(told.values_list("agent__username", flat=True)) == {"agent", "lead"}
+    assert told.order_by("day").first().day == (NOW - timedelta(days=26)).date()
+    assert Allowance.objects.get(programme=programme).role.name == "support agent"
+    before = told.count(), Assignment.objects.count()
+    assert desk.load(programme=programme, now=NOW + timedelta(days=3)) == 0
+    assert (told.count(), Assignment.objects.count()) == before
+    assert Allowance.objects.filter(programme=programme).count() == 1
+
+
+def test_s2_09_the_house_enlists_who_buys_most_in_promotions(full):
+    """S2-05..09: of the categories that the cut has; a second load enlists nobody again."""
+    programme = load_demo(full)
+    made = PersonalizedPromotion.objects.filter(programme=programme)
+    known = Category.objects.filter(programme=programme, external_id__in=("grocery.soft-drinks", "grocery.cheese"))
+    assert made.count() == known.count() > 0
+    enlisted = PromotionEnrolment.objects.filter(promotion__in=made)
+    assert enlisted.values("member").distinct().count() == 40
+    before = enlisted.count()
+    load_demo(full)
+    assert enlisted.count() == before

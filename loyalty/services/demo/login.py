@@ -24,6 +24,7 @@ class Login:
 
 LOGINS = (
     Login("agent", "laurel-demo-agent", "support agent", _("Support agent"), "Sam", "Porter"),
+    Login("lead", "laurel-demo-lead", "support lead", _("Support lead"), "Lena", "Fischer"),
     Login("marketer", "laurel-demo-marketer", "marketer", _("Marketer"), "Mara", "Lindgren"),
     Login("admin", "laurel-demo-admin", "administrator", _("Administrator"), "Alex", "Whitfield"),
     Login("integration", "laurel-demo-integration", "integration", _("Integration"), "Ines", "Moreau"),

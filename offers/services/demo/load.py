@@ -12,8 +12,8 @@ from loyalty.models import Product, Programme, Purchase, PurchaseLine, User
 from loyalty.services.demo import login, member, product, programme, purchase, state, store
 from loyalty.services.demo.programme import Dates
 from loyalty.services.demo.source import Source, leading_coupons
-from offers.models import Assignment, Audience, Campaign, ConfigOffer, MassAssignment, Redemption
-from offers.services.demo import campaign, facts, house, mass_assignment, offer, redemption, voucher
+from offers.models import Assignment, Audience, Campaign, ConfigOffer, MassAssignment, PersonalizedPromotion, Redemption
+from offers.services.demo import campaign, facts, house, mass_assignment, offer, promotion, redemption, voucher
 
 # One load at a time; any number that no other lock of this product has.
 LOCK = 620_101
@@ -51,6 +51,7 @@ def load(*, source: Source, now: datetime, clock: Callable[[], datetime], report
         campaigns = campaign.load(programme=ours, source=source, dates=dates, now=now)
         made = offer.load(programme=ours, facts=known, actor=actor, now=now)
         houses = house.load(programme=ours, actor=actor, now=now)
+        promotion.load(programme=ours, actor=actor, now=now)
         report.end(f"{campaigns} campaigns, {made:,} new offers of coupons, {houses} of the house")
         coupons = source.coupons if source.cut.is_full else leading_coupons(source.coupons)
         report.begin("voucher codes")
@@ -127,6 +128,7 @@ def counts(ours: Programme) -> dict[str, int]:
         "campaigns": Campaign.objects.filter(programme=ours, is_of_run=False).count(),
         "offers of coupons": coupons.count(),
         "offers for everyone": ConfigOffer.objects.filter(programme=ours, audience=Audience.EVERYONE).count(),
+        "personalized promotions": PersonalizedPromotion.objects.filter(programme=ours).count(),
         "mass assignments": MassAssignment.objects.filter(programme=ours).count(),
         "assignments": Assignment.objects.of_programme(ours).count(),
         "redemptions": redemptions.count(),

@@ -14,6 +14,7 @@ from loyalty import clock
 from loyalty.errors import DomainError
 from loyalty.services import demo
 from loyalty.services.demo import package
+from support.services import demo as desk
 
 BAR = 30
 WINDOW_SECONDS = 20
@@ -108,7 +109,10 @@ class Command(BaseCommand):
 
         begun = time.monotonic()
         source = Source(Cut(is_full=is_full))
-        programme = load.load(source=source, now=clock.now(), clock=clock.now, report=Console(self.stdout))
+        console = Console(self.stdout)
+        programme = load.load(source=source, now=clock.now(), clock=clock.now, report=console)
+        console.begin("the desk")
+        console.end(f"{desk.load(programme=programme, now=clock.now())} new grants")
         seconds = time.monotonic() - begun
         # Kilobytes on Linux, bytes on macOS.
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "linux" else 1024**2)
