@@ -1,6 +1,6 @@
 from django.urls import path
 
-from support.views import assignment, grant, home, member, member_import, programme, record, role, search
+from support.views import assignment, explanation, grant, home, member, member_import, programme, record, role, search
 
 app_name = "support"
 
@@ -32,6 +32,8 @@ urlpatterns = [
     path("support/members/<int:member_id>/grant", grant.grant, name="grant"),
     path("support/members/<int:member_id>/grant/choices", grant.choices, name="grant_choices"),
     path("support/members/<int:member_id>/grant/preview", grant.preview, name="grant_preview"),
+    path("support/members/<int:member_id>/explain", explanation.explain, name="explain"),
+    path("support/members/<int:member_id>/explain/choices", explanation.choices, name="explain_choices"),
     path("support/members/<int:member_id>/undo/<uuid:assignment_id>", assignment.undo, name="undo"),
     path("support/receipts/<int:purchase_id>/lines", member.receipt_lines, name="receipt_lines"),
     path("support/assignments/<uuid:assignment_id>", assignment.detail, name="assignment"),

@@ -8,6 +8,7 @@ from offers.api import (
     assignment_verbs,
     catalogue,
     eligibility,
+    explanation,
     limit,
     mass_assignment,
     mass_assignment_clone,
@@ -140,6 +141,8 @@ urlpatterns = [
         name="promotion-choice",
     ),
     path("promotions/<path:key>", promotion.OnePromotion.as_view(), name="promotion"),
+    # Before the ground floor's members, whose external ids are any text.
+    path("members/<path:external_id>/explain", explanation.ExplainMember.as_view(), name="explain-member"),
     path("targetings", targeting_saved.SavedTargetings.as_view(), name="targetings"),
     path("member-lists", member_list.MemberLists.as_view(), name="member-lists"),
     path("member-lists/<int:pk>", member_list.OneMemberList.as_view(), name="member-list"),

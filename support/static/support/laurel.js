@@ -236,6 +236,7 @@
       afterG = Date.now();
     } else if (event.key === "/") done = search();
     else if (event.key === "n") done = press("[data-main-action]");
+    else if (event.key === "w") done = press("[data-why]");
     else if (event.key === "u") done = press(".toast-line .undo") || press("[data-undo]");
     else if (event.key === "?") { document.getElementById("keyboard-help")?.showModal(); done = true; }
     if (done) event.preventDefault();
