@@ -50,17 +50,18 @@ def read(text: str, *, zone: ZoneInfo, now: datetime) -> datetime:
     try:
         given = moment.read(text.strip())
     except PydanticCustomError as error:
-        message = _("Give a day or a moment, such as 2026-11-03 or 2026-11-03T10:00.")
-        raise InvalidInput(message, problems=[{"field": "as_of", "code": "not_a_moment", "message": message}]) from error
-    if isinstance(given, datetime):
-        at = moment.end(given, zone)
-    else:
+        raise _refused("not_a_moment", _("Give a day or a moment, such as 2026-11-03 or 2026-11-03T10:00.")) from error
+    at = moment.end(given, zone)
+    if not isinstance(given, datetime):
         # The day's last moment; of today, what there is of it.
-        at = min(moment.end(given, zone) - TINY, now) if given <= _today(now, zone) else moment.end(given, zone)
+        at = min(at - TINY, now) if given <= _today(now, zone) else at
     if at > now:
-        message = _("That moment is still to come. Give one that has passed.")
-        raise InvalidInput(message, problems=[{"field": "as_of", "code": "in_the_future", "message": message}])
+        raise _refused("in_the_future", _("That moment is still to come. Give one that has passed."))
     return at
+
+
+def _refused(code: str, message: str) -> InvalidInput:
+    return InvalidInput(message, problems=[{"field": "as_of", "code": code, "message": message}])
 
 
 def then(*, member: Member, at: datetime) -> Then:
