@@ -64,6 +64,8 @@ SECTIONS = (
         (
             Item(_("Home"), "support:home", "home", key="h"),
             Item(_("Members"), "support:members", "users", ("loyalty.view_member",), key="m"),
+            Item(_("My grants"), "support:my_grants", "gift", ("offers.grant_assignment",)),
+            Item(_("Supervision"), "support:supervision", "chart-bar", ("support.supervise",)),
             Item(_("Members by file"), "support:member_imports", "file-import", ("loyalty.import_members",)),
         ),
     ),

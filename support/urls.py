@@ -1,6 +1,18 @@
-from django.urls import path
+from django.urls import path, re_path
 
-from support.views import assignment, explanation, grant, home, member, member_import, programme, record, role, search
+from support.views import (
+    assignment,
+    explanation,
+    grant,
+    home,
+    member,
+    member_import,
+    programme,
+    record,
+    role,
+    search,
+    supervision,
+)
 
 app_name = "support"
 
@@ -12,6 +24,10 @@ urlpatterns = [
     path("support/search", search.search, name="search"),
     path("support/go", search.go, name="go"),
     path("support/roles", role.roles, name="roles"),
+    path("support/supervision", supervision.overview, name="supervision"),
+    path("support/supervision/grants", supervision.grants, name="ledger"),
+    re_path(r"^support/supervision/grants/(?P<file_format>csv|xlsx)$", supervision.export, name="ledger_export"),
+    path("support/grants/mine", supervision.mine, name="my_grants"),
     path("support/members", member.listing, name="members"),
     path("support/members/export", member.export, name="members_export"),
     path("support/members/imports", member_import.listing, name="member_imports"),

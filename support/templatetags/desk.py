@@ -1,5 +1,6 @@
 """Words of the support desk: time left, masked contact data, what a door's entry or an event says."""
 
+from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -55,6 +56,12 @@ def phone_of(context: template.Context, member: Member) -> str:
 
 def _sees_contact_data(context: template.Context) -> bool:
     return bool(context["user"].has_perm("loyalty.see_contact_data"))
+
+
+@register.filter
+def called(labels: Mapping[str, str], code: str) -> str:
+    """Return what a code is called, or the code where it has no name."""
+    return labels.get(code, code)
 
 
 @register.simple_tag

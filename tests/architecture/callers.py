@@ -14,7 +14,7 @@ from loyalty.services import member_token
 from tests.architecture.world import World
 from tests.factories import ApiClientFactory, UserFactory
 
-ROLES = ("support agent", "marketer", "administrator", "integration", "auditor")
+ROLES = ("support agent", "support lead", "marketer", "administrator", "integration", "auditor")
 REFUSED = (401, 403)
 
 

@@ -45,7 +45,10 @@ def programme():
     return programme
 
 
-@pytest.mark.parametrize("role", ["support agent", "marketer", "administrator", "integration", "auditor"])
+ROLES = ["support agent", "support lead", "marketer", "administrator", "integration", "auditor"]
+
+
+@pytest.mark.parametrize("role", ROLES)
 def test_every_page_of_the_navigation_opens_with_rows_in_its_lists(client, programme, role):
     """C-03: what a role is led to, it may open, and it works."""
     client.force_login(UserFactory(role=role, programmes=[programme]))
