@@ -48,6 +48,7 @@ SCOPELESS = {
     "offers.selectors.voucher.drawable": "a condition, for a bank's segments",
     "offers.selectors.limit.shown": "writes a value that it is given",
     "support.selectors.assignment.explained": "says the terms that it is given",
+    "support.selectors.period.monday": "reads a day that it is given",
     "support.selectors.timeline.at": "reads a row that it is given",
     "offers.selectors.timeline.terms_at_issue": "reads the rows that it is given",
     "offers.selectors.member_offers.as_json": "writes what `listed` returned",

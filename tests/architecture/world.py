@@ -18,7 +18,7 @@ from offers.models import (
     Redemption,
     Source,
 )
-from offers.services import eligibility_settings, member_list
+from offers.services import eligibility_settings, grant_ledger, member_list
 from tests.factories import (
     ApiClientFactory,
     AttributeDefinitionFactory,
@@ -35,6 +35,7 @@ from tests.factories import (
     PurchaseLineFactory,
     StoreFactory,
     TargetingFactory,
+    UserFactory,
     choose,
     enlist,
     give,
@@ -145,6 +146,14 @@ def plant(mark: str) -> World:
     assignment = give(member, template, campaign_id=campaign.pk, reference=f"{mark}-1")
     purchase = PurchaseFactory(member=member, store=store, external_id=f"{mark}-1")
     client, _ = ApiClientFactory(**here, name=mark)
+    agent = UserFactory(role="support agent", programmes=[programme], first_name=mark, last_name=mark)
+    grant_ledger.record(
+        programme=programme,
+        assignment_ids=[assignment.pk],
+        agent=agent,
+        words=grant_ledger.Words("goodwill", mark, mark),
+        now=timezone.now(),
+    )
     DoorEntry.objects.create(
         **here,
         door=Source.API,

@@ -41,6 +41,7 @@ pytestmark = pytest.mark.django_db
 
 # Tables that name a member and are no part of her record, each with its reason.
 NOT_HERS = {
+    "support.GrantBatchLine": "the report of a set that an agent gave to many: each member's own stands under requests",
     "offers.KeptAssignment": "an undo's report of assignments, which stand under offers",
     "offers.GrantLedgerEntry": "the books of what agents gave: each entry stands under requests",
     "offers.MemberCount": "how many of a campaign's offers stand under offers",
