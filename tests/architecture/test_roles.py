@@ -42,7 +42,8 @@ def test_an_auditor_may_look_at_everything_that_there_is_and_do_nothing_else():
         if one.codename == f"view_{one.content_type.model}"
     }
     has = set(Group.objects.get(name="auditor").permissions.values_list("codename", flat=True))
-    assert has == looks | {"view_group"}
+    # To supervise is to look as well: at everybody's grants, with figures.
+    assert has == looks | {"view_group", "supervise"}
 
 
 def test_an_auditor_changes_nothing_at_any_address(world, auditor, settings):
