@@ -12,6 +12,7 @@ from support.views import (
     role,
     search,
     supervision,
+    timeline,
 )
 
 app_name = "support"
@@ -40,7 +41,7 @@ urlpatterns = [
     path("support/members/<int:member_id>/now", member.current, name="member_now"),
     path("support/members/<int:member_id>/past", member.past, name="member_past"),
     path("support/members/<int:member_id>/receipts", member.receipts, name="member_receipts"),
-    path("support/members/<int:member_id>/timeline", member.timeline, name="member_timeline"),
+    path("support/members/<int:member_id>/timeline", timeline.timeline, name="member_timeline"),
     path("support/members/<int:member_id>/reveal", member.reveal, name="member_reveal"),
     path("support/members/<int:member_id>/as-member", member.as_member, name="as_member"),
     path("support/members/<int:member_id>/record", record.detail, name="record"),

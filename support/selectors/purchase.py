@@ -1,6 +1,7 @@
 """A member's receipts, newest first, and the lines of one."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from loyalty.errors import NotFound
 from loyalty.models import Member, Programme, Purchase, PurchaseLine
@@ -8,11 +9,15 @@ from loyalty.models import Member, Programme, Purchase, PurchaseLine
 PAGE = 10
 
 
-def receipts(*, member: Member, page: int = 1) -> tuple[list[Purchase], bool]:
-    """Return a page of the member's receipts with their stores, and whether there is more; one query."""
+def receipts(*, member: Member, page: int = 1, until: datetime | None = None) -> tuple[list[Purchase], bool]:
+    """Return a page of the member's receipts with their stores, and whether there is more; one query.
+
+    `until` leaves out what was bought later.
+    """
     first = PAGE * (page - 1)
+    hers = Purchase.objects.filter(member=member)
     found = list(
-        Purchase.objects.filter(member=member)
+        (hers if until is None else hers.filter(purchased_at__lte=until))
         .select_related("store")
         .order_by("-purchased_at", "-pk")[first : first + PAGE + 1]
     )

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
 from loyalty import clock, contact, csv_export, staff, toasts, whole_number
-from loyalty.errors import DomainError
+from loyalty.errors import DomainError, InvalidInput
 from loyalty.listing import Column, Listing
 from loyalty.models import Member
 from loyalty.selectors import consent as consents
@@ -19,8 +19,9 @@ from support.filters.member import MemberFilter
 from support.selectors import assignment as assignments
 from support.selectors import member as members
 from support.selectors import purchase as purchases
-from support.selectors import timeline as timelines
 from support.services import member as member_service
+from support.views import as_of
+from support.views import timeline as timelines
 
 COLUMNS = (
     Column("name", _("Name"), sort="last_name"),
@@ -84,8 +85,13 @@ def detail(request: staff.StaffRequest, member_id: int) -> HttpResponse:
     member = members.get(programme=request.programme, member_id=member_id)
     now = clock.now()
     member_service.record_opening(member=member, actor=request.user)
+    problem = ""
+    if "as_of" in request.GET:
+        try:
+            return as_of.page(request, member, now)
+        except InvalidInput as error:
+            problem = error.message
     receipts, has_more_receipts = purchases.receipts(member=member)
-    entries, has_older = timelines.timeline(member=member)
     over, has_more_past = assignments.past(member=member, now=now)
     context = {
         "member": member,
@@ -97,13 +103,10 @@ def detail(request: staff.StaffRequest, member_id: int) -> HttpResponse:
         "has_more_past": has_more_past,
         "receipts": receipts,
         "has_more_receipts": has_more_receipts,
-        "entries": entries,
-        "has_older": has_older,
-        "kinds": timelines.KINDS,
-        "chosen": list(timelines.KINDS),
-        "page": 1,
+        "problem": problem,
+        **timelines.context(request, member, until=now),
     }
-    return render(request, "support/member.html", context)
+    return render(request, "support/member.html", context, status=422 if problem else 200)
 
 
 @require_safe
@@ -145,25 +148,6 @@ def receipt_lines(request: staff.StaffRequest, purchase_id: int) -> HttpResponse
     purchase = purchases.get(programme=request.programme, purchase_id=purchase_id)
     context = {"purchase": purchase, "lines": purchases.lines(purchase=purchase)}
     return render(request, "support/_receipt_lines.html", context)
-
-
-@require_safe
-@staff.required("loyalty.view_member")
-def timeline(request: staff.StaffRequest, member_id: int) -> HttpResponse:
-    """Return a page of what happened, of the chosen kinds."""
-    member = members.get(programme=request.programme, member_id=member_id)
-    chosen = [kind for kind in request.GET.getlist("kind") if kind in timelines.KINDS] or list(timelines.KINDS)
-    page = _page(request)
-    entries, has_older = timelines.timeline(member=member, kinds=chosen, page=page)
-    context = {
-        "member": member,
-        "entries": entries,
-        "has_older": has_older,
-        "kinds": timelines.KINDS,
-        "chosen": chosen,
-        "page": page,
-    }
-    return render(request, "support/_member_timeline.html", context)
 
 
 @require_POST

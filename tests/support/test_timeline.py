@@ -1,0 +1,199 @@
+"""One timeline of everything about a member, filtered by kind and by offer (issue 5, B-02, S0-11)."""
+
+import datetime
+from datetime import UTC, timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from loyalty.models import Channel, ConsentEvent, MemberImport, MemberImportChange
+from loyalty.services import audit
+from offers.models import Assignment, DoorEntry, PersonalizedPromotion, PromotionEvent, PromotionProductList, Source
+from support.models import GrantRequest
+from support.selectors import timeline as timelines
+from tests.factories import ConfigOfferFactory, MemberFactory, ProgrammeFactory, PurchaseFactory, UserFactory, give
+
+pytestmark = pytest.mark.django_db
+BEGUN = datetime.datetime(2026, 3, 2, 9, tzinfo=UTC)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+NOW = BEGUN + 30 * DAY
+
+
+@pytest.fixture
+def programme():
+    return ProgrammeFactory(currency="EUR", timezone="Europe/Paris")
+
+
+@pytest.fixture
+def ann(programme):
+    return MemberFactory(programme=programme, external_id="M-1", first_name="Ann", last_name="Lee")
+
+
+@pytest.fixture
+def user(programme):
+    return UserFactory(role="support agent", programmes=[programme], first_name="Ola", last_name="Agent")
+
+
+@pytest.fixture
+def agent(client, user):
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def coffee(programme):
+    return ConfigOfferFactory(programme=programme, name="Coffee", terms={"validity": {"days": 3}})
+
+
+def refuse(programme, ann, template, at):
+    return DoorEntry.objects.create(
+        programme=programme,
+        door=Source.API,
+        instance="crm",
+        reference=f"{at:%d%H}",
+        member=ann,
+        answer={"outcome": "out_of_codes", "template": template.pk},
+        created_at=at,
+    )
+
+
+def ask(programme, ann, template, user, at):
+    return GrantRequest.objects.create(
+        programme=programme,
+        member=ann,
+        template=template,
+        exposure_minor=500,
+        reference="00000000-0000-0000-0000-000000000001",
+        reason="goodwill",
+        asked_by=user,
+        asked_at=at,
+        expires_at=at + DAY,
+    )
+
+
+def everything(programme, ann, coffee, user):
+    """Let one thing of each kind happen, an hour after the other; return the kinds, the latest first."""
+    template = coffee.templates.get()
+    held = give(ann, coffee, now=BEGUN)
+    Assignment.objects.filter(pk=held.pk).update(ends_at=BEGUN + 9 * HOUR)
+    refuse(programme, ann, template, BEGUN + HOUR)
+    ask(programme, ann, template, user, BEGUN + 2 * HOUR)
+    PurchaseFactory(member=ann, purchased_at=BEGUN + 3 * HOUR, total_minor=1234)
+    channel = Channel.objects.get(programme=programme, code="email")
+    moment = {"at": BEGUN + 4 * HOUR, "changed_at": BEGUN - DAY, "source": "web shop"}
+    ConsentEvent.objects.create(member=ann, channel=channel, is_granted=True, user=user, **moment)
+    made = MemberImport.objects.create(
+        programme=programme,
+        file_name="members.csv",
+        state="finished",
+        received_at=BEGUN,
+        imported_at=BEGUN + 5 * HOUR,
+    )
+    MemberImportChange.objects.create(member_import=made, member=ann, before={"city": "Nice", "tier": "gold"})
+    promotion = PersonalizedPromotion.objects.create(programme=programme, name="Her five")
+    chosen_from = PromotionProductList.objects.create(promotion=promotion, external_id="1", name="Five")
+    enrolment = promotion.enrolments.create(product_list=chosen_from, member=ann, assigned_at=BEGUN + 6 * HOUR)
+    PromotionEvent.objects.create(enrolment=enrolment, at=BEGUN + 6 * HOUR, verb="assigned", actor=user)
+    return ["expired", "promotion", "import", "consent", "purchase", "request", "refusal", "issued"]
+
+
+def kinds_of(page):
+    return [entry.kind for entry in page.context["entries"]]
+
+
+def test_issue_5_everything_that_happened_stands_in_one_timeline(agent, user, programme, ann, coffee):
+    """Consents, imports that changed her, waiting grants, promotions, what expired unused: each in its own words."""
+    kinds = everything(programme, ann, coffee, user)
+    page = agent.get(reverse("support:member", args=[ann.pk]))
+    assert kinds_of(page) == kinds
+    for said in (
+        "expired unused",
+        "Her five",
+        "agreed to",
+        "web shop",
+        "The import “members.csv” changed her data",
+        "city and tier",
+        "asked for by Ola Agent, above a limit",
+        "out_of_codes",
+    ):
+        assert said in page.text, said
+    assert "Nice" not in page.text, "what it was before is told nowhere"
+
+
+def test_issue_5_kinds_and_offer_are_filters_in_the_address(agent, user, programme, ann, coffee):
+    """The page opens as the address says; the part answers with the address that it stands for."""
+    everything(programme, ann, coffee, user)
+    give(ann, ConfigOfferFactory(programme=programme, name="Tea", terms={}), now=BEGUN)
+    address = reverse("support:member", args=[ann.pk])
+    page = agent.get(address, {"kind": ["refusal", "issued"], "offer": coffee.pk})
+    assert kinds_of(page) == ["refusal", "issued"]
+    assert page.context["offer_id"] == coffee.pk
+    assert [offer.name for offer in page.context["offers"]] == ["Coffee", "Tea"]
+    # What is of no offer is left out where one is chosen.
+    page = agent.get(address, {"offer": coffee.pk})
+    assert kinds_of(page) == ["expired", "request", "refusal", "issued"]
+    part = agent.get(
+        reverse("support:member_timeline", args=[ann.pk]),
+        {"kind": "issued", "offer": coffee.pk},
+        headers={"HX-Request": "true"},
+    )
+    assert kinds_of(part) == ["issued"]
+    assert part.headers["HX-Push-Url"] == f"{address}?kind=issued&offer={coffee.pk}"
+    plain = agent.get(reverse("support:member_timeline", args=[ann.pk]), headers={"HX-Request": "true"})
+    assert plain.headers["HX-Push-Url"] == address
+
+
+def test_issue_5_an_offer_of_another_programme_or_none_filters_nothing(agent, programme, ann, coffee):
+    give(ann, coffee, now=BEGUN)
+    for wrong in (ConfigOfferFactory().pk, "x", "999999999999999999999"):
+        page = agent.get(reverse("support:member", args=[ann.pk]), {"offer": wrong, "kind": "nonsense"})
+        assert page.context["offer_id"] is None
+        assert "issued" in kinds_of(page)
+
+
+def test_issue_5_looks_at_her_are_told_to_who_may_see_the_audit_and_only_when_asked_for(client, programme, ann, user):
+    """C-03: desk looks and contact data shown; nobody else gets them, whatever the address asks for."""
+    for action in ("member.opened", "member.contact_shown"):
+        audit.record(action=action, actor=user, programme=programme, target=ann, data={"field": "email"})
+    audit.record(action="member.opened", actor=user, programme=programme, target=MemberFactory(programme=programme))
+    address = reverse("support:member_timeline", args=[ann.pk])
+    client.force_login(user)
+    assert kinds_of(client.get(address, {"kind": "look"})) == []
+    assert "Looks" not in client.get(address).text
+    client.force_login(UserFactory(role="administrator", programmes=[programme]))
+    assert kinds_of(client.get(address)) == []
+    page = client.get(address, {"kind": "look"})
+    assert kinds_of(page) == ["look", "look"]
+    assert "looked at her contact data" in page.text
+    assert "opened her page" in page.text
+
+
+def test_issue_5_what_expired_says_whether_it_was_used_and_what_ended_otherwise_does_not_expire(
+    programme, ann, coffee, agent
+):
+    unused, revoked, used_up = (give(ann, coffee, now=BEGUN) for _number in range(3))
+    for one, name in ((revoked, "revoked_at"), (used_up, "used_up_at")):
+        Assignment.objects.filter(pk=one.pk).update(**{name: BEGUN + HOUR})
+    entries, _has_older = timelines.timeline(member=ann, until=NOW, kinds=["expired"])
+    assert [entry.thing.pk for entry in entries] == [unused.pk]
+    assert entries[0].at == Assignment.objects.get(pk=unused.pk).ends_at
+    # Ahead of its end it has not happened yet.
+    assert timelines.timeline(member=ann, until=BEGUN + HOUR, kinds=["expired"]) == ([], False)
+
+
+def test_p1_one_query_a_kind_however_much_happened(programme, ann, coffee, user):
+    everything(programme, ann, coffee, user)
+
+    def queries():
+        with CaptureQueriesContext(connection) as captured:
+            entries, _has_older = timelines.timeline(member=ann, until=NOW)
+            [str(entry.thing) for entry in entries]
+        return len(captured)
+
+    assert queries() == len(timelines.KINDS)
+    for number in range(30):
+        give(ann, coffee, now=BEGUN + number * HOUR)
+        refuse(programme, ann, coffee.templates.get(), BEGUN + DAY + number * HOUR)
+    assert queries() == len(timelines.KINDS)
