@@ -6,19 +6,13 @@ the old value. Her attributes, contact data and consents are kept only as they a
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
-from django.utils.translation import gettext as _
-from pydantic_core import PydanticCustomError
-
-from loyalty.errors import InvalidInput
 from loyalty.models import Member
 from offers import rules
 from offers.models import Assignment, AssignmentEvent
-from offers.rules import moment
 from support.selectors import assignment as assignments
 from support.selectors.assignment import Holding
 
@@ -33,7 +27,6 @@ MOMENTS = (
     "revoked_at",
     "closed_at",
 )
-TINY = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -45,41 +38,22 @@ class Then:
     past: Sequence[Holding]
 
 
-def read(text: str, *, zone: ZoneInfo, now: datetime) -> datetime:
-    """Return the moment that was asked for: in the programme's zone, a day means its end. Raises InvalidInput."""
-    try:
-        given = moment.read(text.strip())
-    except PydanticCustomError as error:
-        raise _refused("not_a_moment", _("Give a day or a moment, such as 2026-11-03 or 2026-11-03T10:00.")) from error
-    at = moment.end(given, zone)
-    if not isinstance(given, datetime):
-        # The day's last moment; of today, what there is of it.
-        at = min(at - TINY, now) if given <= _today(now, zone) else at
-    if at > now:
-        raise _refused("in_the_future", _("That moment is still to come. Give one that has passed."))
-    return at
-
-
-def _refused(code: str, message: str) -> InvalidInput:
-    return InvalidInput(message, problems=[{"field": "as_of", "code": code, "message": message}])
-
-
 def then(*, member: Member, at: datetime) -> Then:
     """Return what the member held then, with the states of then. Two queries, however much happened since."""
-    given = assignments.related(Assignment.objects.filter(member=member, issued_at__lte=at))
+    given = assignments.given_to(member=member).filter(issued_at__lte=at)
     held = list(given.order_by("-issued_at", "-pk")[:MOST])
     since: dict[UUID, list[AssignmentEvent]] = {}
     events = AssignmentEvent.objects.filter(assignment__in=[one.pk for one in held], at__gt=at)
     # The latest first: each gives back what was before it.
     for event in events.order_by("-id"):
         since.setdefault(event.assignment_id, []).append(event)
-    holdings = [_holding(turned_back(one, since.get(one.pk, ()), at), at) for one in held]
+    holdings = [_holding(_turned_back(one, since.get(one.pk, ()), at), at) for one in held]
     current = [one for one in holdings if not one.is_over]
     current.sort(key=_as_listed)
     return Then(at, current, [one for one in holdings if one.is_over])
 
 
-def turned_back(held: Assignment, since: Sequence[AssignmentEvent], at: datetime) -> Assignment:
+def _turned_back(held: Assignment, since: Sequence[AssignmentEvent], at: datetime) -> Assignment:
     """Return the assignment as it was at the moment, unsaved; `since` are its later events, the latest first."""
     for event in since:
         for name, values in event.data.items():
@@ -121,7 +95,3 @@ def _as_listed(one: Holding) -> tuple[Any, ...]:
     """Order as her own list does: by rank, then by end."""
     held = one.assignment
     return held.rank, held.ends_at is None, held.ends_at or held.issued_at, held.pk
-
-
-def _today(now: datetime, zone: ZoneInfo) -> date:
-    return now.astimezone(zone).date()

@@ -84,21 +84,26 @@ class Detail:
 
 def current(*, member: Member, now: datetime) -> list[Holding]:
     """Return what she holds now, as ordered in her own list; two queries for any number."""
-    held = related(Assignment.objects.filter(member=member).visible(now)).order_by("rank", "ends_at", "-issued_at")
+    held = _related(Assignment.objects.filter(member=member).visible(now)).order_by("rank", "ends_at", "-issued_at")
     return [_holding(each, now) for each in held[:MOST]]
+
+
+def given_to(*, member: Member) -> QuerySet[Assignment]:
+    """Return everything that she was ever given, with all that a holding speaks of."""
+    return _related(Assignment.objects.filter(member=member))
 
 
 def past(*, member: Member, now: datetime, page: int = 1) -> tuple[list[Holding], bool]:
     """Return a page of what she held before, newest first, and whether there is more."""
     over = Assignment.objects.filter(member=member).exclude(pk__in=_visible_ids(member, now))
     first = PAGE * (page - 1)
-    held = list(related(over).order_by("-issued_at", "-pk")[first : first + PAGE + 1])
+    held = list(_related(over).order_by("-issued_at", "-pk")[first : first + PAGE + 1])
     return [_holding(each, now) for each in held[:PAGE]], len(held) > PAGE
 
 
 def get(*, programme: Programme, assignment_id: UUID) -> Assignment:
     """Return the programme's assignment. Raises NotFound, also for another programme's."""
-    found = related(Assignment.objects.of_programme(programme)).filter(pk=assignment_id).first()
+    found = _related(Assignment.objects.of_programme(programme)).filter(pk=assignment_id).first()
     if found is None:
         raise NotFound(str(_("There is no such assignment here.")))
     return found
@@ -152,8 +157,7 @@ def explained(*, base: dict[str, Any], given: dict[str, Any], currency: str, zon
     ]
 
 
-def related(queryset: QuerySet[Assignment]) -> QuerySet[Assignment]:
-    """Read assignments with everything that a holding of them speaks of."""
+def _related(queryset: QuerySet[Assignment]) -> QuerySet[Assignment]:
     return queryset.select_related(
         "member__programme",
         "config_offer__programme",

@@ -16,7 +16,7 @@ from django.db.models.functions import Cast
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from loyalty.models import AuditEvent, ConsentEvent, Member, MemberImportChange, Purchase, User
+from loyalty.models import AuditEvent, ConsentEvent, Member, MemberImportChange, Purchase
 from offers.models import (
     Assignment,
     AssignmentEvent,
@@ -96,11 +96,6 @@ def timeline(
         found += [Entry(name, kind.moment(row), f"{name} {row.pk!s:>040}", row) for row in rows]
     found.sort(key=attrgetter("at", "key"), reverse=True)
     return found[first : first + PAGE], len(found) > first + PAGE
-
-
-def kinds_for(user: User) -> list[str]:
-    """Return the kinds that the person may see."""
-    return [name for name, kind in KINDS.items() if not kind.permission or user.has_perm(kind.permission)]
 
 
 def offers(*, member: Member) -> list[ConfigOffer]:

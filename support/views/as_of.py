@@ -7,6 +7,7 @@ from django.shortcuts import render
 
 from loyalty import staff
 from loyalty.models import Member, Purchase
+from support.forms import as_of as forms
 from support.selectors import as_of as selectors
 from support.selectors import purchase as purchases
 from support.views import timeline
@@ -14,7 +15,7 @@ from support.views import timeline
 
 def page(request: staff.StaffRequest, member: Member, now: datetime) -> HttpResponse:
     """Show the member as of the moment in the address. Raises InvalidInput for what is none, or is to come."""
-    at = selectors.read(request.GET["as_of"], zone=request.programme.zone, now=now)
+    at = forms.read(request.GET["as_of"], zone=request.programme.zone, now=now)
     then = selectors.then(member=member, at=at)
     receipts: list[Purchase] = []
     if request.user.has_perm("loyalty.view_purchase"):

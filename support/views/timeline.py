@@ -13,7 +13,7 @@ from django_htmx.http import push_url
 from loyalty import clock, staff, whole_number
 from loyalty.errors import InvalidInput
 from loyalty.models import Member
-from support.selectors import as_of
+from support.forms import as_of
 from support.selectors import member as members
 from support.selectors import timeline as selectors
 
@@ -43,8 +43,9 @@ def timeline(request: staff.StaffRequest, member_id: int) -> HttpResponse:
 
 def context(request: staff.StaffRequest, member: Member, *, until: datetime, page: int = 1) -> dict[str, Any]:
     """Return what the timeline's part shows, as the address asks for it."""
-    allowed = selectors.kinds_for(request.user)
-    usual = [name for name in allowed if not selectors.KINDS[name].is_quiet]
+    kinds = selectors.KINDS
+    allowed = [name for name, kind in kinds.items() if not kind.permission or request.user.has_perm(kind.permission)]
+    usual = [name for name in allowed if not kinds[name].is_quiet]
     chosen = [name for name in request.GET.getlist("kind") if name in allowed] or usual
     offers = selectors.offers(member=member)
     offer_id = whole_number.read(request.GET.get("offer"))
@@ -58,7 +59,7 @@ def context(request: staff.StaffRequest, member: Member, *, until: datetime, pag
         "member": member,
         "entries": entries,
         "has_older": has_older,
-        "kinds": {name: selectors.KINDS[name].label for name in allowed},
+        "kinds": {name: kinds[name].label for name in allowed},
         "chosen": chosen,
         "offers": offers,
         "offer_id": offer_id,

@@ -15,6 +15,7 @@ from loyalty.models import Member
 from offers.models import Assignment, Source
 from offers.services import assignment_verbs, closing, extension, reissue, revocation, synchronization
 from offers.services.verb import By
+from support.forms.as_of import read
 from support.selectors import as_of
 from tests.factories import (
     ConfigOfferFactory,
@@ -194,7 +195,7 @@ def test_issue_5_two_queries_tell_what_she_held_however_much_happened_since(prog
     ],
 )
 def test_d_09_a_moment_is_meant_in_the_programmes_zone_and_a_day_means_its_end(text, at, programme):
-    assert as_of.read(text, zone=programme.zone, now=BEGUN + 3 * DAY) == at
+    assert read(text, zone=programme.zone, now=BEGUN + 3 * DAY) == at
 
 
 @pytest.mark.parametrize(
@@ -210,7 +211,7 @@ def test_d_09_a_moment_is_meant_in_the_programmes_zone_and_a_day_means_its_end(t
 )
 def test_issue_5_what_is_no_moment_or_is_to_come_is_refused(text, code, programme):
     with pytest.raises(InvalidInput) as refused:
-        as_of.read(text, zone=programme.zone, now=BEGUN + 3 * DAY)
+        read(text, zone=programme.zone, now=BEGUN + 3 * DAY)
     assert refused.value.problems[0]["code"] == code
 
 
