@@ -74,6 +74,7 @@ class World:
             "promotion_id": self["promotion"].public_id,
             "/api/v1/promotions/key": self["promotion"].backend_id,
             "list_id": self["product_list"].external_id,
+            "list_pk": self["product_list"].pk,
             "/offers/promotions/pk": self["promotion"].pk,
             "/support/members/imports/import_id": self["import"].pk,
             "/api/v1/members/imports/import_id": self["import"].pk,
