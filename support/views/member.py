@@ -8,13 +8,14 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
 
 from loyalty import clock, contact, csv_export, staff, toasts, whole_number
 from loyalty.errors import DomainError, InvalidInput
 from loyalty.listing import Column, Listing
 from loyalty.models import Member
-from loyalty.selectors import consent as consents
 from loyalty.services import audit, member_session, member_token
+from support import member_sections
 from support.filters.member import MemberFilter
 from support.selectors import assignment as assignments
 from support.selectors import member as members
@@ -79,34 +80,33 @@ def export(request: staff.StaffRequest) -> StreamingHttpResponse:
 
 
 @require_safe
+@vary_on_headers("HX-Request", "HX-Target")
 @staff.required("loyalty.view_member")
 def detail(request: staff.StaffRequest, member_id: int) -> HttpResponse:
-    """Show a member: who she is, what she holds and held, what she bought, what happened. Each look is noted."""
+    """Show a member, one tab of her page at a time (`?tab=`). Each look is noted; another tab is the same look."""
     member = members.get(programme=request.programme, member_id=member_id)
     now = clock.now()
-    member_service.record_opening(member=member, actor=request.user)
+    is_part = request.htmx.target == "member-tabs" and not request.htmx.history_restore_request
+    if not is_part:
+        member_service.record_opening(member=member, actor=request.user)
     problem = ""
     if "as_of" in request.GET:
         try:
             return as_of.page(request, member, now)
         except InvalidInput as error:
             problem = error.message
-    receipts, has_more_receipts = purchases.receipts(member=member)
-    over, has_more_past = assignments.past(member=member, now=now)
+    tab = member_sections.chosen(user=request.user, member=member, key=request.GET.get("tab", ""))
     context = {
         "member": member,
         "now": now,
-        "attributes": members.attributes(member=member),
-        "consents": consents.of_member(member=member),
-        "current": assignments.current(member=member, now=now),
-        "past": over,
-        "has_more_past": has_more_past,
-        "receipts": receipts,
-        "has_more_receipts": has_more_receipts,
         "problem": problem,
-        **timelines.context(request, member, until=now),
+        "tab": tab,
+        "tabs": member_sections.tabs(user=request.user, member=member),
+        **member_sections.context(tab=tab, user=request.user, member=member, now=now),
+        **(timelines.context(request, member, until=now) if tab.has_timeline else {}),
     }
-    return render(request, "support/member.html", context, status=422 if problem else 200)
+    template = "support/_member_tabs.html" if is_part else "support/member.html"
+    return render(request, template, context, status=422 if problem else 200)
 
 
 @require_safe

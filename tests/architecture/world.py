@@ -72,6 +72,7 @@ class World:
         return of_admin | {
             "member_id": self["member"].pk,
             "promotion_id": self["promotion"].public_id,
+            "promotion_pk": self["promotion"].pk,
             "/api/v1/promotions/key": self["promotion"].backend_id,
             "list_id": self["product_list"].external_id,
             "list_pk": self["product_list"].pk,
