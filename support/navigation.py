@@ -55,9 +55,7 @@ OFFERS = Section(
         Item(_("Catalogue"), "offers:catalogue", "gift", ("offers.view_configoffer",), key="o"),
         Item(_("Templates"), "offers:templates", "template", ("offers.view_offertemplate",), key="t"),
         Item(_("Vouchers"), "offers:vouchers", "ticket", ("offers.view_voucherbank",), key="v"),
-        Item(
-            _("Personalized promotions"), "offers:promotions", "discount", ("offers.personalized_promotions",), key="p"
-        ),
+        Item(_("Promotions"), "offers:promotions", "discount", ("offers.personalized_promotions",), key="p"),
     ),
 )
 

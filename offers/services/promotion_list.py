@@ -135,7 +135,7 @@ def _create(
     made = PromotionProductList(promotion=owner)
     problems = _called(made, {"name": name})
     made.external_id = (external_id or "").strip() if isinstance(external_id, str) else ""
-    made.external_id = made.external_id or uuid.uuid4().hex
+    made.external_id = made.external_id or uuid.uuid4().hex[:12]
     if len(made.external_id) > LONGEST_ID or UNSTORABLE.search(made.external_id):
         problems.append(problem("external_id", "invalid", _("Give 1 to 200 characters.")))
     elif owner.lists.filter(external_id=made.external_id).exists():

@@ -21,7 +21,7 @@ from loyalty.errors import NotFound
 from loyalty.models import Member
 from loyalty.services import member_session
 from offers import rules
-from offers.selectors import member_offers, offer_products
+from offers.selectors import member_offers, offer_products, promotion_enrolment
 from offers.services import assignment_verbs, closing
 from offers.services.verb import By
 from offers.views import member_sign_in
@@ -66,7 +66,7 @@ def as_member(view: View) -> View:
             try:
                 response = view(request, *args, now=moment, **kwargs)
             except NotFound:
-                response = render(request, "rewards/not_found.html", _shared(request), status=404)
+                response = render(request, "rewards/not_found.html", shared(request), status=404)
         # Nobody who uses the phone after her finds her codes.
         patch_cache_control(response, private=True, no_store=True)
         return response
@@ -85,10 +85,11 @@ def offers(request: MemberRequest, *, now: Any) -> HttpResponse:
     return render(
         request,
         "rewards/offers.html",
-        _shared(request)
+        shared(request)
         | {
             "hers": [item for item in found.items if item["is_personal"]],
             "everyones": [item for item in found.items if not item["is_personal"]],
+            "promotions": _promotions(request),
             "currency": found.currency,
             "now": now,
         },
@@ -132,7 +133,7 @@ def accept(request: MemberRequest, offer_id: UUID, *, now: Any) -> HttpResponse:
         "personal": found.terms.get("personal"),
     }
     shown = {"item": item, "currency": found.currency, "now": now, "refusal": refusal, "is_answer": True}
-    return render(request, "rewards/_card.html", _shared(request) | shown)
+    return render(request, "rewards/_card.html", shared(request) | shown)
 
 
 @require_POST
@@ -176,7 +177,7 @@ def _detail(request: MemberRequest, offer_id: UUID, *, now: Any) -> dict[str, An
     benefit = found.terms.get("benefit") or {}
     elsewhere = {"validity", "acceptance", "products"} | (set() if benefit.get("maximum_minor") else {"benefit"})
     sentences = [line for line in explained if line.rule not in elsewhere]
-    return _shared(request) | {
+    return shared(request) | {
         "offer": found,
         "benefit": benefit,
         "personal": found.terms.get("personal"),
@@ -188,7 +189,14 @@ def _detail(request: MemberRequest, offer_id: UUID, *, now: Any) -> dict[str, An
     }
 
 
-def _shared(request: MemberRequest) -> dict[str, Any]:
+def _promotions(request: MemberRequest) -> list[promotion_enrolment.Held]:
+    """Return what she may choose from, where her programme has offers (S4-41)."""
+    member = request.member
+    return promotion_enrolment.of_member(member=member) if member.programme.offers_enabled else []
+
+
+def shared(request: MemberRequest) -> dict[str, Any]:
+    """Return what every page of a signed-in member shows."""
     member = request.member
     return {"member": member, "brand": member.programme, "is_looking_on": request.is_looking_on}
 

@@ -33,6 +33,23 @@
     if (event.target.matches?.("[data-picture]")) event.target.remove();
   }, true);
 
+  // Choosing products: how many of how many, and no more than that. The server refuses them anyway.
+  const count = (form) => {
+    const most = Number(form.dataset.choose);
+    const boxes = [...form.querySelectorAll("input[name=product]")];
+    const chosen = boxes.filter((box) => box.checked).length;
+    for (const box of boxes) if (box.type === "checkbox") box.disabled = !box.checked && chosen >= most;
+    const place = form.querySelector("[data-count]");
+    if (place) place.textContent = `${chosen} / ${most}`;
+  };
+  const countAll = () => { for (const form of document.querySelectorAll("form[data-choose]")) count(form); };
+  document.addEventListener("change", (event) => {
+    const form = event.target.closest?.("form[data-choose]");
+    if (form) count(form);
+  });
+  document.addEventListener("htmx:afterSwap", countAll);
+  document.addEventListener("DOMContentLoaded", countAll);
+
   let said = "";
   document.addEventListener("htmx:beforeRequest", (event) => {
     said = event.detail.elt.dataset.said || "";
