@@ -150,6 +150,7 @@ def shown_to(request, role: str, **programme) -> list[str]:
                 "Members by file",
                 *OFFERS,
                 "Vouchers",
+                "Promotions",
                 "Audiences",
                 "Runs",
                 "Campaigns",
@@ -160,7 +161,18 @@ def shown_to(request, role: str, **programme) -> list[str]:
         ("integration", ["Home", *OFFERS, "Campaigns", "Attributes", "API clients"]),
         (
             "administrator",
-            ["Home", "Members", "Members by file", *OFFERS, "Vouchers", "Audiences", "Runs", "Campaigns", *SETTINGS],
+            [
+                "Home",
+                "Members",
+                "Members by file",
+                *OFFERS,
+                "Vouchers",
+                "Promotions",
+                "Audiences",
+                "Runs",
+                "Campaigns",
+                *SETTINGS,
+            ],
         ),
     ],
 )
