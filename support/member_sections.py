@@ -51,6 +51,8 @@ class Tab:
     template: str
     sections: Sequence[Section] = ()
     select: Select = lambda member, now: {}
+    has_timeline: bool = False
+    """What happened stands there too; the page reads it as its address asks for it."""
 
     def is_for(self, user: User, member: Member) -> bool:
         return not self.sections or any(section.is_for(user, member) for section in self.sections)
