@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from offers.models import Audience, ConfigOffer, MassAssignment, Source
 from offers.models.assignment import STATUS_LABELS
@@ -286,6 +286,9 @@ class Steps:
             else:
                 yield self.step("code", "code_left", FAILED)
             return
+        if self.decided.code in {"code_of_another", "bearer_code_of_another", "offer_of_another"}:
+            # Hers is another one: what she brought is what is asked about.
+            return
         held = self.decided.held or (self.facts.held[0] if self.facts.held else None)
         if held is None or self.is_for_everyone:
             if not self.facts.offer.require_vouchers:
@@ -330,7 +333,7 @@ class Steps:
         if self.preview is None:
             return self.step("grant", "grant_not_asked", NOT_ASKED)
         left = self.preview.codes_left
-        has = _("%(left)s codes left") % {"left": left} if left is not None else ""
+        has = ngettext("%(left)d code left", "%(left)d codes left", left) % {"left": left} if left is not None else ""
         if self.preview.code == "assigned":
             return self.step("grant", "grant_possible", PASSED, has=has)
         text = explanation_words.refused(self.preview.code, self.preview.reasons)

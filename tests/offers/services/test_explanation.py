@@ -296,11 +296,14 @@ def test_b_02_an_extension_and_a_reissue_are_offered_only_where_they_would_do(st
 
 def test_b_02_whose_code_it_is_is_kept_in_the_audit_and_told_to_staff_alone(story):
     code_of_another(story)
+    import_codes(story.made["offer"], ["EFGH-1"], now=NOW)
+    give(story.ann, story.made["offer"], now=NOW)
     found = explained(story)
     assert found.owner is not None
+    assert "code" not in {step.question for step in found.steps}, "nothing is said of a code of hers"
     assert "Bob" not in found.to_member + found.to_agent + " ".join(step.text for step in found.steps)
     look = AuditEvent.objects.get(action="member.explained")
-    assert look.data == {"offer": story.made["offer"].pk, "owner": found.owner.pk}
+    assert look.data == {"offer": found.offer.pk, "owner": found.owner.pk}
 
 
 def test_b_02_the_number_of_queries_does_not_grow_with_what_happened_to_her(story):
