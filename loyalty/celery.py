@@ -17,4 +17,5 @@ app.conf.imports = (
     "offers.tasks.mass_assignment_undo",
     "offers.tasks.personal_offer",
     "offers.tasks.run_notification",
+    "support.tasks.grant_request",
 )

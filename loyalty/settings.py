@@ -165,6 +165,7 @@ CELERY_BEAT_SCHEDULE = {
     "sweep imports of members": {"task": "loyalty.tasks.member_import.sweep", "schedule": 15.0},
     "drop files of members": {"task": "loyalty.tasks.member_import.drop_old", "schedule": 600.0},
     "drop files of personal offers": {"task": "offers.tasks.personal_offer.drop_old", "schedule": 600.0},
+    "close grants that waited too long": {"task": "support.tasks.grant_request.expire", "schedule": 600.0},
     "relay the outbox": {"task": "loyalty.tasks.outbox.relay", "schedule": 5.0},
     "forget old idempotency keys": {
         "task": "loyalty.tasks.idempotency.forget_old",

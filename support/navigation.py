@@ -3,7 +3,7 @@
 An item is shown when its address exists, its module is on, and the person has one of its permissions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from django.http import HttpRequest
@@ -11,7 +11,8 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from loyalty.models import Programme
+from loyalty.models import Programme, User
+from support.selectors import grant_request
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class Item:
     permissions: tuple[str, ...] = ()
     key: str = ""
     """The letter that follows `g` on the keyboard."""
+    badge: Callable[..., int] | None = None
+    """Counts what waits for the person there: `badge(programme=…, user=…)`."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class Entry:
     icon: str
     key: str
     is_current: bool
+    badge: int = 0
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,13 @@ SECTIONS = (
             Item(_("Members"), "support:members", "users", ("loyalty.view_member",), key="m"),
             Item(_("My grants"), "support:my_grants", "gift", ("offers.grant_assignment",)),
             Item(_("Supervision"), "support:supervision", "chart-bar", ("support.supervise",)),
+            Item(
+                _("Waiting grants"),
+                "support:grant_requests",
+                "user-check",
+                ("support.view_grantrequest",),
+                badge=grant_request.count,
+            ),
             Item(_("Members by file"), "support:member_imports", "file-import", ("loyalty.import_members",)),
         ),
     ),
@@ -90,12 +101,15 @@ SECTIONS = (
                 ("loyalty.view_attributedefinition",),
             ),
             Item(_("API clients"), "admin:loyalty_apiclient_changelist", "api", ("loyalty.view_apiclient",)),
+            Item(_("Allowances"), "support:allowances", "scale", ("support.view_allowance",)),
             Item(_("Roles"), "support:roles", "shield-check", ("auth.view_group",)),
             Item(_("Audit"), "admin:loyalty_auditevent_changelist", "clipboard-list", ("loyalty.view_auditevent",)),
             Item(_("Settings"), "admin:index", "settings", ("loyalty.change_programme",), key="s"),
         ),
     ),
 )
+# What the offers module brings (S4-41).
+OF_OFFERS = ("offers:", "admin:offers_", "support:grant_requests", "support:allowances")
 OWN_PAGES = {"offers:notifications"}
 
 
@@ -110,7 +124,7 @@ def groups(request: HttpRequest) -> list[Group]:
     for section in SECTIONS:
         items = []
         for item in section.items:
-            if is_without_offers and item.url_name.startswith(("offers:", "admin:offers_")):
+            if is_without_offers and item.url_name.startswith(OF_OFFERS):
                 # The module is off (S4-41).
                 continue
             if item.permissions and not any(user.has_perm(name) for name in item.permissions):
@@ -125,9 +139,20 @@ def groups(request: HttpRequest) -> list[Group]:
     is_own = request.resolver_match is not None and request.resolver_match.view_name in OWN_PAGES
     current = "" if is_own else _current(request.path, [url for _name, items in shown for _item, url in items])
     return [
-        Group(label, [Entry(item.label, url, item.icon, item.key, url == current) for item, url in items])
+        Group(
+            label,
+            [
+                Entry(item.label, url, item.icon, item.key, url == current, _badge(item, programme, user))
+                for item, url in items
+            ],
+        )
         for label, items in shown
     ]
+
+
+def _badge(item: Item, programme: Programme | None, user: User) -> int:
+    is_counted = item.badge is not None and programme is not None and programme.pk is not None
+    return item.badge(programme=programme, user=user) if is_counted and item.badge else 0
 
 
 def _label(section: Section, programme: Programme | None) -> str | Promise:

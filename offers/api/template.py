@@ -33,6 +33,7 @@ class OfferTemplateSerializer(serializers.ModelSerializer[OfferTemplate]):
             "name",
             "description",
             "required_rules",
+            "desk_roles",
             "schema",
             "is_default",
             "archived_at",
@@ -51,6 +52,11 @@ class OfferTemplateValues(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=200, required=False)
     description = serializers.CharField(required=False, allow_blank=True)
     required_rules = serializers.ListField(child=serializers.ChoiceField(list(rules.KINDS)), required=False)
+    desk_roles = serializers.ListField(
+        child=serializers.CharField(max_length=150),
+        required=False,
+        help_text="Names of the roles that may grant it at the desk; none: every role that may grant.",
+    )
 
 
 class OfferTemplates(OffersView):

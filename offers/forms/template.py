@@ -12,6 +12,8 @@ from offers.models import ConfigOffer, OfferTemplate
 from offers.selectors import template as selectors
 from offers.services import template as service
 
+FIELDS = ("name", "required_rules", "desk_roles", "description", "external_id")
+
 
 class OfferTemplateForm(forms.Form):
     """`OfferTemplateForm(request.POST or None, programme=…, template=…)`; then `values()` for the service."""
@@ -29,6 +31,13 @@ class OfferTemplateForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
         required=False,
         help_text=_("Every assignment with this template sets these; they override the offer's own."),
+    )
+    desk_roles = forms.MultipleChoiceField(
+        label=_("Who may grant it at the desk"),
+        choices=lambda: [(name, name) for name in selectors.desk_roles()],
+        widget=forms.CheckboxSelectMultiple,
+        required=False,
+        help_text=_("Nobody ticked: every role that may grant. Doors of machines and runs are not limited by it."),
     )
     description = forms.CharField(label=_("Description"), required=False, widget=forms.Textarea(attrs={"rows": 2}))
     external_id = forms.CharField(
@@ -48,11 +57,7 @@ class OfferTemplateForm(forms.Form):
         initial: Mapping[str, Any] | None = None,
     ) -> None:
         self.template = template or OfferTemplate(programme=programme)
-        known = (
-            {name: getattr(template, name) for name in ("name", "required_rules", "description", "external_id")}
-            if template
-            else {}
-        )
+        known = {name: getattr(template, name) for name in FIELDS} if template else {}
         super().__init__(data, initial={**(initial or {}), **known})
         offers = selectors.offers_to_choose(programme=programme)
         if template is not None:

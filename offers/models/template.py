@@ -25,6 +25,10 @@ class OfferTemplate(models.Model):
     required_rules = ArrayField(
         models.CharField(max_length=40), verbose_name=_("required rules"), default=list, blank=True
     )
+    # Names of the roles that may grant it at the desk; none: all that may grant.
+    desk_roles = ArrayField(
+        models.CharField(max_length=150), verbose_name=_("granted at the desk by"), default=list, blank=True
+    )
     # The one that publishing made, without required rules: "offer" at any door means it (D-11).
     is_default = models.BooleanField(_("is the default"), default=False, editable=False)
     archived_at = models.DateTimeField(_("archived"), null=True, blank=True, editable=False)

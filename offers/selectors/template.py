@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 
+from django.contrib.auth.models import Group
 from django.db.models import Q, QuerySet
 
 from loyalty import whole_number
@@ -84,3 +85,11 @@ def ids_by_name(
             if external_id is not None:
                 by_external_id[external_id] = pk
     return own, by_external_id | by_reference
+
+
+def desk_roles() -> list[str]:
+    """Return the names of the roles that may grant at the desk."""
+    found = Group.objects.filter(
+        permissions__content_type__app_label="offers", permissions__codename="grant_assignment"
+    )
+    return list(found.order_by("name").values_list("name", flat=True))

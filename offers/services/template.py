@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
@@ -17,7 +18,7 @@ from offers.models import Audience, ConfigOffer, OfferTemplate
 from offers.services import module
 from offers.services.problem import of_model, problem
 
-WRITABLE = ("config_offer", "external_id", "name", "description", "required_rules")
+WRITABLE = ("config_offer", "external_id", "name", "description", "required_rules", "desk_roles")
 
 
 class InvalidTemplate(InvalidInput):
@@ -191,6 +192,9 @@ def _apply(template: OfferTemplate, values: Mapping[str, Any]) -> None:
         if template.is_default and given["required_rules"]:
             message = _("The default template requires no rules. Make another template for this offer.")
             problems.append(problem("required_rules", "default_template", message))
+    if "desk_roles" in given:
+        given["desk_roles"], found = _roles(given["desk_roles"])
+        problems += found
     for name in ("external_id", "name"):
         if isinstance(given.get(name), str):
             given[name] = given[name].strip()
@@ -244,6 +248,23 @@ def _required(given: Any) -> tuple[list[str], list[dict[str, Any]]]:
         if kind not in rules.KINDS
     ]
     return [kind for kind in rules.KINDS if kind in given], problems
+
+
+def _roles(given: Any) -> tuple[list[str], list[dict[str, Any]]]:
+    """Return the names of roles in their order without repetition, and the unknown ones as problems (B-05)."""
+    if not isinstance(given, list | tuple | set) or not all(isinstance(name, str) for name in given):
+        return [], [problem("desk_roles", "not_a_list", _("Give a list of roles by their names."))]
+    known = list(Group.objects.order_by("name").values_list("name", flat=True))
+    problems = [
+        problem(
+            "desk_roles",
+            "unknown_role",
+            _("There is no role “%(role)s”. Use some of: %(known)s.") % {"role": name, "known": ", ".join(known)},
+        )
+        for name in given
+        if name not in known
+    ]
+    return [name for name in known if name in given], problems
 
 
 def _save(template: OfferTemplate) -> None:

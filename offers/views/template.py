@@ -98,6 +98,9 @@ def _form(request: StaffRequest, found: OfferTemplate | None) -> HttpResponse:
             for kind, rule in rules.KINDS.items()
         ],
         "columns": rules.columns([kind for kind in rules.KINDS if kind in chosen]),
+        "roles": [
+            {"name": name, "is_on": name in (form["desk_roles"].value() or [])} for name in selectors.desk_roles()
+        ],
         "uses": selectors.uses(template=found) if found else None,
     }
     return render(request, "offers/template.html", context, status=422 if is_sent else 200)

@@ -77,10 +77,11 @@ def bounds(*, programme: Programme, agent: User) -> Bounds:
         )
     )
     of_members = MemberAllowance.objects.filter(programme=programme).first()
-    return Bounds(**_counting(rows), of_members=of_members)
+    return Bounds(**counting(rows), of_members=of_members)
 
 
-def _counting(rows: Sequence[Allowance]) -> dict[str, int | None]:
+def counting(rows: Sequence[Allowance]) -> dict[str, int | None]:
+    """Return the limits that count of the rows that concern one agent: own, of her roles, everybody's; pure."""
     own = [row for row in rows if row.user_id]
     roles = [row for row in rows if row.role_id]
     return {name: _most_generous([getattr(row, name) for row in own or roles or rows]) for name in LIMITS}

@@ -15,8 +15,11 @@ from django.utils.translation import gettext
 
 from loyalty import clock
 from loyalty.models import AuditEvent, Member, Programme, User
-from offers.models import Assignment, DoorEntry, MassAssignment, VoucherBank
+from offers.models import DoorEntry, GrantLedgerEntry, MassAssignment, VoucherBank
 from offers.selectors import voucher as vouchers
+from support.models import GrantRequest
+from support.selectors import allowance, grant_request
+from support.selectors.allowance import Bounds, Usage
 
 WEEKS = 12
 RECENT_MEMBERS = 8
@@ -60,8 +63,14 @@ class Desk:
     """The agent's Home."""
 
     recent_members: list[Member]
-    granted_today: int
-    granted_today_minor: int
+    bounds: Bounds
+    usage: Usage
+    """What she granted today and this week, and what counts for her (B-05)."""
+    undone_today: int
+    own_requests: list[GrantRequest]
+    """Hers that wait for a second person, and what became of others lately."""
+    to_approve: int
+    """Others' that wait for her."""
 
 
 @dataclass(frozen=True)
@@ -155,16 +164,15 @@ def desk(*, programme: Programme, user: User, now: datetime) -> Desk | None:
     """Return the agent's desk, or None for a role that does not grant."""
     if not user.has_perm("offers.grant_assignment"):
         return None
-    granted = Assignment.objects.filter(
-        pk__in=DoorEntry.objects.filter(
-            actor=user, programme=programme, created_at__gte=_today(programme, now), assignment__isnull=False
-        ).values("assignment")
-    )
-    sums = granted.aggregate(cost=Coalesce(Sum("exposure_minor"), 0))
     return Desk(
         recent_members=recent_members(programme=programme, user=user),
-        granted_today=granted.count(),
-        granted_today_minor=sums["cost"],
+        bounds=allowance.bounds(programme=programme, agent=user),
+        usage=allowance.usage(programme=programme, agent=user, now=now),
+        undone_today=GrantLedgerEntry.objects.filter(
+            agent=user, programme=programme, n=-1, at__gte=_today(programme, now), day__gte=_last_week(programme, now)
+        ).count(),
+        own_requests=grant_request.own(programme=programme, user=user, now=now),
+        to_approve=grant_request.count(programme=programme, user=user),
     )
 
 
@@ -259,6 +267,11 @@ def figures(*, programme: Programme, now: datetime) -> Figures:
         used=int(last[7]),
         weeks=[Week(*row[:4]) for row in rows],
     )
+
+
+def _last_week(programme: Programme, now: datetime) -> date:
+    """Bound the index: what was granted longer ago is hardly undone today."""
+    return allowance.since(programme, 8, now)
 
 
 def _today(programme: Programme, now: datetime) -> datetime:

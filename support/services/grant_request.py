@@ -38,7 +38,7 @@ def approve(*, programme: Programme, request_id: int, actor: User, now: datetime
     def work() -> GrantRequest:
         asked = _lock(programme, request_id, actor, now)
         try:
-            templates.get(programme=programme, template_id=asked.template_id)
+            templates.get(programme=programme, user=asked.asked_by, template_id=asked.template_id)
             given = grant.give_approved(asked=asked, approver=actor, now=now)
         except NotFound as error:
             raise NotApprovable(

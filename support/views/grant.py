@@ -16,10 +16,12 @@ from loyalty.errors import Conflict
 from loyalty.models import Member
 from offers.models import OfferTemplate
 from offers.models.outcome import OUTCOME_SENTENCES
-from support.forms.grant import rules_form, why_form
+from offers.services.door import Preview
+from support.forms.grant import WhyForm, rules_form, why_form
 from support.selectors import assignment as assignments
 from support.selectors import grant as selectors
 from support.selectors import member as members
+from support.selectors import weighing
 from support.services import grant as service
 
 PERMISSIONS = ("loyalty.view_member", "offers.view_offertemplate", "offers.grant_assignment")
@@ -35,19 +37,23 @@ def grant(request: staff.StaffRequest, member_id: int) -> HttpResponse:
     member = members.get(programme=request.programme, member_id=member_id)
     template = _chosen(request)
     if template is None:
-        context = {"member": member, "templates": selectors.choices(programme=request.programme), "text": ""}
+        context = {
+            "member": member,
+            "templates": selectors.choices(programme=request.programme, user=request.user),
+            "text": "",
+        }
         return _shown(request, context)
     if request.method != "POST":
         forms = {
             "rules": rules_form(template),
             "why": why_form(request.programme, reference=_reference(request, member, template)),
         }
-        return _shown(request, _context(member, template, forms))
+        return _shown(request, _context(request, member, template, forms))
     forms = {"rules": rules_form(template, request.POST), "why": why_form(request.programme, request.POST)}
     # Each of them, so that all problems are shown at once.
     valid = [form.is_valid() for form in forms.values()]
     if not all(valid):
-        return _shown(request, _context(member, template, forms), status=422)
+        return _shown(request, _context(request, member, template, forms), status=422)
     return _granted(request, member, template, forms)
 
 
@@ -57,7 +63,7 @@ def choices(request: staff.StaffRequest, member_id: int) -> HttpResponse:
     """Return the offers whose names hold what was typed."""
     member = members.get(programme=request.programme, member_id=member_id)
     text = request.GET.get("text", "")[:100]
-    found = selectors.choices(programme=request.programme, text=text)
+    found = selectors.choices(programme=request.programme, user=request.user, text=text)
     return render(request, "support/_grant_choices.html", {"member": member, "templates": found, "text": text})
 
 
@@ -69,8 +75,8 @@ def preview(request: staff.StaffRequest, member_id: int) -> HttpResponse:
     template = _chosen(request)
     if template is None:
         return HttpResponse(status=204)
-    forms = {"rules": rules_form(template, request.POST)}
-    return render(request, "support/_grant_preview.html", _context(member, template, forms))
+    forms = {"rules": rules_form(template, request.POST), "why": why_form(request.programme, request.POST)}
+    return render(request, "support/_grant_preview.html", _context(request, member, template, forms))
 
 
 def _granted(
@@ -90,14 +96,18 @@ def _granted(
     except Conflict as error:
         _renew(request, member, template, forms)
         return _shown(
-            request, _context(member, template, forms) | {"refusal": _refusal(error.code, [error.message])}, 409
+            request,
+            _context(request, member, template, forms) | {"refusal": _refusal(error.code, [error.message])},
+            409,
         )
     _forget(request, member, template)
     outcome = answer.outcome
+    if answer.request is not None and answer.request.assignment_id is None:
+        return _asked(request, member, template, answer)
     if not outcome.is_assigned:
         said = [reason.message for reason in outcome.reasons if reason.message]
         _renew(request, member, template, forms)
-        context = _context(member, template, forms) | {"refusal": _refusal(outcome.code, said)}
+        context = _context(request, member, template, forms) | {"refusal": _refusal(outcome.code, said)}
         return _shown(request, context, status=409)
     undo = reverse("support:undo", args=[member.pk, outcome.assignment_id])
     text = _("Granted %(offer)s to %(member)s.") % {"offer": name, "member": member}
@@ -105,12 +115,41 @@ def _granted(
         text = _("%(offer)s was granted already: this form was sent twice. It counts once.") % {"offer": name}
     if _is_own_page(request):
         toasts.say(request, text, undo=undo)
-        page = reverse("support:member", args=[member.pk])
-        return HttpResponseClientRedirect(page) if request.htmx else HttpResponseRedirect(page)
-    # The panel closes and the page's own part renews itself.
-    done = retarget(HttpResponse(""), "#panel")
+        return _to_member(request, member)
+    if template.config_offer.require_vouchers and request.user.has_perm("offers.see_voucher_code"):
+        # Its code is read out next: the panel stays for that (D-10).
+        context = {"member": member, "text": text, "assignment_id": outcome.assignment_id}
+        done: HttpResponse = render(request, "support/_grant_done.html", context)
+    else:
+        done = retarget(HttpResponse(""), "#panel")
+    # The page's own part renews itself.
     done.headers["HX-Trigger"] = json.dumps({"laurel:granted": str(outcome.assignment_id)})
     return toasts.trigger(done, text, undo=undo)
+
+
+def _asked(
+    request: staff.StaffRequest, member: Member, template: OfferTemplate, answer: service.Answer
+) -> HttpResponse:
+    """Say that it waits for a second person, or, of a form that was sent before, what became of it."""
+    asked = answer.request
+    words = {"offer": _name(template), "member": member}
+    text = _("Asked for %(offer)s for %(member)s. It waits for a second person; nothing is given yet.") % words
+    if asked is not None and asked.state != asked.State.WAITING:
+        words["state"] = asked.get_state_display()
+        text = _("%(offer)s for %(member)s was asked for before, and %(state)s. Open a new form to ask again.") % words
+    elif answer.is_replayed:
+        text = _("%(offer)s for %(member)s was asked for already. It waits for a second person.") % words
+    if _is_own_page(request):
+        toasts.say(request, text, level="info")
+        return _to_member(request, member)
+    done = retarget(HttpResponse(""), "#panel")
+    done.headers["HX-Trigger"] = json.dumps({"laurel:granted": ""})
+    return toasts.trigger(done, text, level="info")
+
+
+def _to_member(request: staff.StaffRequest, member: Member) -> HttpResponse:
+    page = reverse("support:member", args=[member.pk])
+    return HttpResponseClientRedirect(page) if request.htmx else HttpResponseRedirect(page)
 
 
 def _shown(request: staff.StaffRequest, context: dict[str, Any], status: int = 200) -> HttpResponse:
@@ -129,10 +168,14 @@ def _is_own_page(request: staff.StaffRequest) -> bool:
 
 def _chosen(request: staff.StaffRequest) -> OfferTemplate | None:
     key = whole_number.read(request.POST.get("template") or request.GET.get("template"))
-    return None if key is None else selectors.get(programme=request.programme, template_id=key)
+    if key is None:
+        return None
+    return selectors.get(programme=request.programme, user=request.user, template_id=key)
 
 
-def _context(member: Member, template: OfferTemplate, forms: dict[str, Any]) -> dict[str, Any]:
+def _context(
+    request: staff.StaffRequest, member: Member, template: OfferTemplate, forms: dict[str, Any]
+) -> dict[str, Any]:
     """Return what the form's page shows, the preview of it as it stands included."""
     rules = forms["rules"]
     revision, programme = selectors.revision(template=template), template.config_offer.programme
@@ -152,6 +195,7 @@ def _context(member: Member, template: OfferTemplate, forms: dict[str, Any]) -> 
             base=revision.terms, given=given, currency=programme.currency, zone=programme.zone
         )
     return {
+        "weight": _weight(request, member, template, forms["why"], seen) if seen and not refusal else None,
         "member": member,
         "template": template,
         "name": _name(template),
@@ -162,6 +206,21 @@ def _context(member: Member, template: OfferTemplate, forms: dict[str, Any]) -> 
         "has_problems": not is_shown,
         **forms,
     }
+
+
+def _weight(
+    request: staff.StaffRequest, member: Member, template: OfferTemplate, why: WhyForm, seen: Preview
+) -> weighing.Weight:
+    """Return what stands beside the grant as it is filled in, whatever is still missing."""
+    return weighing.weigh(
+        agent=request.user,
+        member=member,
+        offer_id=template.config_offer_id,
+        exposure_minor=seen.exposure_minor,
+        ticket=(why.data.get("ticket") or "")[:60],
+        reason=(why.data.get("reason") or "")[:40],
+        now=clock.now(),
+    )
 
 
 def _initial(template: OfferTemplate) -> dict[str, Any]:

@@ -24,7 +24,7 @@ OF_ALL_PROGRAMMES = (
 SCOPES = {
     "programme", "programme_id", "member", "member_id", "offer", "run", "run_id", "bank", "template", "targeting",
     "assignment", "purchase", "version", "batch", "campaign", "product", "user", "run_ids", "offer_ids", "found",
-    "owner", "upload", "member_list", "member_import", "promotion",
+    "owner", "upload", "member_list", "member_import", "promotion", "asked",
 }  # fmt: skip
 # Selectors about no programme's things, each with its reason.
 SCOPELESS = {
@@ -47,6 +47,10 @@ SCOPELESS = {
     "offers.selectors.targeting.planned": "how the database plans, not what it finds",
     "offers.selectors.voucher.drawable": "a condition, for a bank's segments",
     "offers.selectors.limit.shown": "writes a value that it is given",
+    "offers.selectors.template.desk_roles": "roles, which all programmes share",
+    "support.selectors.allowance.counting": "reads rows that it is given",
+    "support.selectors.allowance.dearest": "of assignments that were just made for one programme",
+    "support.selectors.allowance.read": "reads what a request kept",
     "support.selectors.assignment.explained": "says the terms that it is given",
     "support.selectors.period.monday": "reads a day that it is given",
     "support.selectors.timeline.at": "reads a row that it is given",

@@ -1,7 +1,9 @@
 """One programme with one of everything, every text of it marked: what shows elsewhere has leaked."""
 
 import io
+import uuid
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from django.db.models import Model
@@ -19,6 +21,7 @@ from offers.models import (
     Source,
 )
 from offers.services import eligibility_settings, grant_ledger, member_list
+from support.models import Allowance, GrantReason, GrantRequest
 from tests.factories import (
     ApiClientFactory,
     AttributeDefinitionFactory,
@@ -67,7 +70,7 @@ class World:
         of_admin = {
             f"/admin/{one._meta.app_label}/{one._meta.model_name}/object_id": one.pk
             for one in self.objects.values()
-            if one._meta.app_label in ("loyalty", "offers")
+            if one._meta.app_label in ("loyalty", "offers", "support")
         }
         return of_admin | {
             "member_id": self["member"].pk,
@@ -101,6 +104,8 @@ class World:
             "targeting_id": self["targeting"].pk,
             "run_id": self["run"].pk,
             "upload_id": self["upload"].pk,
+            "request_id": self["waiting"].pk,
+            "allowance_id": self["allowance"].pk,
         }
 
 
@@ -214,6 +219,21 @@ def plant(mark: str) -> World:
             assignment=assignment,
             external_id=f"{mark}-1",
             redeemed_at=timezone.now(),
+        ),
+        "reason": GrantReason.objects.create(**here, code=mark.lower(), label=mark),
+        "allowance": Allowance.objects.create(**here, user=UserFactory(last_name=mark, programmes=[programme])),
+        "waiting": GrantRequest.objects.create(
+            **here,
+            member=member,
+            template=template,
+            exposure_minor=5,
+            reference=uuid.uuid4(),
+            reason=mark.lower(),
+            ticket=mark,
+            note=mark,
+            asked_by=UserFactory(last_name=mark, programmes=[programme]),
+            asked_at=timezone.now(),
+            expires_at=timezone.now() + timedelta(days=7),
         ),
         "client": client,
         "outbox": OutboxEvent.objects.create(**here, type=mark, config_offer_id=offer.pk),

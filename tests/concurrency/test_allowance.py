@@ -3,6 +3,8 @@
 import uuid
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 
 from loyalty import clock
 from offers.models import Assignment, GrantLedgerEntry
@@ -77,6 +79,30 @@ def test_b_05_of_many_agents_on_the_last_of_a_members_allowance_exactly_one_gran
     answers = at_once([lambda agent=agent: ask(ann, template, agent) for agent in agents])
     assert sorted(answers) == ["assigned"] + ["awaiting_approval"] * 5
     assert counted(member=ann) == (1, 500)
+
+
+def test_b_05_two_tabs_over_http_on_the_last_allowance_one_is_granted_and_one_waits(programme, agent, template):
+    """Two sessions of one agent, each with a form of its own, sent at the same moment."""
+    allow(programme, user=agent, per_week=1)
+    members = MemberFactory.create_batch(2, programme=programme)
+
+    def tab(member):
+        client = Client()
+        client.force_login(agent)
+        data = {
+            "template": template.pk,
+            "reference": str(uuid.uuid4()),
+            "reason": "goodwill",
+            "benefit__type": "amount",
+            "benefit__size": "5.00",
+        }
+        return client.post(reverse("support:grant", args=[member.pk]), data, follow=True).text
+
+    texts = at_once([lambda member=member: tab(member) for member in members])
+    assert sorted("It waits for a second person" in text for text in texts) == [False, True]
+    assert sorted("Granted " in text for text in texts) == [False, True]
+    assert counted(agent=agent) == (1, 500)
+    assert GrantRequest.objects.count() == 1
 
 
 def test_b_05_the_same_form_sent_by_ten_clicks_beyond_the_limit_is_one_request(programme, agent, template):

@@ -128,7 +128,7 @@ def test_what_people_type_is_escaped_in_every_part():
 
 
 OFFERS = ["Catalogue", "Templates"]
-SETTINGS = ["Products", "Attributes", "API clients", "Roles", "Audit", "Settings"]
+SETTINGS = ["Products", "Attributes", "API clients", "Allowances", "Roles", "Audit", "Settings"]
 
 
 def shown_to(request, role: str, **programme) -> list[str]:
@@ -142,7 +142,7 @@ def shown_to(request, role: str, **programme) -> list[str]:
 @pytest.mark.parametrize(
     ("role", "seen"),
     [
-        ("support agent", ["Home", "Members", *OFFERS, "Campaigns", "Products"]),
+        ("support agent", ["Home", "Members", "My grants", *OFFERS, "Campaigns", "Products"]),
         (
             "marketer",
             [
@@ -164,6 +164,9 @@ def shown_to(request, role: str, **programme) -> list[str]:
             [
                 "Home",
                 "Members",
+                "My grants",
+                "Supervision",
+                "Waiting grants",
                 "Members by file",
                 *OFFERS,
                 "Vouchers",
@@ -187,8 +190,10 @@ def test_a_programme_without_the_offers_module_shows_nothing_of_it(rf):
     assert shown_to(rf.get("/"), "administrator", offers_enabled=False) == [
         "Home",
         "Members",
+        "My grants",
+        "Supervision",
         "Members by file",
-        *SETTINGS,
+        *[label for label in SETTINGS if label != "Allowances"],
     ]
 
 

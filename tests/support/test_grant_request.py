@@ -3,10 +3,12 @@
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
 
 from loyalty import clock
+from loyalty.celery import app
 from loyalty.errors import InvalidInput, NotFound
 from loyalty.models import AuditEvent, Member
 from offers.models import Assignment, ConfigOffer, DoorEntry, GrantLedgerEntry
@@ -112,6 +114,17 @@ def test_b_05_what_waited_too_long_is_over(lead, waiting):
     assert (waiting.state, waiting.decided_by, waiting.decided_at) == ("expired", None, late)
     with pytest.raises(service.NotApprovable, match="too long"):
         approve(waiting, lead)
+
+
+def test_b_05_the_clock_closes_what_waited_too_long(waiting):
+    """The beat's own task, under the name that the schedule has."""
+    name = "support.tasks.grant_request.expire"
+    assert name in {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
+    GrantRequest.objects.update(expires_at=clock.now())
+    app.loader.import_default_modules()
+    app.tasks[name].apply(throw=True)
+    waiting.refresh_from_db()
+    assert waiting.state == "expired"
 
 
 def test_b_05_at_approval_all_but_the_allowance_is_looked_at_anew(programme, agent, ann, lead):

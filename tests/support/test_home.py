@@ -1,6 +1,7 @@
 """Home: each role its own, one navigation (SCREENS; S0-20)."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import Group
@@ -8,11 +9,16 @@ from django.urls import reverse
 
 from loyalty import clock
 from loyalty.models import Programme, User
-from offers.models import Assignment, DoorEntry, MassAssignment, MassAssignmentChunk
+from offers.models import Assignment, MassAssignment, MassAssignmentChunk
 from offers.models.assignment import Source
 from offers.selectors import voucher as vouchers
+from offers.services import revocation
+from offers.services.verb import By
 from support.selectors import home as selectors
+from support.selectors.allowance import Usage
+from support.services import grant
 from tests.factories import import_codes, redeem
+from tests.factories.allowance import allow
 from tests.factories.assignment import give
 from tests.factories.catalogue import ConfigOfferFactory
 from tests.factories.member import MemberFactory
@@ -154,28 +160,40 @@ def test_figures_count_the_programmes_own_assignments_by_week(programme):
     assert counted.weeks[-1].accepted == 1
 
 
-def test_my_grants_today_are_mine_and_todays(programme):
+def test_my_grants_are_mine_todays_and_this_weeks_and_what_was_undone_is_not_counted(programme):
+    """B-05, SCREENS: from the ledger, against what she may grant alone."""
     agent, colleague = staff("support agent", programme), staff("support agent", programme, username="other")
-    assert selectors.desk(programme=programme, user=agent, now=clock.now()).granted_today == 0
+    allow(programme, user=agent, per_day=20, day_minor=20_000)
+    assert selectors.desk(programme=programme, user=agent, now=clock.now()).usage == Usage()
     member = MemberFactory(programme=programme)
-    assignment = give(member, ConfigOfferFactory(programme=programme))
-    Assignment.objects.filter(pk=assignment.pk).update(exposure_minor=500)
-    DoorEntry.objects.create(
+    offer = ConfigOfferFactory(
         programme=programme,
-        door=Source.SUPPORT,
-        instance="desk",
-        reference="1",
-        member=member,
-        assignment=assignment,
-        actor=agent,
-        answer={},
+        terms={"benefit": {"type": "amount", "size": 500}, "redemption_limit": {"limit": 1}},
+        repeat_policy="unlimited",
     )
-    mine = selectors.desk(programme=programme, user=agent, now=clock.now())
-    assert (mine.granted_today, mine.granted_today_minor, mine.recent_members) == (1, 500, [member])
-    theirs = selectors.desk(programme=programme, user=colleague, now=clock.now())
-    assert (theirs.granted_today, theirs.recent_members) == (0, [])
-    tomorrow = selectors.desk(programme=programme, user=agent, now=clock.now() + timedelta(days=1, hours=1))
-    assert tomorrow.granted_today == 0
+    # A Wednesday.
+    now = datetime(2026, 3, 4, 12, tzinfo=UTC)
+    _kept, undone = (
+        grant.grant(
+            member=member,
+            template=offer.templates.get(),
+            terms={},
+            reference=uuid4(),
+            why=grant.Why(reason="goodwill"),
+            actor=agent,
+            now=now,
+        ).outcome.assignment_id
+        for _turn in range(2)
+    )
+    revocation.undo(programme=programme, assignment_id=undone, by=By(Source.SUPPORT, agent), now=now)
+    mine = selectors.desk(programme=programme, user=agent, now=now)
+    assert (mine.usage, mine.undone_today, mine.recent_members) == (Usage(1, 500, 1, 500), 1, [member])
+    assert (mine.bounds.per_day, mine.bounds.day_minor) == (20, 20_000)
+    theirs = selectors.desk(programme=programme, user=colleague, now=now)
+    assert (theirs.usage, theirs.undone_today, theirs.recent_members) == (Usage(), 0, [])
+    tomorrow = selectors.desk(programme=programme, user=agent, now=now + timedelta(days=1))
+    assert (tomorrow.usage, tomorrow.undone_today) == (Usage(0, 0, 1, 500), 0)
+    assert selectors.desk(programme=programme, user=agent, now=now + timedelta(days=5)).usage == Usage()
 
 
 def test_without_the_offers_module_home_has_no_board(client, programme):

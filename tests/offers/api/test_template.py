@@ -97,3 +97,13 @@ def test_another_programmes_template_is_not_there(api):
     assert api("GET", "offer-templates/secret").json()["code"] == "unknown_template"
     assert api("GET", f"offer-templates/{other.pk}?by=id").status_code == 404
     assert api("GET", "offer-templates/99999999999999999999?by=id").status_code == 404
+
+
+def test_b_05_the_roles_that_may_grant_at_the_desk_are_set_and_told(api, offer):
+    """Through the API as on the page; unknown ones are named."""
+    done = api("PUT", "offer-templates/win", {**VALUES, "desk_roles": ["support lead"]})
+    assert done.json()["desk_roles"] == ["support lead"]
+    refused = api("PUT", "offer-templates/win", {**VALUES, "desk_roles": ["support lead", "nobody"]})
+    assert refused.status_code == 422
+    assert [(each["field"], each["code"]) for each in refused.json()["problems"]] == [("desk_roles", "unknown_role")]
+    assert api("GET", "offer-templates/win").json()["desk_roles"] == ["support lead"]
