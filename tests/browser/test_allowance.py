@@ -55,7 +55,7 @@ def test_b_05_an_agent_asks_and_a_lead_approves_in_place(
     lead.get_by_text("Voucher 5 €").first.click()
     approve = lead.get_by_role("button", name="Approve and grant Voucher 5 €")
     expect(approve).to_be_visible()
-    expect(lead.get_by_text("4.50 € in one grant, of 3.00 €")).to_be_visible()
+    expect(lead.locator("#must-wait").get_by_text("4.50 € in one grant, of 3.00 €")).to_be_visible()
     assert_accessible(lead)
     lead.screenshot(path=tmp_path / "waiting.png", full_page=True)
     approve.click()
