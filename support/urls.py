@@ -87,5 +87,12 @@ urlpatterns = [
     path("support/assignments/<uuid:assignment_id>/revoke", assignment.revoke, name="revoke"),
     path("support/assignments/<uuid:assignment_id>/reissue", assignment.reissue, name="reissue"),
     path("support/assignments/<uuid:assignment_id>/extend", assignment.extend, name="extend"),
+    path("support/assignments/<uuid:assignment_id>/redeem", assignment.redeem, name="redeem"),
+    path(
+        "support/assignments/<uuid:assignment_id>/uses/<str:external_id>/undo",
+        assignment.undo_redemption,
+        name="undo_redemption",
+    ),
+    path("support/assignments/<uuid:assignment_id>/dialog/<slug:name>", assignment.dialog, name="verb_dialog"),
     path("support/assignments/<uuid:assignment_id>/close", assignment.close, name="close"),
 ]

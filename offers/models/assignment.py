@@ -107,6 +107,7 @@ class Assignment(models.Model):
             ("reissue_assignment", _("Can reissue an assignment")),
             ("extend_assignment", _("Can extend an assignment")),
             ("close_assignment", _("Can close an assignment")),
+            ("redeem_assignment", _("Can mark an assignment as redeemed")),
             ("see_voucher_code", _("Can see a member's voucher code")),
         ]
 

@@ -52,6 +52,19 @@ VERB_REFUSALS = {
     "redeemed": _("It was used already. Grant a new one instead."),
     "closed": _("It is closed already."),
     "expired": _("It is over already."),
+    "upcoming": _("It cannot be used yet: it begins later."),
+    "waiting_for_till": _("The till has not confirmed it yet, so it cannot have been used."),
+    "waiting_for_acceptance": _(
+        "She has not accepted it yet. She accepts it on her page or in the app, then it counts."
+    ),
+    "in_the_future": _("That moment has not come yet. Give the moment at which it was used."),
+    "before_issue": _("It was given later than that. Give the moment at which it was used."),
+    "receipt_counted": _("This receipt is counted for this offer already."),
+    "unknown_receipt": _(
+        "She has no receipt with this number. Look it up under “Purchases”, or say why there is none."
+    ),
+    "reference_used": _("Another use has this reference. Reload the page and try again."),
+    "already_returned": _("This use was given back before."),
     "too_late": _("It is too late to undo this. Open the offer and revoke it, with a reason."),
     "imported": _("An import made it, from the member's data. Change the data, and the next import changes the offer."),
     "without_end": _("It has no end, so there is nothing to extend."),

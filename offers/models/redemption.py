@@ -2,8 +2,18 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 
+class RedemptionQuerySet(models.QuerySet["Redemption"]):
+    def standing(self) -> "RedemptionQuerySet":
+        """Those that were not given back."""
+        return self.filter(returned_at__isnull=True)
+
+
 class Redemption(models.Model):
-    """One use of an offer. `assignment` is null for a system-wide offer."""
+    """One use of an offer. `assignment` is null for a system-wide offer.
+
+    One that was given back keeps its row with its moment, and counts no more: what happened stays known, its external
+    id stays taken, so the same till's message that comes late uses nothing again (D-08).
+    """
 
     programme = models.ForeignKey(
         "loyalty.Programme",
@@ -43,6 +53,9 @@ class Redemption(models.Model):
     redeemed_at = models.DateTimeField(_("redeemed"))
     benefit_minor = models.BigIntegerField(_("benefit"), null=True)
     points = models.IntegerField(_("points"), null=True)
+    returned_at = models.DateTimeField(_("given back"), null=True, blank=True)
+
+    objects = RedemptionQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("redemption")

@@ -14,7 +14,8 @@ SINCE = """
            CASE WHEN held.id IS NULL THEN ''
                 WHEN held.revoked_at IS NOT NULL THEN 'revoked'
                 WHEN held.used_up_at IS NOT NULL THEN 'used_up'
-                WHEN EXISTS (SELECT FROM offers_redemption AS used WHERE used.assignment_id = held.id) THEN 'redeemed'
+                WHEN EXISTS (SELECT FROM offers_redemption AS used
+                               WHERE used.assignment_id = held.id AND used.returned_at IS NULL) THEN 'redeemed'
                 WHEN held.closed_at IS NOT NULL THEN 'closed'
                 WHEN held.ends_at <= %(now)s THEN 'expired'
                 WHEN held.accepted_at IS NOT NULL THEN 'accepted'

@@ -176,7 +176,8 @@ def facts(
         .order_by("next_at", "pk")[:MOST_SCHEDULES]
     )
     uses = list(
-        Redemption.objects.filter(member=member, config_offer=offer)
+        Redemption.objects.standing()
+        .filter(member=member, config_offer=offer)
         .select_related("purchase__store")
         .order_by("redeemed_at", "pk")[:500]
     )

@@ -15,7 +15,8 @@ FIGURES = """
            count(held.accepted_at) AS accepted,
            count(*) FILTER (
                WHERE held.used_up_at IS NOT NULL
-                  OR EXISTS (SELECT FROM offers_redemption AS used WHERE used.assignment_id = held.id)
+                  OR EXISTS (SELECT FROM offers_redemption AS used
+                               WHERE used.assignment_id = held.id AND used.returned_at IS NULL)
            ) AS used,
            count(held.revoked_at) AS revoked,
            count(held.voucher_code_id) AS codes,

@@ -113,7 +113,7 @@ everyones AS (
       OR (shown.terms -> 'redemption_limit' ->> 'limit')::int > (
         SELECT count(*) FROM offers_redemption AS redemption
         WHERE redemption.member_id = who.member_id AND redemption.config_offer_id = offer.id
-          AND redemption.assignment_id IS NULL
+          AND redemption.assignment_id IS NULL AND redemption.returned_at IS NULL
       )
     )
 )
@@ -152,7 +152,7 @@ SELECT who.currency, who.timezone, who.programme_timezone, who.language, who.mem
   CASE WHEN shown.terms ? 'redemption_limit' THEN (
     SELECT max(redemption.redeemed_at) FROM offers_redemption AS redemption
     WHERE redemption.member_id = who.member_id AND redemption.config_offer_id = offer.id
-      AND redemption.assignment_id IS NULL
+      AND redemption.assignment_id IS NULL AND redemption.returned_at IS NULL
     HAVING count(*) >= (shown.terms -> 'redemption_limit' ->> 'limit')::int
   ) END AS used_up_at,
   NULL::timestamptz AS seen_at, NULL::uuid AS replaces, false AS has_code, offer.is_bearer

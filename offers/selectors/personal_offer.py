@@ -50,7 +50,9 @@ COUNT_ABSENT = f"""
     SELECT count(*) FILTER (WHERE NOT used.is_used) AS withdrawn, count(*) FILTER (WHERE used.is_used) AS left_as_used
       FROM (
             SELECT held.used_up_at IS NOT NULL
-                   OR EXISTS (SELECT FROM offers_redemption WHERE assignment_id = held.id) AS is_used
+                   OR EXISTS (
+                       SELECT FROM offers_redemption WHERE assignment_id = held.id AND returned_at IS NULL
+                   ) AS is_used
               FROM (SELECT value.assignment_id {ABSENT}) AS absent
              CROSS JOIN LATERAL (
                     SELECT * FROM offers_assignment WHERE id = absent.assignment_id OFFSET 0

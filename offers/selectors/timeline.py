@@ -19,7 +19,7 @@ from offers.models import Assignment, AssignmentEvent, MassAssignmentChunk, Rede
 # More than anybody does to one assignment; a bound, so that no page is without one.
 MOST = 500
 # What an event says besides the fields that it changed.
-SAID = {"reason", "successor", "predecessor", "run"}
+SAID = {"reason", "successor", "predecessor", "run", "redemption"}
 # A code that came or left; which one is for `expose` alone.
 HIDDEN = "•••"
 
@@ -56,7 +56,10 @@ def timeline(*, assignment: Assignment) -> list[Entry]:
     """
     found = AssignmentEvent.objects.filter(assignment=assignment).select_related("actor", "api_client")
     events = list(found.order_by("id")[:MOST])
-    entries = [*_events(assignment, events), *_redemptions(assignment), *_told(assignment)]
+    # Who marked a use, and why, its event says; what it was, the redemption.
+    marked = {event.data.get("redemption"): event for event in events if event.verb == "redeemed"}
+    others = [event for event in events if event.verb != "redeemed"]
+    entries = [*_events(assignment, others), *_redemptions(assignment, marked), *_told(assignment)]
     # Sorted is stable: what happened in one moment stays in the order of its kind. Nothing was before the issue,
     # whatever the clocks of doors and database say.
     return [_issued(assignment, events), *sorted(entries, key=lambda entry: entry.at)]
@@ -118,17 +121,23 @@ def _change(name: str, values: Any) -> Change:
     return Change(name, old, new)
 
 
-def _redemptions(held: Assignment) -> Iterator[Entry]:
+def _redemptions(held: Assignment, marked: Mapping[str | None, AssignmentEvent]) -> Iterator[Entry]:
     used = Redemption.objects.filter(assignment=held).select_related("purchase").order_by("redeemed_at", "id")[:MOST]
     for redemption in used:
+        event = marked.get(redemption.external_id)
         yield Entry(
             "redeemed",
             redemption.redeemed_at,
+            source=Source(event.source) if event and event.source else None,
+            actor=event.actor if event else None,
+            api_client=event.api_client if event else None,
+            reason=event.data.get("reason", "") if event else "",
             details={
                 "redemption": redemption.external_id,
                 "benefit_minor": redemption.benefit_minor,
                 "points": redemption.points,
                 "purchase": redemption.purchase.external_id if redemption.purchase else None,
+                "returned_at": redemption.returned_at,
             },
         )
 

@@ -24,7 +24,8 @@ READ = """
     SELECT held.id, held.member_id, held.holding_key, held.exposure_minor, held.issued_at, held.synchronized_at,
            held.accepted_at, held.voucher_code_id, held.exposed_at,
            held.used_up_at IS NOT NULL OR EXISTS (
-               SELECT FROM offers_redemption AS redemption WHERE redemption.assignment_id = held.id
+               SELECT FROM offers_redemption AS redemption
+                WHERE redemption.assignment_id = held.id AND redemption.returned_at IS NULL
            ) AS has_uses,
            held.revoked_at IS NOT NULL OR held.closed_at IS NOT NULL OR held.used_up_at IS NOT NULL
                OR coalesce(held.ends_at <= %(now)s, FALSE) AS is_over,

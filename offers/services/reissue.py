@@ -112,7 +112,7 @@ def _lock_bank(programme: Programme, assignment_id: UUID, now: datetime) -> None
 def _refusal(held: Assignment, ends_at: datetime | None, now: datetime) -> Reissue | None:
     if held.revoked_at or held.used_up_at or held.closed_at:
         return Reissue("revoked" if held.revoked_at else "used_up" if held.used_up_at else "closed")
-    if held.redemptions.exists():
+    if held.redemptions.standing().exists():
         return Reissue("redeemed")
     if held.source == Source.ATTRIBUTE:
         return Reissue("imported")

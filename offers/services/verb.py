@@ -31,7 +31,9 @@ def lock(*, programme: Programme, assignment_id: UUID, member_id: int | None = N
     """
     known = (
         Assignment.objects.select_for_update(of=("self",))
-        .select_related("config_offer__current_revision", "config_offer__programme", "voucher_code__segment")
+        .select_related(
+            "config_offer__current_revision", "config_offer__programme", "voucher_code__segment", "revision"
+        )
         .filter(pk=assignment_id, member__programme=programme)
     )
     held = (known if member_id is None else known.filter(member_id=member_id)).first()

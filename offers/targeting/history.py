@@ -2,7 +2,8 @@
 
 A member without any matching purchase has count, amount and units of 0: `less than 3` finds her. Her first and last
 purchase, and the days since, are not known: no comparison of them finds her, and `not in the last 30 days` does.
-Assignments and redemptions are counted the same way; an assignment that was taken back does not count.
+Assignments and redemptions are counted the same way; an assignment that was taken back, or a use that was
+given back, does not count.
 """
 
 from collections.abc import Iterator, Mapping
@@ -65,6 +66,7 @@ SUBJECTS = {
             "benefit": "coalesce(sum(line.benefit_minor), 0)",
             **_moments("line.redeemed_at"),
         },
+        always="line.returned_at IS NULL",
     ),
 }
 OWN = "FROM loyalty_{table} WHERE programme_id = {programme} AND external_id = ANY({ids})"

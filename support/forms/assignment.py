@@ -1,25 +1,38 @@
-"""Why an assignment is changed, and until when."""
+"""Why an assignment is changed, until when, and when it was used."""
 
+import uuid
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django import forms
+from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
+from loyalty import money, years
+from loyalty.models import Programme, Purchase
 from offers.forms.day import DayField
+from offers.models import Assignment
+from offers.models.outcome import VERB_REFUSALS
 from offers.rules import moment
+from offers.services.redemption import Use
+from support.selectors import purchase as purchases
 
 
 class ReasonForm(forms.Form):
     reason = forms.CharField(label=_("Reason"), max_length=200, help_text=_("Kept with the offer's history."))
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    def __init__(self, *args: Any, assignment: Assignment, **options: Any) -> None:
+        self.assignment = assignment
         super().__init__(*args, **options)
+        self.prepare()
         # Where its dialog begins: at the first field that is wrong, else at the first of all.
         wrong = [name for name in self.fields if self.is_bound and name in self.errors]
         first = (wrong or list(self.fields))[0]
         self.fields[first].widget.attrs["autofocus"] = True
+
+    def prepare(self) -> None:
+        """Fit the fields to the assignment."""
 
 
 class RevokeForm(ReasonForm):
@@ -56,4 +69,105 @@ class ReissueForm(LastDayForm):
         label=_("Last day"),
         required=False,
         help_text=_("Empty: as the offer has it."),
+    )
+
+
+# No receipt is worth more, and what is typed stays a number that the database holds.
+MOST = 10**12
+
+
+class RedeemForm(ReasonForm):
+    """When an offer was used, on which receipt of hers, or why there is none at hand; what it was worth, if known."""
+
+    # Made with the form: sent twice, it is the same use.
+    reference = forms.UUIDField(widget=forms.HiddenInput)
+    receipt = forms.ChoiceField(label=_("Receipt"), required=False)
+    receipt_number = forms.CharField(
+        label=_("Or its number"), required=False, max_length=200, help_text=_("Of a receipt that is not in the list.")
+    )
+    benefit = forms.DecimalField(
+        label=_("What it was worth"),
+        required=False,
+        min_value=0,
+        error_messages={"invalid": _("Give an amount of money, such as 2.40, or nothing.")},
+        help_text=_("As the receipt says. Empty: not known."),
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
+    )
+    used_at = forms.DateTimeField(
+        label=_("Used at"),
+        required=False,
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+    )
+    field_order = ("receipt", "receipt_number", "benefit", "used_at", "reason")
+
+    def prepare(self) -> None:
+        """Offer her latest receipts; without one the reason is asked for."""
+        programme = self.assignment.config_offer.programme
+        self.receipts = {str(one.pk): one for one in purchases.receipts(member=self.assignment.member)[0]}
+        fields: Any = self.fields
+        fields["receipt"].choices = [
+            ("", _("No receipt at hand")),
+            *((key, _said(one, programme)) for key, one in self.receipts.items()),
+        ]
+        fields["reference"].initial = uuid.uuid4
+        fields["reason"].required = False
+        fields["reason"].help_text = _("Without a receipt: how we know of it. Kept with the offer's history.")
+        fields["used_at"].help_text = _("Empty: when the receipt was written, or now. The time of %(zone)s.") % {
+            "zone": programme.timezone
+        }
+
+    def clean_benefit(self) -> int | None:
+        """Return minor units. Refuses fractions that the currency has not, and what no receipt is worth."""
+        amount, currency = self.cleaned_data["benefit"], self.assignment.config_offer.programme.currency
+        if amount is None:
+            return None
+        if not amount.is_finite() or amount > MOST or amount != round(amount, money.digits(currency)):
+            raise forms.ValidationError(_("Give an amount of money, such as 2.40, or nothing."))
+        return money.to_minor(amount, currency)
+
+    def clean_used_at(self) -> datetime | None:
+        """Read the moment in the programme's zone (D-09)."""
+        used_at: datetime | None = self.cleaned_data["used_at"]
+        if used_at is None:
+            return None
+        if not years.are_kept(used_at):
+            raise forms.ValidationError(_("Give the moment at which it was used."))
+        return used_at.replace(tzinfo=self.assignment.config_offer.programme.zone)
+
+    def clean(self) -> dict[str, Any]:
+        """Find the receipt, which has to be hers; without one there has to be a reason."""
+        given = dict(super().clean() or {})
+        number = (given.get("receipt_number") or "").strip()
+        if number and given.get("receipt"):
+            self.add_error("receipt_number", _("Choose a receipt, or type a number, not both."))
+        elif number:
+            programme = self.assignment.config_offer.programme
+            found = purchases.by_number(programme=programme, number=number)
+            if found is None or found.member_id != self.assignment.member_id:
+                # Whether it is somebody else's, nobody learns here (S0-01).
+                self.add_error("receipt_number", VERB_REFUSALS["unknown_receipt"])
+            given["purchase"] = found
+        else:
+            given["purchase"] = self.receipts.get(given.get("receipt") or "")
+        if not given.get("purchase") and not number and not given.get("reason") and "receipt" not in self.errors:
+            self.add_error("reason", _("Choose the receipt, or say why there is none."))
+        return given
+
+    def use(self, now: datetime) -> Use:
+        """Return what was said, once the form is valid."""
+        said = self.cleaned_data
+        purchase: Purchase | None = said["purchase"]
+        return Use(
+            external_id=f"desk-{said['reference']}",
+            redeemed_at=said["used_at"] or (purchase.purchased_at if purchase else now),
+            purchase=purchase,
+            benefit_minor=said["benefit"],
+        )
+
+
+def _said(receipt: Purchase, programme: Programme) -> str:
+    at = date_format(receipt.purchased_at.astimezone(programme.zone), "j M Y H:i")
+    total = money.display(receipt.total_minor, programme.currency)
+    return " · ".join(
+        part for part in (at, receipt.store.name if receipt.store else "", total, receipt.external_id) if part
     )

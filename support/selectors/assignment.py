@@ -34,6 +34,10 @@ class Holding:
     can_reissue: bool
     """Neither used nor ended by somebody, and not an import's (B-06, D-14); expired is what reissuing is for."""
     can_extend: bool
+    can_redeem: bool
+    """Usable, or over by its end alone: she may have used it before (the moment of use decides)."""
+    can_close: bool
+    is_imported: bool
 
     @property
     def name(self) -> str:
@@ -188,6 +192,9 @@ def _holding(assignment: Assignment, now: datetime) -> Holding:
         can_undo=is_live,
         can_reissue=can_mend,
         can_extend=can_mend and assignment.ends_at is not None,
+        can_redeem=status in {"usable", "expired"},
+        can_close=is_live and status != "expired",
+        is_imported=assignment.source == Source.ATTRIBUTE,
     )
 
 

@@ -233,7 +233,7 @@ def figures(*, programme: Programme, now: datetime) -> Figures:
             ), redeemed AS (
                 SELECT date_trunc('week', redeemed_at AT TIME ZONE %(zone)s) AS week, count(*) AS used
                 FROM offers_redemption
-                WHERE config_offer_id IN (SELECT id FROM offer) AND redeemed_at >= %(first)s
+                WHERE config_offer_id IN (SELECT id FROM offer) AND redeemed_at >= %(first)s AND returned_at IS NULL
                 GROUP BY 1
             ), total AS (
                 SELECT sum(open) AS open, sum(issued) AS issued, sum(accepted) AS accepted, sum(used) AS used FROM given

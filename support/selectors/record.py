@@ -157,6 +157,7 @@ def _redemption_row(row: Redemption) -> Row:
         "receipt": row.purchase.external_id if row.purchase else None,
         "benefit_minor": row.benefit_minor,
         "points": row.points,
+        "given_back_at": row.returned_at,
     }
 
 

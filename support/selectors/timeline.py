@@ -118,7 +118,9 @@ def _issued(member: Member) -> QuerySet[Assignment]:
 
 
 def _events(member: Member) -> QuerySet[AssignmentEvent]:
-    return AssignmentEvent.objects.filter(assignment__member=member).select_related(
+    # A use stands there as itself, with the receipt.
+    changes = AssignmentEvent.objects.filter(assignment__member=member).exclude(verb="redeemed")
+    return changes.select_related(
         "assignment__config_offer__current_revision", "assignment__run", "actor", "api_client"
     )
 

@@ -9,15 +9,16 @@ from loyalty.database import in_transaction
 from loyalty.models import Member, User
 from loyalty.services import audit
 from offers.models import Assignment, Source
-from offers.services import closing, extension, reissue, revocation
+from offers.services import closing, extension, redemption, reissue, revocation
 from offers.services.closing import Closing
 from offers.services.extension import Extension
+from offers.services.redemption import Redeemed, Return, Use
 from offers.services.reissue import Reissue
 from offers.services.revocation import Revocation
 from offers.services.verb import By
 from support.selectors import assignment as selectors
 
-Answer = TypeVar("Answer", Revocation, Reissue, Extension, Closing)
+Answer = TypeVar("Answer", Revocation, Reissue, Extension, Closing, Redeemed, Return)
 
 
 def undo(*, member: Member, assignment_id: UUID, actor: User, now: datetime) -> Revocation:
@@ -100,6 +101,52 @@ def close(*, assignment: Assignment, reason: str, actor: User, now: datetime) ->
             by=By(Source.SUPPORT, actor),
             now=now,
         ),
+    )
+
+
+def redeem(*, assignment: Assignment, use: Use, reason: str, actor: User, now: datetime) -> Redeemed:
+    """Mark it as used by hand."""
+    return _audited(
+        "redeemed",
+        assignment,
+        actor,
+        lambda: redemption.redeem(
+            programme=assignment.member.programme,
+            assignment_id=assignment.pk,
+            use=use,
+            by=By(Source.SUPPORT, actor),
+            now=now,
+            reason=reason,
+        ),
+        lambda answer: {"redemption": use.external_id},
+    )
+
+
+def undo_redemption(*, assignment: Assignment, external_id: str, actor: User, now: datetime) -> Return:
+    """Give back the use that this person marked a moment ago; later it is `too_late`."""
+    return _audited(
+        "returned",
+        assignment,
+        actor,
+        lambda: redemption.undo(
+            programme=assignment.member.programme,
+            assignment_id=assignment.pk,
+            external_id=external_id,
+            by=By(Source.SUPPORT, actor),
+            now=now,
+        ),
+        lambda answer: {"redemption": external_id},
+    )
+
+
+def record_opening(*, assignment: Assignment, actor: User) -> None:
+    """Note that a person opened an assignment's page, which is a look at its member."""
+    audit.record(
+        action="assignment.opened",
+        actor=actor,
+        programme=assignment.member.programme,
+        target=assignment,
+        data={"member": assignment.member.external_id},
     )
 
 

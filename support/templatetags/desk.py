@@ -39,6 +39,7 @@ VERBS = {
     "told": gettext_lazy("told to others"),
     "reissued": gettext_lazy("reissued"),
     "extended": gettext_lazy("extended"),
+    "returned": gettext_lazy("use given back"),
 }
 
 

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.core.exceptions import PermissionDenied
 from django.forms import Form
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import formats
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
 
@@ -20,7 +21,7 @@ from loyalty import clock, staff, toasts
 from offers.models import Assignment, Source
 from offers.models.outcome import OUTCOME_SENTENCES, VERB_REFUSALS
 from offers.services import assignment_verbs, extension
-from support.forms.assignment import CloseForm, ExtendForm, ReasonForm, ReissueForm, RevokeForm
+from support.forms.assignment import CloseForm, ExtendForm, ReasonForm, RedeemForm, ReissueForm, RevokeForm
 from support.selectors import assignment as selectors
 from support.selectors import member as members
 from support.services import assignment as service
@@ -30,6 +31,7 @@ FORMS: dict[str, type[ReasonForm]] = {
     "reissue": ReissueForm,
     "extend": ExtendForm,
     "close": CloseForm,
+    "redeem": RedeemForm,
 }
 # What a dialog is called, and its button says.
 TITLES = {
@@ -37,6 +39,7 @@ TITLES = {
     "reissue": gettext_lazy("Reissue %(offer)s"),
     "extend": gettext_lazy("Extend %(offer)s"),
     "close": gettext_lazy("Close %(offer)s"),
+    "redeem": gettext_lazy("Mark %(offer)s as used"),
 }
 
 
@@ -46,6 +49,7 @@ class Said:
 
     text: str
     assignment_id: UUID | None = None
+    undo: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,15 +78,19 @@ def verb(name: str) -> Callable[[Act], staff.View]:
         @functools.wraps(act)
         def page(request: staff.StaffRequest, assignment_id: UUID) -> HttpResponse:
             assignment = selectors.get(programme=request.programme, assignment_id=assignment_id)
-            form = FORMS[name](request.POST, auto_id=f"{name}_%s")
+            form = FORMS[name](request.POST, auto_id=f"{name}_%s", assignment=assignment)
             came = act(request, assignment, form) if form.is_valid() else None
             if isinstance(came, Said):
-                toasts.say(request, came.text)
+                toasts.say(request, came.text, undo=came.undo)
                 address = reverse("support:assignment", args=[came.assignment_id or assignment.pk])
+                if request.POST.get("back") == "member":
+                    # Done from her page: there the agent goes on.
+                    address = reverse("support:member", args=[assignment.member_id])
                 return HttpResponseClientRedirect(address) if request.htmx else HttpResponseRedirect(address)
             if request.htmx:
                 context = _dialogs(assignment)
                 context |= {"verb": name, "title": context["titles"][name], "form": form, "refusal": came}
+                context["back"] = "member" if request.POST.get("back") == "member" else ""
                 return render(request, "support/_verb_form.html", context, status=409 if came else 422)
             toasts.say(request, str(came or _problems(form)), level="warning" if came else "error")
             return HttpResponseRedirect(reverse("support:assignment", args=[assignment.pk]))
@@ -98,10 +106,11 @@ def detail(request: staff.StaffRequest, assignment_id: UUID) -> HttpResponse:
     """Show one assignment with everything behind it (S0-03, S0-10)."""
     assignment = selectors.get(programme=request.programme, assignment_id=assignment_id)
     now = clock.now()
+    service.record_opening(assignment=assignment, actor=request.user)
     context = _dialogs(assignment) | {
         "detail": selectors.detail(assignment=assignment, now=now),
         # Several of them on one page: each field has an id of its own.
-        "forms": {verb: form(auto_id=f"{verb}_%s") for verb, form in FORMS.items()},
+        "forms": {verb: form(auto_id=f"{verb}_%s", assignment=assignment) for verb, form in FORMS.items()},
         "now": now,
         "sentences": OUTCOME_SENTENCES,
     }
@@ -177,6 +186,53 @@ def close(request: staff.StaffRequest, assignment: Assignment, form: CloseForm) 
     if answer.code == "closed":
         return Said(_("Closed. The member can no longer use it."))
     return Refused("closed" if answer.is_closed else answer.code)
+
+
+@verb("redeem")
+def redeem(request: staff.StaffRequest, assignment: Assignment, form: RedeemForm) -> Said | Refused:
+    """Mark the assignment as used by hand, once for each form that was opened."""
+    now = clock.now()
+    use = form.use(now)
+    answer = service.redeem(
+        assignment=assignment, use=use, reason=form.cleaned_data["reason"], actor=request.user, now=now
+    )
+    if not answer.is_redeemed:
+        return Refused(answer.code)
+    text = _("Marked as used. It is used up now.")
+    if answer.left:
+        text = ngettext(
+            "Marked as used. It can be used %(n)d more time.", "Marked as used. It can be used %(n)d more times.",
+            answer.left,
+        ) % {"n": answer.left}  # fmt: skip
+    return Said(text, undo=reverse("support:undo_redemption", args=[assignment.pk, use.external_id]))
+
+
+@require_POST
+@staff.required("loyalty.view_member", "offers.view_assignment", "offers.redeem_assignment")
+def undo_redemption(request: staff.StaffRequest, assignment_id: UUID, external_id: str) -> HttpResponse:
+    """Give back the use that this person marked a moment ago."""
+    assignment = selectors.get(programme=request.programme, assignment_id=assignment_id)
+    answer = service.undo_redemption(
+        assignment=assignment, external_id=external_id, actor=request.user, now=clock.now()
+    )
+    if answer.code == "returned":
+        toasts.say(request, _("Undone. It counts as not used."), level="info")
+    else:
+        toasts.say(request, str(Refused(answer.code)), level="warning")
+    return HttpResponseRedirect(reverse("support:assignment", args=[assignment.pk]))
+
+
+@require_safe
+@staff.required("loyalty.view_member", "offers.view_assignment")
+def dialog(request: staff.StaffRequest, assignment_id: UUID, name: str) -> HttpResponse:
+    """Return a verb's dialog for a menu on her page: the very one that the assignment's page has."""
+    if name not in FORMS or not request.user.has_perm(f"offers.{name}_assignment"):
+        raise PermissionDenied
+    assignment = selectors.get(programme=request.programme, assignment_id=assignment_id)
+    context = _dialogs(assignment)
+    form = FORMS[name](auto_id=f"{name}_%s", assignment=assignment)
+    context |= {"verb": name, "title": context["titles"][name], "form": form, "is_open": True, "back": "member"}
+    return render(request, "support/_verb_dialog.html", context)
 
 
 @require_POST

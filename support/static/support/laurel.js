@@ -157,6 +157,13 @@
       return;
     }
     if (at("[data-nav-open]")) return void openDrawer(!drawer()?.classList.contains("open"));
+    const fromMenu = at("details.menu .menu-item[hx-get]");
+    if (fromMenu) {
+      // The dialog that comes returns the focus to where it was: to what is still there.
+      const menu = fromMenu.closest("details");
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    }
     const opener = at("[data-dialog]");
     if (opener) {
       event.preventDefault();

@@ -1,0 +1,175 @@
+"""Marking an offer as used by hand at the desk, with its receipt; the menus of verbs (issue 5, S0-01, D-14, D-21)."""
+
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+
+from loyalty import clock
+from loyalty.models import AuditEvent
+from offers.models import Assignment, Redemption, Source
+from tests.factories import (
+    ConfigOfferFactory,
+    MemberFactory,
+    ProgrammeFactory,
+    PurchaseFactory,
+    UserFactory,
+    give,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def programme():
+    return ProgrammeFactory(currency="EUR", timezone="Europe/Paris")
+
+
+@pytest.fixture
+def ann(programme):
+    return MemberFactory(programme=programme)
+
+
+@pytest.fixture
+def user(programme):
+    return UserFactory(role="support agent", programmes=[programme])
+
+
+@pytest.fixture
+def agent(client, user):
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def held(programme, ann):
+    held = give(ann, ConfigOfferFactory(programme=programme, name="Coffee"))
+    long_ago = clock.now() - timedelta(days=30)
+    Assignment.objects.filter(pk=held.pk).update(issued_at=long_ago, starts_at=long_ago)
+    held.refresh_from_db()
+    return held
+
+
+@pytest.fixture
+def receipt(ann):
+    return PurchaseFactory(member=ann, external_id="R-77", purchased_at=clock.now() - timedelta(hours=3))
+
+
+def mark(client, held, *, headers=None, **values):
+    values = {"reference": str(uuid.uuid4()), "receipt": "", "receipt_number": "", "reason": ""} | values
+    return client.post(reverse("support:redeem", args=[held.pk]), values, headers=headers or {})
+
+
+def test_a_chosen_receipt_makes_a_use_of_its_moment_audited_and_undone(agent, user, held, receipt):
+    """Issue 5: receipt, benefit in money, one row, and an undo for a moment."""
+    key = uuid.uuid4()
+    answer = mark(agent, held, reference=key, receipt=receipt.pk, benefit="2.40")
+    assert answer["Location"] == reverse("support:assignment", args=[held.pk])
+    used = Redemption.objects.get()
+    assert (used.purchase, used.redeemed_at, used.benefit_minor, used.external_id) == (
+        receipt, receipt.purchased_at, 240, f"desk-{key}",
+    )  # fmt: skip
+    assert AuditEvent.objects.get(action="assignment.redeemed").user == user
+    page = agent.get(reverse("support:assignment", args=[held.pk])).text
+    undo = reverse("support:undo_redemption", args=[held.pk, used.external_id])
+    assert undo in page
+    assert "R-77" in page
+    assert str(user) in page
+    # The very same form once more is the same use.
+    mark(agent, held, reference=key, receipt=receipt.pk, benefit="2.40")
+    assert Redemption.objects.count() == 1
+    agent.post(undo)
+    used.refresh_from_db()
+    assert used.returned_at is not None
+    assert Assignment.objects.get(pk=held.pk).used_up_at is None
+    assert "use given back" in agent.get(reverse("support:assignment", args=[held.pk])).text
+
+
+def test_a_typed_number_has_to_be_hers(agent, programme, held, receipt):
+    """S0-01, D-21: another's number is answered like one that does not exist."""
+    PurchaseFactory(member=MemberFactory(programme=programme), external_id="R-theirs")
+    PurchaseFactory(external_id="R-elsewhere")
+    said = {mark(agent, held, receipt_number=number, headers={"HX-Request": "true"}).text.count(
+        "She has no receipt with this number") for number in ("R-theirs", "R-elsewhere", "R-none")}  # fmt: skip
+    assert said == {1}
+    assert not Redemption.objects.exists()
+    assert mark(agent, held, receipt_number="R-77").status_code == 302
+    assert Redemption.objects.get().purchase == receipt
+
+
+def test_without_a_receipt_there_has_to_be_a_reason(agent, held):
+    refused = mark(agent, held, headers={"HX-Request": "true"})
+    assert refused.status_code == 422
+    assert "say why there is none" in refused.text
+    mark(agent, held, reason="Cashier forgot")
+    assert Redemption.objects.get().purchase is None
+    assert "Cashier forgot" in agent.get(reverse("support:assignment", args=[held.pk])).text
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"benefit": "2.405"}, "such as 2.40"),
+        ({"benefit": "-1"}, "greater than or equal to 0"),
+        ({"benefit": "1e30"}, "such as 2.40"),
+        ({"benefit": "NaN"}, "such as 2.40"),
+        ({"used_at": "0001-01-01T00:00"}, "Give the moment"),
+        ({"used_at": "2999-01-01T00:00"}, "has not come yet"),
+        ({"receipt": "999999999"}, "Select a valid choice"),
+        ({"receipt_number": "x" * 201}, "at most 200"),
+        ({"reference": "no uuid"}, ""),
+    ],
+)
+def test_what_cannot_be_is_said_beside_its_field_and_nothing_is_done(agent, held, values, said):
+    answer = mark(agent, held, reason="because", headers={"HX-Request": "true"}, **values)
+    assert answer.status_code in {409, 422}
+    assert said in answer.text
+    assert not Redemption.objects.exists()
+
+
+def test_from_her_page_a_menu_opens_the_same_dialog_and_leads_back(agent, ann, held, receipt):
+    """Issue 5: two clicks; the assignment's page has the same form."""
+    page = agent.get(reverse("support:member", args=[ann.pk])).text
+    for verb in ("redeem", "extend", "reissue", "close", "revoke"):
+        address = reverse("support:verb_dialog", args=[held.pk, verb])
+        assert address in page, verb
+        dialog = agent.get(address, headers={"HX-Request": "true"}).text
+        assert 'name="back" value="member"' in dialog
+        assert f"{reverse('support:assignment', args=[held.pk])}/{verb}" in dialog
+    answer = mark(agent, held, receipt=receipt.pk, back="member", headers={"HX-Request": "true"})
+    assert answer["HX-Redirect"] == reverse("support:member", args=[ann.pk])
+
+
+def test_d_14_what_an_import_made_is_not_offered_for_extending_and_says_why(agent, programme, ann):
+    held = give(ann, ConfigOfferFactory(programme=programme, name="Tea"), source=Source.ATTRIBUTE)
+    page = agent.get(reverse("support:member", args=[ann.pk])).text
+    assert reverse("support:verb_dialog", args=[held.pk, "revoke"]) in page
+    for verb in ("extend", "reissue"):
+        assert reverse("support:verb_dialog", args=[held.pk, verb]) not in page
+    assert "An import made it from her data" in page
+
+
+def test_who_may_not_is_offered_nothing_and_refused(client, programme, ann, held):
+    """By role and by permission; D-21: another programme's agent finds nothing."""
+    client.force_login(UserFactory(role="auditor", programmes=[programme]))
+    assert "verb_dialog" not in client.get(reverse("support:member", args=[ann.pk])).text
+    assert "/dialog/" not in client.get(reverse("support:member", args=[ann.pk])).text
+    assert mark(client, held, reason="x").status_code == 403
+    assert client.get(reverse("support:verb_dialog", args=[held.pk, "redeem"])).status_code == 403
+    assert client.post(reverse("support:undo_redemption", args=[held.pk, "x"])).status_code == 403
+    client.force_login(UserFactory(role="support agent", programmes=[ProgrammeFactory()]))
+    assert mark(client, held, reason="x").status_code == 404
+    assert client.get(reverse("support:verb_dialog", args=[held.pk, "redeem"])).status_code == 404
+    assert not Redemption.objects.exists()
+
+
+def test_a_dialog_of_no_verb_is_refused(agent, held):
+    assert agent.get(reverse("support:verb_dialog", args=[held.pk, "grant"])).status_code == 403
+
+
+def test_a_look_at_an_offers_page_is_noted(agent, user, ann, held):
+    """Issue 5: an assignment's page tells as much of its member as her own."""
+    agent.get(reverse("support:assignment", args=[held.pk]))
+    noted = AuditEvent.objects.get(action="assignment.opened")
+    assert (noted.user, noted.object_id, noted.data) == (user, str(held.pk), {"member": ann.external_id})
