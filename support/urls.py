@@ -3,6 +3,7 @@ from django.urls import path, re_path
 from support.views import (
     allowance,
     assignment,
+    contact_data,
     explanation,
     grant,
     grant_request,
@@ -45,6 +46,7 @@ urlpatterns = [
     path("support/members/<int:member_id>/past", member.past, name="member_past"),
     path("support/members/<int:member_id>/receipts", member.receipts, name="member_receipts"),
     path("support/members/<int:member_id>/timeline", timeline.timeline, name="member_timeline"),
+    path("support/members/<int:member_id>/contact", contact_data.edit, name="member_contact"),
     path("support/members/<int:member_id>/reveal", member.reveal, name="member_reveal"),
     path("support/members/<int:member_id>/as-member", member.as_member, name="as_member"),
     path("support/members/<int:member_id>/record", record.detail, name="record"),

@@ -129,6 +129,15 @@ def _apply(member: Member, values: Mapping[str, Any], programme: Programme) -> b
     return any(getattr(member, name) != value for name, value in before.items())
 
 
+def cleaned(*, programme: Programme, external_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a member's values as they are stored, attributes aside. Raises InvalidMembers with every problem."""
+    check = _Check(programme=programme, definitions={})
+    _key, clean = check.clean({**values, "external_id": external_id})
+    if check.problems:
+        raise InvalidMembers(_("Some fields are not acceptable; nothing was written."), problems=check.problems)
+    return clean
+
+
 def set_keys(member: Member, *, programme: Programme) -> None:
     """Set what she is found by to what her e-mail address and phone number are; saves nothing."""
     member.email_key = contact.email_key(member.email)

@@ -34,10 +34,10 @@ class Holding:
     can_reissue: bool
     """Neither used nor ended by somebody, and not an import's (B-06, D-14); expired is what reissuing is for."""
     can_extend: bool
-    can_redeem: bool
+    can_redeem: bool = False
     """Usable, or over by its end alone: she may have used it before (the moment of use decides)."""
-    can_close: bool
-    is_imported: bool
+    can_close: bool = False
+    is_imported: bool = False
 
     @property
     def name(self) -> str:

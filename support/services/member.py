@@ -1,17 +1,36 @@
 """What staff do with a member's data: each look at it leaves an audit row, never the data itself."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 
 from loyalty.errors import InvalidInput
 from loyalty.models import AuditEvent, Member, Programme, User
 from loyalty.services import audit
 
+# As long as somebody may have a page open and still read on.
+LATELY = timedelta(hours=1)
 REVEALABLE = ("email", "phone")
 
 
 def record_opening(*, member: Member, actor: User) -> AuditEvent:
     """Note that a person opened a member's page."""
     return audit.record(action="member.opened", actor=actor, programme=member.programme, target=member)
+
+
+def record_opening_once(*, member: Member, actor: User, now: datetime) -> None:
+    """Note a look at a part of a member's page, where this person has not opened the page itself lately.
+
+    A part that its own page asks for leaves nothing; one that is asked for alone is a look like any other.
+    """
+    lately = AuditEvent.objects.filter(
+        object_type=Member._meta.label_lower,
+        object_id=str(member.pk),
+        user=actor,
+        action__in=("member.opened", "member.record_read"),
+        at__gt=now - LATELY,
+    )
+    if not lately.exists():
+        record_opening(member=member, actor=actor)
 
 
 def record_reading(*, member: Member, actor: User) -> AuditEvent:

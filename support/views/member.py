@@ -114,6 +114,7 @@ def detail(request: staff.StaffRequest, member_id: int) -> HttpResponse:
 def current(request: staff.StaffRequest, member_id: int) -> HttpResponse:
     """Return what she holds now: the part that a grant changes."""
     member = members.get(programme=request.programme, member_id=member_id)
+    member_service.record_opening_once(member=member, actor=request.user, now=clock.now())
     now = clock.now()
     context = {"member": member, "now": now, "current": assignments.current(member=member, now=now)}
     return render(request, "support/_member_now.html", context)
@@ -124,6 +125,7 @@ def current(request: staff.StaffRequest, member_id: int) -> HttpResponse:
 def past(request: staff.StaffRequest, member_id: int) -> HttpResponse:
     """Return a further page of what she held before."""
     member = members.get(programme=request.programme, member_id=member_id)
+    member_service.record_opening_once(member=member, actor=request.user, now=clock.now())
     now, page = clock.now(), _page(request)
     over, has_more = assignments.past(member=member, now=now, page=page)
     context = {"member": member, "now": now, "past": over, "has_more_past": has_more, "page": page}
@@ -135,6 +137,7 @@ def past(request: staff.StaffRequest, member_id: int) -> HttpResponse:
 def receipts(request: staff.StaffRequest, member_id: int) -> HttpResponse:
     """Return a further page of her receipts."""
     member = members.get(programme=request.programme, member_id=member_id)
+    member_service.record_opening_once(member=member, actor=request.user, now=clock.now())
     page = _page(request)
     found, has_more = purchases.receipts(member=member, page=page)
     context = {"member": member, "receipts": found, "has_more_receipts": has_more, "page": page}
@@ -146,6 +149,7 @@ def receipts(request: staff.StaffRequest, member_id: int) -> HttpResponse:
 def receipt_lines(request: staff.StaffRequest, purchase_id: int) -> HttpResponse:
     """Return the lines of one receipt."""
     purchase = purchases.get(programme=request.programme, purchase_id=purchase_id)
+    member_service.record_opening_once(member=purchase.member, actor=request.user, now=clock.now())
     context = {"purchase": purchase, "lines": purchases.lines(purchase=purchase)}
     return render(request, "support/_receipt_lines.html", context)
 

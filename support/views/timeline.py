@@ -16,6 +16,7 @@ from loyalty.models import Member
 from support.forms import as_of
 from support.selectors import member as members
 from support.selectors import timeline as selectors
+from support.services import member as member_service
 
 # A bound: the merged timeline reads all pages before the one that is asked for.
 MOST_PAGES = 200
@@ -27,6 +28,7 @@ def timeline(request: staff.StaffRequest, member_id: int) -> HttpResponse:
     """Return a page of what happened, of the chosen kinds and offer; the browser's address follows."""
     member = members.get(programme=request.programme, member_id=member_id)
     until = now = clock.now()
+    member_service.record_opening_once(member=member, actor=request.user, now=now)
     if text := request.GET.get("as_of"):
         try:
             until = as_of.read(text, zone=request.programme.zone, now=now)
