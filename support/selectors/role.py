@@ -127,9 +127,8 @@ def _lines(app: str, model: str, permissions: Sequence[Permission], held: Sequen
     plain = [permission for permission in permissions if permission.codename in verbs]
     cells = [", ".join(str(verbs[one.codename]) for one in plain if one.pk in mine) for mine in held]
     of_kind = [Line(str(kind._meta.verbose_name_plural).capitalize(), cells, False)] if any(cells) else []
-    own = [
-        one for one in permissions if not one.codename.endswith(f"_{model}") or one.codename.split("_")[0] not in VERBS
-    ]
+    usual = {f"{verb}_{model}" for verb in VERBS}
+    own = [one for one in permissions if one.codename not in usual]
     return of_kind + [
         Line(gettext(one.name), [gettext("yes") if one.pk in mine else "" for mine in held], True) for one in own
     ]

@@ -91,6 +91,7 @@ class World:
             "/api/v1/offer-templates/key": self["template"].external_id,
             "/admin/offers/voucherbank/pk": self["bank"].pk,
             "/offers/pk": self["offer"].pk,
+            "/support/assignments/<uuid:assignment_id>/dialog/name": "revoke",
             "/offers/templates/pk": self["template"].pk,
             "/offers/vouchers/pk": self["bank"].pk,
             "batch_id": self["batch"].pk,

@@ -88,7 +88,7 @@ def test_escape_closes_a_dialog_and_returns_to_the_menu(page, person, sign_in, a
     expect(page.get_by_label("Acts on Coffee 20 % off")).to_be_focused()
 
 
-def test_contact_data_is_edited_without_being_seen(page, person, sign_in, ann, look):
+def test_contact_data_is_edited_without_being_seen(page, person, sign_in, ann, look, complaints):
     sign_in(page, person("support agent"))
     page.goto(reverse("support:member", args=[ann.pk]))
     page.get_by_role("link", name="Edit the contact data").click()
@@ -98,6 +98,9 @@ def test_contact_data_is_edited_without_being_seen(page, person, sign_in, ann, l
     dialog.get_by_label("E-mail", exact=True).fill("no address")
     dialog.get_by_role("button", name="Save the contact data").click()
     expect(dialog).to_contain_text("This is no e-mail address.")
+    # The browser itself complains of each refusal.
+    assert all("422" in one or "htmx" in one for one in complaints), complaints
+    complaints.clear()
     dialog.get_by_label("E-mail", exact=True).fill("jose@new.example")
     dialog.get_by_role("button", name="Save the contact data").click()
     expect(page.locator("#toasts")).to_contain_text("Saved.")
@@ -112,8 +115,11 @@ def test_the_roles_and_what_they_may_do(page, person, sign_in, look):
     look(page, "roles")
 
 
-def test_a_link_that_names_nobody_says_whom_it_looked_for(page, person, sign_in, look):
+def test_a_link_that_names_nobody_says_whom_it_looked_for(page, person, sign_in, look, complaints):
     sign_in(page, person("support agent"))
     page.goto(f"{reverse('support:go')}?member=M-404")
     expect(page.locator("main")).to_contain_text("No member has the external id “M-404”")
     look(page, "go-nobody")
+    # The browser itself complains of a 404.
+    assert all("404" in one for one in complaints)
+    complaints.clear()

@@ -125,6 +125,7 @@ class TestMatrix:
         after = cells(client, "Can void voucher codes")
         assert after["support agent"] == "yes"
         assert after["night shift"] == ""
+        assert cells(client, "Can open a member's own pages in her place")["auditor"] == ""
         assert "see" in cells(client, "Members")["auditor"]
         assert "change" not in cells(client, "Members")["auditor"]
 

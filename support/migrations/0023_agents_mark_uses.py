@@ -27,5 +27,5 @@ def _permissions(apps):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("support", "0020_agents_explain"), ("offers", "0033_uses_given_back")]
+    dependencies = [("support", "0022_supervision"), ("offers", "0033_uses_given_back")]
     operations = [migrations.RunPython(allow, forbid)]
