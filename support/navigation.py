@@ -70,6 +70,7 @@ SECTIONS = (
             Item(_("Home"), "support:home", "home", key="h"),
             Item(_("Members"), "support:members", "users", ("loyalty.view_member",), key="m"),
             Item(_("My grants"), "support:my_grants", "gift", ("offers.grant_assignment",)),
+            Item(_("Make good for many"), "support:make_good", "users-group", ("support.add_grantbatch",)),
             Item(_("Supervision"), "support:supervision", "chart-bar", ("support.supervise",)),
             Item(
                 _("Waiting grants"),

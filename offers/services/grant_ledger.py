@@ -44,6 +44,18 @@ TAKE_BACK = f"""
 """
 
 
+# Of a set each assignment is its grant's own: what was reissued is not undone with it.
+TAKE_BACK_BATCH = f"""
+    INSERT INTO offers_grantledgerentry ({COLUMNS})
+    SELECT programme_id, %(now)s, day, agent_id, approved_by_id, member_id, config_offer_id, template_id,
+           assignment_id, reason, ticket, ticket_key, note, -1, -exposure_minor, batch
+      FROM offers_grantledgerentry
+     WHERE n = 1 AND assignment_id = ANY(%(ids)s::uuid[])
+     ORDER BY assignment_id
+        ON CONFLICT ON CONSTRAINT a_grant_is_counted_once_and_taken_back_once DO NOTHING
+"""
+
+
 @dataclass(frozen=True)
 class Words:
     """Why it was granted: the reason's code, the ticket and a note."""
@@ -92,3 +104,8 @@ def take_back(*, held: Assignment, now: datetime) -> None:
     """
     if held.source == Source.SUPPORT or held.replaces_id is not None:
         execute(TAKE_BACK, {"id": held.pk, "now": now})
+
+
+def take_back_batch(*, assignment_ids: Sequence[UUID], now: datetime) -> int:
+    """Write the counter-rows of a set's grants that are being undone together; one statement for any number."""
+    return execute(TAKE_BACK_BATCH, {"ids": list(assignment_ids), "now": now})

@@ -79,14 +79,41 @@ class Report:
 
 def pasted(text: str) -> IO[bytes]:
     """Return ids that were pasted, one a line or with commas or semicolons between, as a file of one column."""
-    ids = (part.strip() for line in text.splitlines() for part in line.replace(";", ",").split(","))
-    return of_ids(one for one in ids if one)
+    return of_ids(one for _line, one in pasted_lines(text))
+
+
+def pasted_lines(text: str) -> list[tuple[int, str]]:
+    """Return what was pasted id by id, each with the number of its line; empty ones are left out."""
+    parts = ((n, part.strip()) for n, line in enumerate(text.splitlines(), 1) for part in _parts(line))
+    return [(n, one) for n, one in parts if one]
+
+
+def _parts(line: str) -> list[str]:
+    return line.replace(";", ",").split(",")
 
 
 def of_ids(ids: Iterable[str]) -> IO[bytes]:
     """Return ids as a file of one column. Each stands in quotes, whatever it holds."""
     lines = ["member"] + ['"' + one.replace('"', '""') + '"' for one in ids]
     return io.BytesIO("\n".join(lines).encode("utf-8", "surrogatepass"))
+
+
+@patience.patient()
+def named(*, file: IO[bytes], file_name: str, most: int, column: str = "") -> list[tuple[int, str]]:
+    """Return whom a file names, with the line of each: at most one more than `most`, so that too many are noticed.
+
+    Keeps nothing, and looks up nobody. Raises as `upload` does of a file's shape.
+    """
+    with transaction.atomic(), _staged(file, file_name) as staging:
+        name = _id_column(staging, column)
+        if len(staging.names) == 1 and _squeezed(name) not in ID_COLUMNS and name != column:
+            execute(f"INSERT INTO {staging.name} (line, {staging.text(name)}) VALUES (1, %s)", [name])
+        trimmed = f"btrim({staging.text(name)}, E' \\t\\r\\n')"
+        found = rows(
+            f"SELECT line, {trimmed} AS id FROM {staging.name} WHERE {trimmed} <> '' ORDER BY line LIMIT %(most)s",
+            {"most": most + 1},
+        )
+    return [(row["line"], row["id"]) for row in found]
 
 
 @patience.patient()

@@ -8,6 +8,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from offers.models.assignment import relation
+from offers.models.outcome import OUTCOME_LABELS
 
 
 class GrantBatch(models.Model):
@@ -115,3 +116,33 @@ class GrantBatchLine(models.Model):
 
     def __str__(self) -> str:
         return f"{self.line}: {self.outcome}"
+
+
+# What became of a line, in words: as doors say it, and what only a list can have.
+LINE_LABELS = OUTCOME_LABELS | {
+    "": _("waits for approval"),
+    "unknown_member": _("nobody is called this"),
+    "ambiguous": _("several members have this e-mail address"),
+    "repeated": _("stands above already"),
+    "made_good": _("made good for this ticket already"),
+}
+# What became of it when the set was undone.
+UNDONE_LABELS = {
+    "": "",
+    "undone": _("undone"),
+    "redeemed": _("stays: used already"),
+    "used_up": _("stays: used already"),
+    "closed": _("stays: closed"),
+    "expired": _("stays: over"),
+    "revoked_before": _("revoked before"),
+}
+# The limits of allowances, as an excess names them.
+LIMIT_LABELS = {
+    "per_day": _("grants per day"),
+    "day_minor": _("money per day"),
+    "per_week": _("grants per week"),
+    "week_minor": _("money per week"),
+    "single_minor": _("money of one grant"),
+    "member_number": _("grants to one member"),
+    "member_minor": _("money to one member"),
+}

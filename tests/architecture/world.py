@@ -9,19 +9,20 @@ from typing import Any
 from django.db.models import Model
 from django.utils import timezone
 
-from loyalty.models import Channel, MemberImport, OutboxEvent, Programme
+from loyalty.models import Channel, Member, MemberImport, OutboxEvent, Programme, User
 from loyalty.services import audit, member_import
 from offers.models import (
     AssignmentEvent,
     DoorEntry,
     FieldDefinition,
     MassAssignment,
+    OfferTemplate,
     PersonalOfferImport,
     Redemption,
     Source,
 )
 from offers.services import eligibility_settings, grant_ledger, member_list
-from support.models import Allowance, GrantReason, GrantRequest
+from support.models import Allowance, GrantBatch, GrantBatchLine, GrantReason, GrantRequest
 from tests.factories import (
     ApiClientFactory,
     AttributeDefinitionFactory,
@@ -53,6 +54,24 @@ def member_import_of(programme: Programme, mark: str) -> MemberImport:
     file = io.BytesIO(f"external_id,first_name\n{mark}-2,{mark}\n".encode())
     made = member_import.receive(programme=programme, file=file, file_name=f"{mark}.csv", now=timezone.now())
     member_import.work(import_id=made.pk, now=timezone.now())
+    return made
+
+
+def set_of(template: OfferTemplate, member: Member, agent: User, mark: str) -> GrantBatch:
+    """Return a set of grants whose every text is marked."""
+    made = GrantBatch.objects.create(
+        programme=template.programme,
+        reference=uuid.uuid4(),
+        template=template,
+        reason="goodwill",
+        ticket=mark,
+        note=mark,
+        asked_by=agent,
+        asked_at=timezone.now(),
+        expires_at=timezone.now(),
+        state=GrantBatch.State.WAITING,
+    )
+    GrantBatchLine.objects.create(batch=made, place=1, line=1, named=mark, member=member)
     return made
 
 
@@ -95,6 +114,8 @@ class World:
             "/offers/templates/pk": self["template"].pk,
             "/offers/vouchers/pk": self["bank"].pk,
             "batch_id": self["batch"].pk,
+            "/support/make-good/batch_id": self["set"].pk,
+            "/^support/make-good/batch_id": self["set"].pk,
             "/targetings/pk": self["targeting"].pk,
             "/offers/campaigns/pk": self["campaign"].pk,
             "/offers/audiences/pk": self["targeting"].pk,
@@ -190,6 +211,7 @@ def plant(mark: str) -> World:
         "template": template,
         "bank": offer.voucher_bank,
         "batch": offer.voucher_bank.batches.get(),
+        "set": set_of(template, member, agent, mark),
         "campaign": campaign,
         "targeting": targeting,
         "member_list": uploaded,
