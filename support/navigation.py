@@ -104,6 +104,7 @@ SECTIONS = (
             Item(_("API clients"), "admin:loyalty_apiclient_changelist", "api", ("loyalty.view_apiclient",)),
             Item(_("Allowances"), "support:allowances", "scale", ("support.view_allowance",)),
             Item(_("Roles"), "support:roles", "shield-check", ("auth.view_group",)),
+            Item(_("Who looked at what"), "support:looks", "eye", ("loyalty.view_auditevent",)),
             Item(_("Audit"), "admin:loyalty_auditevent_changelist", "clipboard-list", ("loyalty.view_auditevent",)),
             Item(_("Settings"), "admin:index", "settings", ("loyalty.change_programme",), key="s"),
         ),

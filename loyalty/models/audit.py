@@ -47,6 +47,8 @@ class AuditEvent(models.Model):
             models.Index(fields=["object_type", "object_id", "-id"], name="audit_by_object"),
             # "Undone today", an agent's own grants.
             models.Index(fields=["user", "-at"], name="audit_by_user"),
+            # Who looked at what, of some days.
+            models.Index(fields=["programme", "-at"], name="audit_by_programme"),
         ]
         triggers = [pgtrigger.Protect(name="audit_is_append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from loyalty.errors import InvalidInput
 from loyalty.models import AuditEvent, Member, Programme, User
@@ -36,6 +37,12 @@ def record_opening_once(*, member: Member, actor: User, now: datetime) -> None:
 def record_reading(*, member: Member, actor: User) -> AuditEvent:
     """Note that a person read what we know of a member."""
     return audit.record(action="member.record_read", actor=actor, programme=member.programme, target=member)
+
+
+def record_code(*, member: Member, assignment_id: UUID, actor: User) -> AuditEvent:
+    """Note that a person was shown a member's voucher code; the code itself stands nowhere in the audit."""
+    data = {"assignment": str(assignment_id)}
+    return audit.record(action="member.code_shown", actor=actor, programme=member.programme, target=member, data=data)
 
 
 def record_export(*, member: Member, actor: User) -> AuditEvent:

@@ -60,7 +60,7 @@ def _sees_contact_data(context: template.Context) -> bool:
 
 
 @register.filter
-def called(labels: Mapping[str, str], code: str) -> str:
+def called(labels: Mapping[str, Any], code: str) -> Any:
     """Return what a code is called, or the code where it has no name."""
     return labels.get(code, code)
 
@@ -252,6 +252,7 @@ RECORD_WORDS = {
 LOOKS = {
     "member.opened": gettext_lazy("her page was opened"),
     "member.contact_shown": gettext_lazy("contact data was shown"),
+    "member.code_shown": gettext_lazy("a voucher code of hers was shown"),
     "member.record_read": gettext_lazy("everything known of her was read"),
     "member.record_exported": gettext_lazy("everything known of her was taken out"),
 }

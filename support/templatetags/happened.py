@@ -1,22 +1,16 @@
 """Words of the timeline's entries that no model has: who looked at what, which fields an import changed."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from django import template
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from loyalty.models import AuditEvent, Member, MemberImportChange
+from support.selectors.look import LOOKS
 
 register = template.Library()
-
-LOOKS = {
-    "member.opened": gettext_lazy("opened her page"),
-    "member.contact_shown": gettext_lazy("looked at her contact data"),
-    "member.viewed_as": gettext_lazy("looked at her own pages as she sees them"),
-    "member.explained": gettext_lazy("asked why she has or does not have an offer"),
-    "member.record_read": gettext_lazy("looked at all that is known of her"),
-    "member.record_exported": gettext_lazy("took out all that is known of her"),
-}
 
 
 @register.filter
@@ -24,6 +18,20 @@ def look_label(event: AuditEvent) -> str:
     """Say what an audit row of a member tells of: who looked, or what was done."""
     known = LOOKS.get(event.action)
     return str(known) if known else event.action.partition(".")[2].replace("_", " ")
+
+
+@register.filter
+def brief(data: Mapping[str, Any]) -> str:
+    """Write what an audit row says besides in a line: `field: email`."""
+    parts = []
+    for name, value in data.items():
+        if isinstance(value, Mapping):
+            value = brief(value)
+        elif isinstance(value, list):
+            value = ", ".join(map(str, value))
+        if value not in ("", None):
+            parts.append(f"{name.replace('_', ' ')}: {value}")
+    return "; ".join(parts)[:300]
 
 
 @register.filter

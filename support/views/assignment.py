@@ -25,6 +25,7 @@ from support.forms.assignment import CloseForm, ExtendForm, ReasonForm, RedeemFo
 from support.selectors import assignment as selectors
 from support.selectors import member as members
 from support.services import assignment as service
+from support.services import member as member_service
 
 FORMS: dict[str, type[ReasonForm]] = {
     "revoke": RevokeForm,
@@ -129,6 +130,8 @@ def show_code(request: staff.StaffRequest, assignment_id: UUID) -> HttpResponse:
         source=Source.SUPPORT,
         actor=request.user,
     )
+    if code:
+        member_service.record_code(member=assignment.member, assignment_id=assignment.pk, actor=request.user)
     return render(request, "support/_code.html", {"code": code})
 
 
