@@ -21,6 +21,12 @@ def seen_by(*, programme: Programme, user: User) -> QuerySet[GrantBatch]:
     return found.filter(Q(asked_by=user) | Q(decided_by=user))
 
 
+def waiting(*, programme: Programme) -> QuerySet[GrantBatch]:
+    """Return the sets that wait for a second person, the oldest first."""
+    found = GrantBatch.objects.filter(programme=programme, state=GrantBatch.State.WAITING)
+    return found.select_related("asked_by", "template__config_offer__current_revision").order_by("asked_at")
+
+
 def get(*, programme: Programme, user: User, batch_id: UUID) -> GrantBatch:
     """Return a set that the person may see. Raises NotFound for any other."""
     batch = seen_by(programme=programme, user=user).filter(pk=batch_id).first()

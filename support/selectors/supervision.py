@@ -5,16 +5,19 @@ The ledger's rows of the period are read once, whatever is asked of them; names 
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
+from django.db.models import Count
 from django.utils import formats
 from django.utils.translation import gettext as _
 
+from loyalty import clock
 from loyalty.database import rows
 from loyalty.models import Member, Programme, User
 from offers.models import ConfigOffer, OfferTemplate
+from support.models import GrantBatch, GrantRequest
 from support.selectors import reason
 from support.selectors.period import Period
 
@@ -135,8 +138,9 @@ def overview(*, programme: Programme, period: Period) -> Overview:
     def lines(kind: str) -> list[Line]:
         return [_line(row, *names[kind](row["key"])) for row in found if row["kind"] == kind]
 
-    agents = sorted(lines("agent"), key=_size)
-    fences = _fence([line.kept for line in agents]), _fence([line.kept_minor for line in agents])
+    agents = _with_requests(programme, period, sorted(lines("agent"), key=_size))
+    granting = [line for line in agents if line.granted]
+    fences = _fence([line.kept for line in granting]), _fence([line.kept_minor for line in granting])
     return Overview(
         period=period,
         total=next(_line(row) for row in found if row["kind"] == "all"),
@@ -156,6 +160,29 @@ def overview(*, programme: Programme, period: Period) -> Overview:
 def _line(row: Mapping[str, Any], key: str = "", label: str = "") -> Line:
     granted, granted_minor = int(row["granted"]), int(row["granted_minor"])
     return Line(key, label, granted, granted_minor, int(row["back"]), int(row["back_minor"]))
+
+
+def _with_requests(programme: Programme, period: Period, agents: Sequence[Line]) -> list[Line]:
+    """Add what each asked for in the period that waits for a second person or was declined, sets of many included."""
+    begin, end = (
+        clock.start_of_day(period.first, programme.zone),
+        clock.end_of_day(period.last, programme.zone),
+    )
+    found: dict[str, dict[str, int]] = {}
+    for model in (GrantRequest, GrantBatch):
+        asked = model.objects.filter(
+            programme=programme, asked_at__gte=begin, asked_at__lt=end, state__in=["waiting", "declined"]
+        )
+        for agent, state, n in asked.order_by().values_list("asked_by", "state").annotate(n=Count("pk")):
+            told = found.setdefault(str(agent), {})
+            told[state] = told.get(state, 0) + n
+    keys = [int(key) for key in found.keys() - {line.key for line in agents}]
+    others = [Line(str(one.pk), str(one)) for one in User.objects.filter(pk__in=keys).order_by("pk")]
+    return [
+        replace(line, waiting=told.get("waiting", 0), declined=told.get("declined", 0))
+        for line in [*agents, *others]
+        for told in [found.get(line.key, {})]
+    ]
 
 
 def _size(line: Line) -> tuple[int, int, str]:

@@ -41,7 +41,7 @@ def approve(*, programme: Programme, batch_id: UUID, actor: User, now: datetime)
     def work() -> GrantBatch:
         batch = _waiting(programme, batch_id, actor, now)
         try:
-            template = templates.get(programme=programme, template_id=batch.template_id)
+            template = templates.get(programme=programme, user=batch.asked_by, template_id=batch.template_id)
         except NotFound as error:
             raise NotDecidable(
                 _("It goes on waiting: the offer can no longer be granted. Decline it and say so.")

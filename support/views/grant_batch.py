@@ -193,14 +193,14 @@ def _act(
 
 def _chosen(request: staff.StaffRequest) -> OfferTemplate | None:
     key = whole_number.read(request.POST.get("template") or request.GET.get("template"))
-    return None if key is None else templates.get(programme=request.programme, template_id=key)
+    return None if key is None else templates.get(programme=request.programme, user=request.user, template_id=key)
 
 
 def _choose(request: staff.StaffRequest) -> HttpResponse:
     text = request.GET.get("text", "")[:100]
     sets = selectors.seen_by(programme=request.programme, user=request.user)
     context = {
-        "templates": templates.choices(programme=request.programme, text=text),
+        "templates": templates.choices(programme=request.programme, user=request.user, text=text),
         "text": text,
         "listing": Listing(request, sets, columns=SETS, default_sort="-asked"),
         "reasons": reason.labels(programme=request.programme),

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 from loyalty import clock, staff, toasts
 from loyalty.errors import DomainError, NotFound
 from support.models import GrantRequest
+from support.selectors import grant_batch as grant_batches
 from support.selectors import grant_request as selectors
 from support.selectors import member as members
 from support.services import grant_request as service
@@ -24,6 +25,7 @@ def listing(request: staff.StaffRequest) -> HttpResponse:
     context = {
         "waiting": selectors.waiting(programme=request.programme),
         "decided": selectors.decided(programme=request.programme),
+        "sets": grant_batches.waiting(programme=request.programme),
     }
     return render(request, "support/grant_requests.html", context)
 

@@ -3,6 +3,7 @@
 import random
 import re
 import statistics
+import uuid
 from collections import Counter, defaultdict
 from datetime import UTC, date, datetime, timedelta
 from html import unescape
@@ -14,6 +15,7 @@ from django.urls import reverse
 
 from loyalty.models import AuditEvent
 from offers.models import GrantLedgerEntry
+from support.models import GrantBatch, GrantRequest
 from support.selectors import ledger, supervision
 from support.selectors import period as periods
 from support.selectors.period import Period
@@ -154,6 +156,30 @@ def test_b_05_a_days_edge_is_that_of_the_programme(programme, agents, template):
     assert (last.first, last.last) == (MONDAY - timedelta(days=7), MONDAY - timedelta(days=1))
     recent = periods.named(programme=programme, name="28_days", now=noon)
     assert (recent.first, recent.last) == (MONDAY - timedelta(days=27), MONDAY)
+
+
+def test_b_05_what_waits_and_what_was_declined_stands_beside_its_agent(programme, agents, template, lead):
+    """Also of an agent who was granted nothing; a day's edge is the programme's (D-09)."""
+    ann = MemberFactory(programme=programme)
+    entry(agents[0], ann, template, day=MONDAY)
+    of = {"programme": programme, "template": template, "terms": {}, "reason": "goodwill"}
+
+    def ask(agent, state, at, model=GrantRequest, **more):
+        decided = {} if state == "waiting" else {"decided_by": lead, "decided_at": at}
+        model.objects.create(
+            **of, exposure_minor=1, reference=uuid.uuid4(), asked_by=agent, asked_at=at, expires_at=at, state=state,
+            **decided, **more,
+        )  # fmt: skip
+
+    begin = datetime(2026, 3, 1, 11, tzinfo=UTC)
+    ask(agents[0], "waiting", begin, member=ann)
+    ask(agents[0], "waiting", begin, model=GrantBatch)
+    ask(agents[0], "waiting", begin - timedelta(seconds=1), member=ann)
+    ask(agents[1], "declined", begin, member=ann)
+    lines = supervision.overview(programme=programme, period=MARCH).agents
+    assert [(line.key, line.granted, line.waiting, line.declined) for line in lines] == [
+        (str(agents[0].pk), 1, 2, 0), (str(agents[1].pk), 0, 0, 1)
+    ]  # fmt: skip
 
 
 def desk(programme, template, numbers, *, size=100):
