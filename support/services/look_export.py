@@ -46,7 +46,7 @@ def _lines(programme: Programme, found: QuerySet[AuditEvent]) -> Iterator[list[A
     while part := list(islice(every, PART)):
         members = look.members_of(programme=programme, events=part)
         for event in part:
-            member = members.get(event.object_id) if event.object_type == look.MEMBER else None
+            member = members.get(event.pk)
             yield [
                 event.at,
                 event.user.username if event.user else str(event.api_client or ""),

@@ -8,6 +8,7 @@ from django.urls import reverse
 from playwright.sync_api import expect
 
 from loyalty import clock
+from support.services import member as member_service
 from tests.factories import ConfigOfferFactory, MemberFactory, OfferTemplateFactory, UserFactory
 from tests.support.supervision_cases import entry
 
@@ -59,3 +60,15 @@ def test_b_05_an_agent_reads_her_own_grants(page, programme, sign_in, busy_desk,
     page.get_by_role("link", name="My grants", exact=True).first.click()
     expect(page.locator(".count")).to_have_text("30 rows")
     look(page, "my-grants")
+
+
+def test_b_18_an_auditor_reads_who_looked_at_a_member(page, programme, person, sign_in, look):
+    agent, ann = person("support agent"), MemberFactory(programme=programme)
+    for _ in range(3):
+        member_service.record_opening(member=ann, actor=agent)
+    sign_in(page, person("auditor"))
+    page.goto(reverse("support:member", args=[ann.pk]))
+    page.get_by_role("link", name="Who looked at her").click()
+    # The auditor's own look stands there, too.
+    expect(page.get_by_role("cell", name="opened her page")).to_have_count(4)
+    look(page, "looks")

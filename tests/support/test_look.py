@@ -51,13 +51,21 @@ def test_b_18_what_an_agent_looks_at_is_found_by_who_and_whom(client, programme,
     client.post(reverse("support:member_reveal", args=[ann.pk]), {"field": "email"})
     client.post(reverse("support:show_code", args=[held.pk]))
     client.post(reverse("support:show_code", args=[held.pk]))
+    client.get(reverse("support:assignment", args=[held.pk]))
     other = UserFactory(role="support agent", programmes=[programme])
     service.record_opening(member=MemberFactory(programme=programme), actor=other)
     client.force_login(auditor)
     hers = [one.action for one in seen(client, member="M-1")]
     # The code is looked at as often as it is shown, not only the first time.
-    assert hers == ["member.code_shown", "member.code_shown", "member.contact_shown", "member.opened"]
+    assert hers == [
+        "assignment.opened",
+        "member.code_shown",
+        "member.code_shown",
+        "member.contact_shown",
+        "member.opened",
+    ]
     assert [one.action for one in seen(client, member="M-1", action="member.opened")] == ["member.opened"]
+    assert client.get(reverse("support:looks"), {"action": "assignment.opened"}).text.count("?member=M-1") == 1
     assert {one.user for one in seen(client, person=agent.pk)} == {agent}
     assert {one.user for one in seen(client)} >= {agent, other}
     assert seen(client, member="NOBODY") == []

@@ -371,3 +371,13 @@ class TestMine:
         assert set(ledger.medians(programme=programme)) == set(
             GrantLedgerEntry.objects.filter(programme=programme).values_list("template", flat=True)
         )
+
+
+def test_b_05_the_figures_read_the_ledger_once(programme, mixed):
+    """Whatever is asked of the period, its rows are read by one scan; the rest works on what was read."""
+    values = {"programme": programme.pk, "first": MARCH.first, "last": MARCH.last}
+    values |= {"members": 10, "tickets": 10, "templates": 10}
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {supervision.OVERVIEW}", values)
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    assert len(re.findall(r"(?:Seq|Index|Index Only|Bitmap Heap) Scan.* on offers_grantledgerentry", plan)) == 1, plan
