@@ -111,7 +111,7 @@ SECTIONS = (
     ),
 )
 # What the offers module brings (S4-41).
-OF_OFFERS = ("offers:", "admin:offers_", "support:grant_requests", "support:allowances")
+OF_OFFERS = ("offers:", "admin:offers_", "support:grant_requests", "support:allowances", "support:make_good")
 OWN_PAGES = {"offers:notifications"}
 
 

@@ -128,7 +128,7 @@ def test_what_people_type_is_escaped_in_every_part():
 
 
 OFFERS = ["Catalogue", "Templates"]
-SETTINGS = ["Products", "Attributes", "API clients", "Allowances", "Roles", "Audit", "Settings"]
+SETTINGS = ["Products", "Attributes", "API clients", "Allowances", "Roles", "Who looked at what", "Audit", "Settings"]
 
 
 def shown_to(request, role: str, **programme) -> list[str]:
@@ -142,7 +142,7 @@ def shown_to(request, role: str, **programme) -> list[str]:
 @pytest.mark.parametrize(
     ("role", "seen"),
     [
-        ("support agent", ["Home", "Members", "My grants", *OFFERS, "Campaigns", "Products"]),
+        ("support agent", ["Home", "Members", "My grants", "Make good for many", *OFFERS, "Campaigns", "Products"]),
         (
             "marketer",
             [
@@ -165,6 +165,7 @@ def shown_to(request, role: str, **programme) -> list[str]:
                 "Home",
                 "Members",
                 "My grants",
+                "Make good for many",
                 "Supervision",
                 "Waiting grants",
                 "Members by file",
