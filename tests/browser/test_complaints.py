@@ -85,6 +85,7 @@ def never_got_it(hand: Hand, world: World) -> None:
     expect(panel.get_by_text("You have not been given “Coffee 20 % off”.")).to_be_visible()
     hand.use(panel.locator(".next-steps .btn-primary"))
     _grant(hand, page, "Offer never received")
+    expect(page.locator(".timeline .entry.issued")).to_contain_text("Coffee 20 % off")
     assert Assignment.objects.get(member=world.ann).config_offer == world.coffee
 
 
