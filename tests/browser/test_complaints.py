@@ -177,7 +177,7 @@ def _mend(hand: Hand, page: Page, held: Assignment, verb: str, reason: str) -> N
     """Open the menu of one of her offers, take the verb, and say why."""
     row = page.locator(f"#offer-{held.pk}")
     hand.use(row.locator("details.menu > summary"))
-    hand.use(row.get_by_role("button", name=re.compile(f"^{verb}")))
+    hand.use(row.get_by_role("link", name=re.compile(f"^{verb}")))
     _verb(hand, page, verb, reason)
 
 
