@@ -14,7 +14,7 @@ from support.selectors import grant as templates
 from support.services import grant_batch
 from support.services.grant import Why
 from support.services.grant_batch_lines import Line, Plan, made_good
-from support.services.grant_request import LONGEST_ANSWER
+from support.services.grant_request import LONGEST_ANSWER, require_granter
 
 State = GrantBatch.State
 TELL = """
@@ -23,6 +23,17 @@ TELL = """
       FROM unnest(%(members)s::bigint[], %(outcomes)s::text[], %(assignments)s::uuid[])
            AS told (member_id, outcome, assignment_id)
      WHERE line.batch_id = %(batch)s AND line.member_id = told.member_id AND line.outcome = ''
+"""
+EXPIRE = """
+    WITH late AS (
+        UPDATE support_grantbatch SET state = 'expired', decided_at = %(now)s
+         WHERE state = 'waiting' AND expires_at <= %(now)s
+        RETURNING id, programme_id, ticket, asked_by_id, counts, exposure_minor
+    )
+    INSERT INTO loyalty_auditevent (programme_id, action, object_type, object_id, object_label, data)
+    SELECT programme_id, 'grant_batch.expired', 'support.grantbatch', id::text, coalesce(nullif(ticket, ''), id::text),
+           jsonb_build_object('agent', asked_by_id, 'counts', counts, 'exposure_minor', exposure_minor)
+      FROM late ORDER BY id
 """
 
 
@@ -35,11 +46,13 @@ class NotDecidable(Conflict):
 def approve(*, programme: Programme, batch_id: UUID, actor: User, now: datetime) -> GrantBatch:
     """Give a set that waits, as its agent's with this person as its approver, once; all but the allowance anew.
 
-    Raises NotDecidable for whoever asked, where it was decided, and where its offer can no longer be granted.
+    Raises NotDecidable for whoever asked, where it was decided, and where its offer can no longer be granted;
+    NotApprovable where whoever asked may not grant any more.
     """
 
     def work() -> GrantBatch:
         batch = _waiting(programme, batch_id, actor, now)
+        require_granter(programme=programme, agent=batch.asked_by)
         try:
             template = templates.get(programme=programme, user=batch.asked_by, template_id=batch.template_id)
         except NotFound as error:
@@ -103,9 +116,8 @@ def withdraw(*, programme: Programme, batch_id: UUID, actor: User, now: datetime
 
 
 def expire(*, now: datetime) -> int:
-    """Close what nobody decided in time, in every programme; returns how many that were."""
-    late = GrantBatch.objects.filter(state=State.WAITING, expires_at__lte=now)
-    return late.update(state=State.EXPIRED, decided_at=now)
+    """Close what nobody decided in time, in every programme, each with its audit row; returns how many that were."""
+    return execute(EXPIRE, {"now": now})
 
 
 def _waiting(programme: Programme, batch_id: UUID, actor: User, now: datetime) -> GrantBatch:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 
-from loyalty.database import in_transaction
+from loyalty.database import execute, in_transaction
 from loyalty.errors import Conflict, InvalidInput, NotFound
 from loyalty.models import Programme, User
 from loyalty.services import audit
@@ -18,6 +18,17 @@ from support.services import grant
 
 State = GrantRequest.State
 LONGEST_ANSWER = 500
+EXPIRE = """
+    WITH late AS (
+        UPDATE support_grantrequest SET state = 'expired', decided_at = %(now)s
+         WHERE state = 'waiting' AND expires_at <= %(now)s
+        RETURNING id, programme_id, member_id, asked_by_id, exposure_minor
+    )
+    INSERT INTO loyalty_auditevent (programme_id, action, object_type, object_id, object_label, data)
+    SELECT programme_id, 'grant_request.expired', 'support.grantrequest', id::text, id || ': expired',
+           jsonb_build_object('member', member_id, 'agent', asked_by_id, 'exposure_minor', exposure_minor)
+      FROM late ORDER BY id
+"""
 
 
 class NotApprovable(Conflict):
@@ -29,14 +40,15 @@ class NotApprovable(Conflict):
 def approve(*, programme: Programme, request_id: int, actor: User, now: datetime) -> GrantRequest:
     """Give what waits, as its agent's grant with this person as its approver, once.
 
-    Raises NotApprovable for whoever asked, where it was decided, and where the offer cannot be given now: then it
-    goes on waiting, and the sentence says why. Raises NotFound for another programme's.
+    Raises NotApprovable for whoever asked, where it was decided, and where the offer cannot be given now, or no more
+    by whoever asked: then it goes on waiting, and the sentence says why. Raises NotFound for another programme's.
 
     Lock order: the request's row, the agent, the member, then as any grant from a door.
     """
 
     def work() -> GrantRequest:
         asked = _lock(programme, request_id, actor, now)
+        require_granter(programme=programme, agent=asked.asked_by)
         try:
             templates.get(programme=programme, user=asked.asked_by, template_id=asked.template_id)
             given = grant.give_approved(asked=asked, approver=actor, now=now)
@@ -84,9 +96,15 @@ def withdraw(*, programme: Programme, request_id: int, actor: User, now: datetim
 
 
 def expire(*, now: datetime) -> int:
-    """Close what nobody decided in time, in every programme; returns how many that were."""
-    late = GrantRequest.objects.filter(state=State.WAITING, expires_at__lte=now)
-    return late.update(state=State.EXPIRED, decided_at=now)
+    """Close what nobody decided in time, in every programme, each with its audit row; returns how many that were."""
+    return execute(EXPIRE, {"now": now})
+
+
+def require_granter(*, programme: Programme, agent: User) -> None:
+    """Raise NotApprovable for an agent who may grant nothing here any more: nothing is given in her name."""
+    works_here = agent.is_superuser or agent.programmes.filter(pk=programme.pk).exists()
+    if not (agent.is_active and works_here and agent.has_perm("offers.grant_assignment")):
+        raise NotApprovable(_("Who asked may not grant any more. Decline it and say so."))
 
 
 def _lock(programme: Programme, request_id: int, actor: User, now: datetime) -> GrantRequest:

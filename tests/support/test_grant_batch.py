@@ -23,6 +23,7 @@ from support.services import grant_batch_decision as decision
 from support.services import grant_batch_lines
 from support.services.grant import Why
 from support.services.grant_batch_lines import Plan
+from support.services.grant_request import NotApprovable
 from tests.factories import (
     ConfigOfferFactory,
     MemberFactory,
@@ -256,6 +257,24 @@ class TestBeyondALimit:
         assert decision.expire(now=then) == 1
         late.refresh_from_db()
         assert late.state == "expired"
+        noted = AuditEvent.objects.get(action="grant_batch.expired")
+        assert (noted.object_type, noted.object_id) == ("support.grantbatch", str(late.pk))
+        assert (noted.object_label, noted.user, noted.programme) == (str(late), None, programme)
+        told = {"agent": agent.pk, "counts": late.counts, "exposure_minor": late.exposure_minor}
+        assert noted.data == told
+
+    def test_b_05_no_set_is_given_in_the_name_of_who_may_not_grant_any_more(self, programme, agent, lead, template):
+        """D-21 too: whoever lost the role, or the programme."""
+        allow(programme, per_day=0)
+        batch = make(template, [MemberFactory(programme=programme)], agent)
+        agent.programmes.clear()
+        with pytest.raises(NotApprovable, match="may not grant any more"):
+            decision.approve(programme=programme, batch_id=batch.pk, actor=lead, now=clock.now())
+        assert not Assignment.objects.exists()
+        agent.programmes.add(programme)
+        agent.groups.clear()
+        with pytest.raises(NotApprovable, match="may not grant any more"):
+            decision.approve(programme=programme, batch_id=batch.pk, actor=lead, now=clock.now())
 
 
 class TestUndo:

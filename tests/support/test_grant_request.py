@@ -112,6 +112,15 @@ def test_b_05_what_waited_too_long_is_over(lead, waiting):
     assert service.expire(now=late) == 1
     waiting.refresh_from_db()
     assert (waiting.state, waiting.decided_by, waiting.decided_at) == ("expired", None, late)
+    noted = AuditEvent.objects.get(action="grant_request.expired")
+    assert (noted.programme, noted.user, noted.object_id) == (waiting.programme, None, str(waiting.pk))
+    assert (noted.object_type, noted.object_label) == (waiting._meta.label_lower, str(waiting))
+    asked = AuditEvent.objects.get(action="grant_request.asked").data
+    assert noted.data == {
+        "member": asked["member"], "agent": waiting.asked_by_id, "exposure_minor": asked["exposure_minor"],
+    }  # fmt: skip
+    assert service.expire(now=late) == 0
+    assert AuditEvent.objects.filter(action="grant_request.expired").count() == 1
     with pytest.raises(service.NotApprovable, match="too long"):
         approve(waiting, lead)
 
@@ -154,6 +163,32 @@ def test_b_05_a_member_who_left_or_an_offer_that_was_archived_is_told(programme,
         approve(waiting, lead)
     assert not Assignment.objects.exists()
     assert not GrantLedgerEntry.objects.exists()
+
+
+def _left(agent):
+    agent.is_active = False
+    agent.save()
+
+
+@pytest.mark.parametrize("lose", [_left, lambda agent: agent.groups.clear(), lambda agent: agent.programmes.clear()])
+def test_b_05_nothing_is_given_in_the_name_of_who_may_not_grant_any_more(lose, agent, lead, waiting):
+    """D-21 too: inactive, without the role, or of other programmes; it can still be declined."""
+    lose(agent)
+    with pytest.raises(service.NotApprovable, match="may not grant any more"):
+        approve(waiting, lead)
+    assert not Assignment.objects.exists()
+    declined = service.decline(
+        programme=waiting.programme, request_id=waiting.pk, answer="She left", actor=lead, now=clock.now()
+    )
+    assert declined.state == "declined"
+
+
+def test_b_05_a_superusers_wish_needs_no_role_and_no_programme(agent, lead, waiting):
+    agent.groups.clear()
+    agent.programmes.clear()
+    agent.is_superuser = True
+    agent.save()
+    assert approve(waiting, lead).state == "approved"
 
 
 def test_b_05_an_approved_grant_counts_and_is_given_back_when_it_is_revoked(programme, agent, ann, template, lead):
