@@ -27,6 +27,9 @@ CODE = """
             SELECT code.id, code.code,
                    CASE WHEN code.voided_at IS NOT NULL OR code.segment_id IS NULL THEN 'other'
                         WHEN {held}.exposed_at IS NOT NULL OR batch.exported_at IS NOT NULL THEN 'burned'
+                        -- A till saw it, even where the use was given back.
+                        WHEN EXISTS (SELECT FROM offers_redemption AS used WHERE used.assignment_id = {held}.id)
+                             THEN 'burned'
                         ELSE 'returned' END AS fate
               FROM offers_vouchercode AS code
               LEFT JOIN offers_vouchersegment AS segment ON segment.id = code.segment_id
@@ -39,7 +42,7 @@ CODE = """
 # The same judgement for a whole run at once, writing nothing: what the confirmation says.
 FORESEE = f"""
     WITH held AS (
-        SELECT held.exposed_at, held.voucher_code_id, {RESULT}
+        SELECT held.id, held.exposed_at, held.voucher_code_id, {RESULT}
           FROM offers_audiencemember AS audience
           JOIN offers_assignment AS held
             ON held.member_id = audience.member_id

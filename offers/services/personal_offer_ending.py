@@ -33,11 +33,12 @@ READ = """
       FROM offers_assignment AS held
       LEFT JOIN offers_vouchercode AS code ON code.id = held.voucher_code_id
       LEFT JOIN LATERAL (
-            -- Shown neither to her nor, with an export, to a till (D-10).
+            -- Shown neither to her nor, with an export or a use that was given back, to a till (D-10).
             SELECT code.id FROM offers_vouchersegment AS segment
               LEFT JOIN offers_voucherbatch AS batch ON batch.id = segment.batch_id
              WHERE segment.id = code.segment_id AND held.exposed_at IS NULL AND code.voided_at IS NULL
                AND batch.exported_at IS NULL
+               AND NOT EXISTS (SELECT FROM offers_redemption AS used WHERE used.assignment_id = held.id)
            ) AS unseen ON TRUE
      WHERE held.id = ANY(%(ids)s::uuid[])
 """

@@ -12,11 +12,11 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from loyalty.database import in_transaction, is_violation
+from loyalty.database import execute, in_transaction, is_violation
 from loyalty.errors import NotFound
 from loyalty.models import Programme, Purchase
 from offers import rules
-from offers.models import Assignment, AssignmentEvent, Redemption, RepeatPolicy
+from offers.models import Assignment, AssignmentEvent, Redemption
 from offers.rules import redemption_limit
 from offers.services import verb
 from offers.services.closing import ONE_OPEN
@@ -43,8 +43,8 @@ class Redeemed:
 
     Refusals: the assignment's status at the moment of use (`revoked`, `used_up`, `closed`, `expired`, `upcoming`,
     `waiting_for_till`, `waiting_for_acceptance`), `in_the_future`, `before_issue`, `unknown_receipt` (there is none, or
-    it is not hers), `receipt_counted` (this receipt used this assignment before), `reference_used` (the external id is
-    another assignment's use).
+    it is not hers), `receipt_counted` (this receipt counts for this offer already, whichever assignment used it),
+    `reference_used` (the external id is another assignment's use).
     """
 
     code: str
@@ -71,7 +71,7 @@ def redeem(*, programme: Programme, assignment_id: UUID, use: Use, by: By, now: 
     a time (D-01). Whether it could be used is judged at the moment of use, which may be past: she was at the till
     before she called. Writes the redemption, its event and its outbox row. Raises NotFound, also for another's.
 
-    Lock order: the assignment's row.
+    Lock order: the assignment's row, then the receipt's, which her other assignments of the offer may use at once.
     """
 
     def work() -> Redeemed:
@@ -149,9 +149,19 @@ def _refusal(held: Assignment, use: Use, used: int, now: datetime) -> str:
     if use.purchase is not None:
         if use.purchase.member_id != held.member_id:
             return "unknown_receipt"
-        if Redemption.objects.standing().filter(assignment=held, purchase=use.purchase).exists():
+        if _is_counted(held, use.purchase):
             return "receipt_counted"
     return ""
+
+
+def _is_counted(held: Assignment, purchase: Purchase) -> bool:
+    """Say whether the receipt counts for the offer; it is locked, so that nobody counts it at the same time."""
+    execute("SELECT FROM loyalty_purchase WHERE id = %s FOR NO KEY UPDATE", [purchase.pk])
+    return (
+        Redemption.objects.standing()
+        .filter(member_id=held.member_id, config_offer_id=held.config_offer_id, purchase=purchase)
+        .exists()
+    )
 
 
 def _left(held: Assignment, used: int) -> int:
@@ -200,13 +210,19 @@ def _redeem(held: Assignment, use: Use, used: int, *, by: By, reason: str, now: 
     return Redeemed("redeemed", redemption, max(left, 0))
 
 
+def _was_freed(held: Assignment) -> bool:
+    """Say whether the use that made it used up let its holding go: what had expired may have let go before."""
+    last = held.events.filter(verb="redeemed", data__has_key="used_up_at").order_by("-at", "-pk").first()
+    return last is not None and last.data.get("holding_key") == [ONE_OPEN, None]
+
+
 def _give_back(held: Assignment, redemption: Redemption, *, by: By, reason: str, now: datetime) -> Return:
     changes: dict[str, Any] = {"returned_at": [None, now.isoformat()]}
     if held.used_up_at:
         changes["used_up_at"] = [held.used_up_at.isoformat(), None]
         values: dict[str, Any] = {"used_up_at": None, "updated_at": now}
-        is_held = not held.revoked_at and not held.closed_at
-        if is_held and held.holding_key is None and held.config_offer.repeat_policy == RepeatPolicy.ONE_OPEN:
+        is_open = not held.revoked_at and not held.closed_at and not (held.ends_at and held.ends_at <= now)
+        if is_open and held.holding_key is None and _was_freed(held):
             changes["holding_key"] = [None, ONE_OPEN]
             values["holding_key"] = ONE_OPEN
         try:

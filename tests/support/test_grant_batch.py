@@ -14,7 +14,7 @@ from django.urls import reverse
 from loyalty import clock
 from loyalty.errors import InvalidInput, NotFound
 from loyalty.models import AuditEvent
-from offers.models import Assignment, AssignmentEvent, DoorEntry, GrantLedgerEntry
+from offers.models import Assignment, AssignmentEvent, DoorEntry, GrantLedgerEntry, Redemption
 from offers.services import assignment_verbs, member_list
 from support.forms.grant_batch import as_text
 from support.models import Allowance, GrantBatch, GrantBatchLine
@@ -32,6 +32,7 @@ from tests.factories import (
     UserFactory,
     import_codes,
     limit_of,
+    redeem,
 )
 from tests.offers.selectors.test_integrity import found
 
@@ -302,6 +303,27 @@ class TestUndo:
         with pytest.raises(service.TooLate):
             service.undo(programme=programme, batch_id=batch.pk, actor=agent, now=clock.now())
         Assignment.objects.filter(pk=given[2]).update(used_up_at=None)
+        assert found() == {}
+
+    def test_d_10_what_is_used_stays_and_a_code_whose_use_was_given_back_does_not_go_back(self, programme, agent):
+        """B-05: as undoing a single grant does."""
+        offer = ConfigOfferFactory(
+            programme=programme, terms=TERMS | {"redemption_limit": {"limit": 2}}, require_vouchers=True
+        )
+        import_codes(offer, ["C-1", "C-2"])
+        limit = limit_of(offer, cap=10)
+        batch = make(
+            OfferTemplateFactory(config_offer=offer), MemberFactory.create_batch(2, programme=programme), agent
+        )
+        used, returned = (one.assignment for one in batch.lines.order_by("place"))
+        redeem(used)
+        redeem(returned)
+        Redemption.objects.filter(assignment=returned).update(returned_at=clock.now())
+        service.undo(programme=programme, batch_id=batch.pk, actor=agent, now=clock.now())
+        assert list(batch.lines.order_by("place").values_list("undone", flat=True)) == ["redeemed", "undone"]
+        assert Assignment.objects.get(pk=returned.pk).voucher_code_id == returned.voucher_code_id
+        limit.refresh_from_db()
+        assert limit.assigned == sum(row.n for row in GrantLedgerEntry.objects.filter(batch=batch.pk)) == 1
         assert found() == {}
 
     def test_b_05_after_a_while_or_by_others_nothing_is_undone(self, programme, agent, template):

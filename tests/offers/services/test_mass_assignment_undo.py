@@ -26,6 +26,7 @@ from offers.services import (
     execution,
     mass_assignment,
     mass_assignment_undo,
+    redemption,
     revocation,
 )
 from offers.services.verb import By
@@ -214,6 +215,23 @@ def test_b_04_one_used_after_its_till_is_kept_even_where_it_may_be_used_again(pr
     first.refresh_from_db()
     second.refresh_from_db()
     assert (first.revoked_at, second.revoked_at is not None) == (None, True)
+
+
+def test_d_10_a_code_whose_use_was_given_back_does_not_go_back_into_the_bank(programme):
+    """D-10, B-04: a till saw it. Foreseen, and done."""
+    run = a_run(programme, members=2, codes=2)
+    first, _second = given(run)
+    use = redeem(first, is_used_up=True)
+    redemption.give_back(
+        programme=programme, assignment_id=first.pk, external_id=use.external_id, by=By(), now=clock.now(), reason="x"
+    )
+    foreseen = selectors.foresee(run=run, now=clock.now())
+    assert (foreseen.revoked, foreseen.returned, foreseen.burned) == (2, 1, 1)
+    undo(run)
+    assert selectors.report(run=run).counts == foreseen
+    assert Assignment.objects.get(pk=first.pk).voucher_code_id == first.voucher_code_id
+    assert codes_left(run) == 1
+    assert_whole()
 
 
 @pytest.mark.parametrize("state", ["draft", "scheduled", "running", "paused", "failed", "undone"])

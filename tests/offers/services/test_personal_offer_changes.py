@@ -125,6 +125,25 @@ def test_the_absent_are_withdrawn_by_a_full_import_and_left_by_a_partial_one_d_1
     integrity.assert_whole()
 
 
+def test_a_code_whose_use_was_given_back_stays_with_what_is_withdrawn_d_10() -> None:
+    offer = offer_of(require_vouchers=True)
+    import_codes(offer, ["CODE-1", "CODE-2", "CODE-3"])
+    one, other = members_of(offer, "M-1", "M-2")
+    imported(offer, {"member": "M-1", "items": [item()]}, {"member": "M-2", "items": [item()]})
+    [of_one] = held(one)
+    redeem(of_one)
+    Redemption.objects.update(returned_at=clock.now())
+    assert imported(offer, {"member": "M-2", "items": [item(size=25)]}, is_full=True).counts == {
+        "changed": 1,
+        "withdrawn": 1,
+    }
+    assert held(one)[0].revoked_at is not None
+    # A till saw the first one; nobody saw the second one, which goes back.
+    assert held(one)[0].voucher_code_id == of_one.voucher_code_id
+    assert held(other)[0].voucher_code_id is None
+    integrity.assert_whole()
+
+
 def test_what_was_used_up_stays_and_a_changed_value_is_a_new_offer_d_14() -> None:
     offer = offer_of(terms={"redemption_limit": {"limit": 3}})
     one, other = members_of(offer, "M-1", "M-2")

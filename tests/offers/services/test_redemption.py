@@ -126,6 +126,18 @@ def test_s0_01_a_receipt_of_another_member_is_no_receipt_and_one_receipt_counts_
     assert use(held, key="b", purchase=hers).code == "receipt_counted"
 
 
+def test_s0_01_one_receipt_counts_once_for_an_offer_whichever_of_her_assignments_used_it(ann):
+    offer = ConfigOfferFactory(programme=ann.programme, repeat_policy="unlimited")
+    first, second = give(ann, offer), give(ann, offer)
+    receipt = PurchaseFactory(member=ann)
+    assert use(first, key="a", purchase=receipt).code == "redeemed"
+    assert use(second, key="b", purchase=receipt).code == "receipt_counted"
+    assert use(given(ann), key="c", purchase=receipt).code == "redeemed"
+    back = {"programme": ann.programme, "assignment_id": first.pk, "external_id": "a", "by": By(), "reason": "slip"}
+    assert redemption.give_back(**back, now=clock.now()).code == "returned"
+    assert use(second, key="d", purchase=receipt).code == "redeemed"
+
+
 def test_d_21_another_programmes_assignment_is_not_found(ann):
     held = given(ann)
     with pytest.raises(NotFound):
@@ -184,6 +196,38 @@ class TestGivingBack:
         assert back.code == "already_held"
         assert Assignment.objects.get(pk=held.pk).used_up_at is not None
         assert Redemption.objects.get().returned_at is None
+
+    @pytest.mark.parametrize("is_given_another", [True, False])
+    def test_d_01_a_key_that_it_had_let_go_before_is_not_taken_again(self, ann, agent, is_given_another):
+        """It expired yesterday; the use that is marked and undone today was two days ago."""
+        offer = ConfigOfferFactory(programme=ann.programme, repeat_policy="one_open")
+        held, now = give(ann, offer), clock.now()
+        Assignment.objects.filter(pk=held.pk).update(
+            issued_at=now - timedelta(days=5),
+            starts_at=now - timedelta(days=5),
+            ends_at=now - timedelta(days=1),
+            holding_key=None,
+        )
+        if is_given_another:
+            give(ann, offer)
+        assert use(held, actor=agent, at=now - timedelta(days=2)).code == "redeemed"
+        back = redemption.undo(
+            programme=ann.programme, assignment_id=held.pk, external_id="till-1", by=By(Source.SUPPORT, agent),
+            now=clock.now(),
+        )  # fmt: skip
+        assert back.code == "returned"
+        after = Assignment.objects.get(pk=held.pk)
+        assert (after.used_up_at, after.holding_key) == (None, None)
+
+    def test_d_01_of_two_uses_either_one_given_back_holds_it_again(self, ann):
+        """The second use freed what she holds; giving the first one back leaves one to use."""
+        held = given(ann, terms=TWICE, repeat_policy="one_open")
+        use(held, key="a")
+        use(held, key="b")
+        back = {"programme": ann.programme, "assignment_id": held.pk, "external_id": "a", "by": By(), "reason": "slip"}
+        assert redemption.give_back(**back, now=clock.now()).code == "returned"
+        after = Assignment.objects.get(pk=held.pk)
+        assert (after.used_up_at, after.holding_key) == (None, -1)
 
     def test_b_06_what_was_given_back_may_be_reissued_again(self, ann, agent):
         held = given(ann, terms=TWICE)
