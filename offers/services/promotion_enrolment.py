@@ -5,7 +5,7 @@ A fixed number of statements, however many members: a hundred thousand are one s
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -18,6 +18,7 @@ from loyalty.storable import UNSTORABLE
 from offers.models import PersonalizedPromotion, PromotionEnrolment, PromotionEvent, PromotionProductList
 from offers.services import module, promotion, promotion_lock
 from offers.services.problem import problem
+from offers.services.revocation import UNDO_SECONDS
 from offers.services.verb import By
 
 MOST_MEMBERS = 100_000
@@ -33,7 +34,7 @@ class InvalidEnrolments(InvalidInput):
 
 
 class NotRestored(Conflict):
-    """She was enlisted anew meanwhile, or chose more than the promotion now lets."""
+    """She was enlisted anew meanwhile, or chose more than the promotion now lets; or it is too late, or another's."""
 
     code = "not_restored"
 
@@ -96,9 +97,10 @@ def withdraw(
 
 
 def restore(*, enrolment: PromotionEnrolment, withdrawn_at: datetime, by: By, now: datetime) -> None:
-    """Undo the withdrawal of that moment: she has her list and her choice again.
+    """Undo one's own withdrawal of that moment: she has her list and her choice again.
 
-    Raises NotRestored where she was enlisted anew, or chose more than a maximum that was lowered meanwhile.
+    Raises NotRestored after `UNDO_SECONDS`, for a withdrawal that somebody else made, where she was enlisted anew, or
+    chose more than a maximum that was lowered meanwhile.
     """
     owner = enrolment.promotion
     module.require(programme=owner.programme)
@@ -314,6 +316,10 @@ def _restore(
     held = PromotionEnrolment.objects.select_for_update().get(pk=enrolment.pk)
     if held.withdrawn_at != withdrawn_at:
         raise NotRestored(_("This changed meanwhile. Look at the promotion as it is now."))
+    if now - withdrawn_at > timedelta(seconds=UNDO_SECONDS):
+        raise NotRestored(_("It is too late to undo this. Assign the promotion to her anew."))
+    if not _is_own(held, withdrawn_at, by):
+        raise NotRestored(_("Somebody else withdrew it. Assign the promotion to her anew."))
     maximum = owner.maximum_distinct_products
     if maximum is not None and held.choices.count() > maximum:
         raise NotRestored(
@@ -324,6 +330,11 @@ def _restore(
     held.updated_at = now
     held.save(update_fields=["withdrawn_at", "locked_at", "updated_at"])
     record(held, PromotionEvent.Verb.RESTORED, by=by, now=now, data={})
+
+
+def _is_own(held: PromotionEnrolment, withdrawn_at: datetime, by: By) -> bool:
+    last = PromotionEvent.objects.filter(enrolment=held, verb=PromotionEvent.Verb.WITHDRAWN).order_by("-id").first()
+    return last is not None and (last.at, last.actor, last.api_client) == (withdrawn_at, by.actor, by.api_client)
 
 
 def record(

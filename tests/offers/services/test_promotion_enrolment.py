@@ -1,5 +1,7 @@
 """Who is enlisted in a promotion: by the set, again, anew, withdrawn and given back (S2-01, S2-09)."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -31,9 +33,9 @@ def assign(offered, *members, by=None, **options):
     return service.assign(product_list=offered, members=ids, by=by or By(), now=clock.now(), **options)
 
 
-def withdraw(promotion, *members, **options):
+def withdraw(promotion, *members, by=None, **options):
     ids = [getattr(one, "external_id", one) for one in members]
-    return service.withdraw(promotion=promotion, members=ids, by=By(), now=clock.now(), **options)
+    return service.withdraw(promotion=promotion, members=ids, by=by or By(), now=clock.now(), **options)
 
 
 @pytest.mark.parametrize("kind", Member.Kind)
@@ -137,9 +139,10 @@ def test_s2_11_an_undone_withdrawal_gives_the_choice_back_unless_something_happe
     offered = product_list(promotion)
     held = enlist(offered, member)
     choose(held, "tea", "cake")
-    withdraw(promotion, member)
+    person = UserFactory()
+    withdraw(promotion, member, by=By(actor=person))
     held.refresh_from_db()
-    person, moment = UserFactory(), held.withdrawn_at
+    moment = held.withdrawn_at
     service.restore(enrolment=held, withdrawn_at=moment, by=By(actor=person), now=clock.now())
     assert [one.external_id for one in selectors.of_member(member=member)[0].chosen] == ["tea", "cake"]
     assert PromotionEvent.objects.get(verb="restored").actor == person
@@ -148,8 +151,32 @@ def test_s2_11_an_undone_withdrawal_gives_the_choice_back_unless_something_happe
     withdraw(promotion, member)
     promotions.update(promotion=promotion, values={"maximum_distinct_products": 1}, by=By(), now=clock.now())
     held.refresh_from_db()
-    with pytest.raises(service.NotRestored):
+    with pytest.raises(service.NotRestored, match="chose more products"):
         service.restore(enrolment=held, withdrawn_at=held.withdrawn_at, by=By(), now=clock.now())
+
+
+def test_s2_11_only_ones_own_withdrawal_is_undone_and_only_at_once():
+    promotion = PromotionFactory()
+    member = MemberFactory(programme=promotion.programme)
+    held = enlist(product_list(promotion), member)
+    own, other = By(actor=UserFactory()), By(actor=UserFactory())
+    withdraw(promotion, member, by=own)
+    held.refresh_from_db()
+    moment = held.withdrawn_at
+    late = moment + timedelta(seconds=service.UNDO_SECONDS)
+    refusals = (
+        (other, moment, "Somebody else"),
+        (By(), moment, "Somebody else"),
+        (own, late + timedelta(seconds=1), "too late"),
+    )
+    for by, now, why in refusals:
+        with pytest.raises(service.NotRestored, match=why):
+            service.restore(enrolment=held, withdrawn_at=moment, by=by, now=now)
+    held.refresh_from_db()
+    assert held.withdrawn_at == moment
+    service.restore(enrolment=held, withdrawn_at=moment, by=own, now=late)
+    held.refresh_from_db()
+    assert held.withdrawn_at is None
 
 
 def test_s2_09_thousands_are_assigned_by_as_many_statements_as_two():
