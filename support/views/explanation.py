@@ -6,9 +6,11 @@ from typing import Any
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from loyalty import clock, staff, whole_number
+from loyalty.errors import NotFound
 from loyalty.models import Member, User
 from offers.models import Source
 from offers.selectors import explanation_subject as subjects
@@ -16,6 +18,7 @@ from offers.selectors.explanation_subject import Subject
 from offers.services import explanation as service
 from offers.services.explanation import Explanation, Sees
 from offers.services.verb import By
+from support.selectors import grant as grants
 from support.selectors import member as members
 
 PERMISSIONS = ("loyalty.view_member", "offers.view_assignment", "offers.view_configoffer")
@@ -117,5 +120,19 @@ def _buttons(found: Explanation, member: Member, user: User) -> list[Button]:
             places["open_run"] = ("offers.view_massassignment", reverse("offers:run", args=[action.run_id]))
         permission, url = places.get(action.code, ("", ""))
         is_allowed = not permission or user.has_perm(permission)
-        made.append(Button(action.code, action.text, url if is_allowed else "", action.code == "grant"))
+        text = action.text
+        if action.code == "grant" and is_allowed and not _is_her_roles(action.template_id, member, user):
+            is_allowed, text = False, _("Another role grants it to her")
+        made.append(Button(action.code, text, url if is_allowed else "", action.code == "grant"))
     return made
+
+
+def _is_her_roles(template_id: int | None, member: Member, user: User) -> bool:
+    """Say whether one of the person's roles may grant the template: else its panel would not be there."""
+    if template_id is None:
+        return False
+    try:
+        grants.get(programme=member.programme, user=user, template_id=template_id)
+    except NotFound:
+        return False
+    return True

@@ -90,3 +90,22 @@ def test_b_05_an_unknown_role_is_refused_by_name(template, given):
     assert refused.value.problems[0]["field"] == "desk_roles"
     template.refresh_from_db()
     assert template.desk_roles == []
+
+
+def test_b_02_the_explanation_leads_to_no_grant_that_another_role_makes(agent, programme, ann, template):
+    """B-05: the next step is said, with who takes it, and nobody is led to a 404."""
+    default = template.config_offer.templates.get(is_default=True)
+    address = reverse("support:explain", args=[ann.pk])
+    panel = f"{reverse('support:grant', args=[ann.pk])}?template={default.pk}"
+
+    def button(client):
+        buttons = client.get(address, {"template": default.pk}).context["buttons"]
+        return next((each.url, each.text) for each in buttons if each.code == "grant")
+
+    assert button(agent) == (panel, "Grant it to her")
+    only(default, "support lead")
+    assert button(agent) == ("", "Another role grants it to her")
+    assert agent.get(panel).status_code == 404
+    lead = of_role("support lead", programme)
+    assert button(lead) == (panel, "Grant it to her")
+    assert lead.get(panel).status_code == 200
