@@ -40,7 +40,7 @@ class Gain(Rule):
             type="integer",
             unit_of="type",
             units={"percent": "percent", "amount": "money", "fixed_price": "money", "bonus_points": "points"},
-            help=gettext_lazy("Percents, an amount of money, or points, by the type."),
+            help=gettext_lazy("A percentage, an amount of money or points, depending on the type."),
         ),
     ]
     maximum_minor: Annotated[

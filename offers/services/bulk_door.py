@@ -5,6 +5,7 @@ answered now. The number of statements does not depend on the number of grants.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -88,6 +89,10 @@ def _answer(
     if new:
         nameless = [each for each, outcome in zip(new, outcomes, strict=True) if outcome.member_id is None]
         named = doors.members_of(programme=programme, grants=nameless) if nameless else {}
+        outcomes = [
+            replace(outcome, member_id=outcome.member_id or named.get((each.member_id, each.member_external_id)))
+            for each, outcome in zip(new, outcomes, strict=True)
+        ]
         told = [
             outcome.as_stored() | {"template": each.template_id, "asked": doors.digest(each)}
             for each, outcome in zip(new, outcomes, strict=True)
@@ -97,10 +102,7 @@ def _answer(
             {
                 **key,
                 "references": [each.reference for each in new],
-                "members": [
-                    outcome.member_id or named.get((each.member_id, each.member_external_id))
-                    for each, outcome in zip(new, outcomes, strict=True)
-                ],
+                "members": [outcome.member_id for outcome in outcomes],
                 "assignments": [outcome.assignment_id for outcome in outcomes],
                 "actor_id": actor.pk if actor else None,
                 "answers": [orjson.dumps(one).decode() for one in told],

@@ -6,7 +6,7 @@ The same reference at the same door instance answers as before, refusals include
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -102,12 +102,15 @@ def grant(
         if answer is not None:
             return _replayed(member_id, answer, reference=reference, asked=asked)
         outcome = assignment.assign(programme=programme, grants=[grant], source=door, actor=actor, now=at)[0]
-        known = {} if outcome.member_id else members_of(programme=programme, grants=[grant])
+        if outcome.member_id is None:
+            # Answered again it will say whose it was, so it says that now.
+            known = members_of(programme=programme, grants=[grant])
+            outcome = replace(outcome, member_id=known.get((grant.member_id, grant.member_external_id)))
         prepared_rows(
             REMEMBER,
             key
             | {
-                "member_id": outcome.member_id or known.get((grant.member_id, grant.member_external_id)),
+                "member_id": outcome.member_id,
                 "assignment_id": outcome.assignment_id,
                 "actor_id": actor.pk if actor else None,
                 "answer": _json(outcome.as_stored() | {"template": grant.template_id, "asked": asked}),

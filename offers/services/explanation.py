@@ -94,6 +94,16 @@ def explain(*, member: Member, subject: Subject, sees: Sees, by: By, now: dateti
         target=member,
         data=data,
     )
+    if found.owner is not None:
+        # It stands with her, too, whose it is: she was named on another member's page.
+        audit.record(
+            action="member.named_as_owner",
+            actor=by.actor,
+            api_client=by.api_client,
+            programme=member.programme,
+            target=found.owner,
+            data={"offer": found.offer.pk} if found.offer else {},
+        )
     return found
 
 

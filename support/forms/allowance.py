@@ -83,7 +83,9 @@ class AllowanceForm(MoneyForm):
     day = amount(_("Money per day"))
     per_week = count(_("Grants per week"), help_text=_("Weeks begin on Monday."))
     week = amount(_("Money per week"))
-    single = amount(_("Money of one grant"), help_text=_("What costs more at most waits, whatever else is left."))
+    single = amount(
+        _("Money of one grant"), help_text=_("A grant that may cost more than this waits, whatever else is left.")
+    )
 
     def __init__(self, *args: Any, programme: Programme, row: Allowance | None = None, **kwargs: Any) -> None:
         super().__init__(*args, programme=programme, **kwargs)

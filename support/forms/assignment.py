@@ -149,9 +149,23 @@ class RedeemForm(ReasonForm):
             given["purchase"] = found
         else:
             given["purchase"] = self.receipts.get(given.get("receipt") or "")
+        self._bound(given.get("benefit"), given.get("purchase"))
         if not given.get("purchase") and not number and not given.get("reason") and "receipt" not in self.errors:
             self.add_error("reason", _("Choose the receipt, or say why there is none."))
         return given
+
+    def _bound(self, benefit: int | None, purchase: Purchase | None) -> None:
+        """Refuse a worth above the receipt's, or above what the offer can be worth: 240 was meant as 2.40."""
+        currency, most = self.assignment.config_offer.programme.currency, self.assignment.exposure_minor
+        if benefit is None:
+            return
+        if purchase is not None and benefit > purchase.total_minor + purchase.discount_minor:
+            self.add_error("benefit", _("The receipt is for less than that. Look at the amount once more."))
+        elif most and benefit > most:
+            worth = money.display(most, currency)
+            self.add_error(
+                "benefit", _("The offer is worth at most %(worth)s. Give what was taken off.") % {"worth": worth}
+            )
 
     def use(self, now: datetime) -> Use:
         """Return what was said, once the form is valid."""

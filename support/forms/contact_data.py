@@ -25,7 +25,7 @@ class ContactForm(forms.Form):
         label=_("E-mail"), required=False, max_length=254,
         widget=forms.EmailInput(attrs={"autocomplete": "off"}),
     )  # fmt: skip
-    remove_email = forms.BooleanField(label=_("Take the e-mail address away"), required=False)
+    remove_email = forms.BooleanField(label=_("Remove the e-mail address"), required=False)
     phone = forms.CharField(
         label=_("Phone"),
         required=False,

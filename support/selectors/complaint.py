@@ -41,7 +41,7 @@ def before(
     now: datetime,
     apart_from: GrantRequest | None = None,
 ) -> list[Before]:
-    """Return what stands or waits for the same complaint, newest first; two queries.
+    """Return what stands or waits for the same complaint, newest first; three queries.
 
     The same ticket counts for whomever of the programme it was; the same offer or reason for this member, within
     `SAME_WITHIN_DAYS`.
@@ -62,9 +62,10 @@ def before(
         for row in _standing(alike | Q(ticket_key=key, ticket_key__gt="")).filter(programme=member.programme)[:MOST]
     ]
     waits = Q(member=member) & (Q(template__config_offer=offer_id) | Q(reason=reason, reason__gt=""))
-    asked = GrantRequest.objects.filter(
-        waits | Q(ticket=ticket.strip(), ticket__gt=""), programme=member.programme, state=GrantRequest.State.WAITING
-    )
+    open_ones = GrantRequest.objects.filter(programme=member.programme, state=GrantRequest.State.WAITING)
+    # What waits is as much as people decide about in a week: its tickets are read as they are spelled.
+    tickets = open_ones.exclude(ticket="").values_list("pk", "ticket") if key else ()
+    asked = open_ones.filter(waits | Q(pk__in=[pk for pk, spelled in tickets if ticket_key(spelled) == key]))
     if apart_from is not None:
         asked = asked.exclude(pk=apart_from.pk)
     waiting = [

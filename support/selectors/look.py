@@ -16,6 +16,7 @@ LOOKS = {
     "member.code_shown": _("looked at her voucher code"),
     "member.viewed_as": _("looked at her own pages as she sees them"),
     "member.explained": _("asked why she has or does not have an offer"),
+    "member.named_as_owner": _("was told that an offer or a code is hers"),
     "member.record_read": _("looked at all that is known of her"),
     "member.record_exported": _("took out all that is known of her"),
     "member.searched": _("searched for members"),

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 
 LIMIT = 20
+# No name that is begun is longer; exchanging letters of more makes patterns that cost seconds.
+LONGEST_SLIP = 30
 SHORTEST_NAME = 2
 # Fewer digits are a house or a year rather than a phone number.
 SHORTEST_PHONE = 6
@@ -210,6 +212,8 @@ def _begun_names(programme: Programme, patterns: Iterable[str], limit: int) -> l
 
 def _swapped(word: str) -> str:
     """Return a pattern of the word and of each word that it may be with two letters in each other's place."""
+    if len(word) > LONGEST_SLIP:
+        return re.escape(word)
     swapped = [word[:at] + word[at + 1] + word[at] + word[at + 2 :] for at in range(len(word) - 1)]
     return f"(?:{'|'.join(map(re.escape, dict.fromkeys([word, *swapped])))})"
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Model, QuerySet
+from django.db.models import Exists, Model, OuterRef, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -45,6 +45,7 @@ Row = dict[str, Any]
 # Rows in memory at a time while a file is written.
 PART = 2000
 
+LOOKED_AT = ("field", "fields")
 HER_COLUMNS = (
     "external_id", "first_name", "last_name", "email", "phone", "birth_date", "gender", "language", "timezone",
     "city", "country", "tier", "status", "kind", "joined_at", "created_at", "updated_at",
@@ -78,9 +79,16 @@ def about(*, member: Member) -> dict[str, Any]:
     return own | {"attributes": {labels.get(name, name): value for name, value in member.attributes.items()}}
 
 
-def first_rows(*, member: Member, most: int) -> list[tuple[Part, list[Row], int]]:
-    """Return each part with its first rows and how many there are in all; two queries a part."""
-    return [(part, [part.row(row) for row in part.read(member)[:most]], part.read(member).count()) for part in PARTS]
+def first_rows(*, member: Member, most: int, sees_codes: bool) -> list[tuple[Part, list[Row], int]]:
+    """Return each part with its first rows and how many there are in all; two queries a part.
+
+    Who may not see voucher codes is told only that there is one.
+    """
+    found = [(part, [part.row(row) for row in part.read(member)[:most]], part.read(member).count()) for part in PARTS]
+    if not sees_codes:
+        for row in (row for _part, rows, _count in found for row in rows if row.get("code")):
+            row["code"] = str(_("has one"))
+    return found
 
 
 def _consent_row(row: Consent | ConsentEvent) -> Row:
@@ -186,9 +194,27 @@ def _run_row(row: AudienceMember) -> Row:
         "run": row.run.name,
         "offer": row.run.config_offer.name,
         "at": row.run.planned_at,
-        "outcome": row.outcome or "assigned",
+        "outcome": row.outcome or _given(row),
         "values": row.given,
     }
+
+
+def _given(row: Any) -> str:
+    """Return what became of who was to get it: a run may not have come to her yet, or was taken back."""
+    if row.is_standing:
+        return "assigned"
+    return "taken back" if row.is_given else "not assigned"
+
+
+def _runs(member: Member) -> QuerySet[AudienceMember]:
+    given = Assignment.objects.filter(member=member, run_id=OuterRef("run_id"))
+    return (
+        AudienceMember.objects.filter(member=member)
+        .exclude(outcome="held_out")
+        .annotate(is_given=Exists(given), is_standing=Exists(given.filter(revoked_at__isnull=True)))
+        .select_related("run__config_offer")
+        .order_by("-run_id")
+    )
 
 
 def _list_row(row: MemberListEntry) -> Row:
@@ -220,7 +246,8 @@ def _change_row(row: MemberImportChange) -> Row:
 
 
 def _look_row(row: AuditEvent) -> Row:
-    return {"at": row.at, "what": row.action, "details": row.data}
+    # What an audit row says besides may be about others.
+    return {"at": row.at, "what": row.action, "details": {key: row.data[key] for key in LOOKED_AT if key in row.data}}
 
 
 PARTS: Sequence[Part] = (
@@ -324,12 +351,7 @@ PARTS: Sequence[Part] = (
         _("Campaigns that considered you"),
         _("Runs that looked at you for an offer, and what came of it."),
         (AudienceMember,),
-        lambda member: (
-            AudienceMember.objects.filter(member=member)
-            .exclude(outcome="held_out")
-            .select_related("run__config_offer")
-            .order_by("-run_id")
-        ),
+        _runs,
         _run_row,
     ),
     Part(

@@ -62,6 +62,19 @@ class Entry:
     at: datetime
     key: str
     thing: Any
+    until: datetime
+    """The page tells nothing later, whatever became of the thing since."""
+
+    @property
+    def is_decided(self) -> bool:
+        """Say whether a waiting grant was decided by then."""
+        return self.thing.decided_at is not None and self.thing.decided_at <= self.until
+
+    @property
+    def is_undone(self) -> bool:
+        """Say whether an import was taken back by then."""
+        undone_at = self.thing.member_import.undone_at
+        return undone_at is not None and undone_at <= self.until
 
     @property
     def moment(self) -> str:
@@ -93,7 +106,7 @@ def timeline(
             rows = rows.filter(**{kind.offer: offer_id})
         # Moments may be equal (a run issues many at once): the key makes the order total.
         rows = rows.order_by(F(kind.at).desc(), "-pk")[: first + PAGE + 1]
-        found += [Entry(name, kind.moment(row), f"{name} {row.pk!s:>040}", row) for row in rows]
+        found += [Entry(name, kind.moment(row), f"{name} {row.pk!s:>040}", row, until) for row in rows]
     found.sort(key=attrgetter("at", "key"), reverse=True)
     return found[first : first + PAGE], len(found) > first + PAGE
 
@@ -134,7 +147,7 @@ def _expired(member: Member) -> QuerySet[Assignment]:
     ended = Q()
     for name in ("used_up_at", "revoked_at", "closed_at"):
         ended &= Q(**{f"{name}__isnull": True}) | Q(**{f"{name}__gte": F("ends_at")})
-    used = Exists(Redemption.objects.filter(assignment=OuterRef("pk")))
+    used = Exists(Redemption.objects.standing().filter(assignment=OuterRef("pk")))
     return _issued(member).filter(ended, ends_at__isnull=False).annotate(is_used=used)
 
 

@@ -20,6 +20,7 @@ from offers.selectors.timeline import Change, Entry
 from offers.services import reason
 from support.selectors import reason as desk_reasons
 from support.selectors.assignment import Holding
+from support.selectors.look import LOOKS
 from support.templatetags.laurel import moment, money
 
 register = template.Library()
@@ -247,14 +248,6 @@ RECORD_WORDS = {
     "amount_minor": gettext_lazy("Amount"),
     "discount_minor": gettext_lazy("Discount"),
     "personalized_offer_id": gettext_lazy("Personalized Offer ID"),
-}
-# What an audit row says was done to a member's data.
-LOOKS = {
-    "member.opened": gettext_lazy("her page was opened"),
-    "member.contact_shown": gettext_lazy("contact data was shown"),
-    "member.code_shown": gettext_lazy("a voucher code of hers was shown"),
-    "member.record_read": gettext_lazy("everything known of her was read"),
-    "member.record_exported": gettext_lazy("everything known of her was taken out"),
 }
 MASKED = {"email": contact.masked_email, "phone": contact.masked_phone}
 

@@ -222,7 +222,7 @@ def undo_redemption(request: staff.StaffRequest, assignment_id: UUID, external_i
         toasts.say(request, _("Undone. It counts as not used."), level="info")
     else:
         toasts.say(request, str(Refused(answer.code)), level="warning")
-    return HttpResponseRedirect(reverse("support:assignment", args=[assignment.pk]))
+    return HttpResponseRedirect(reverse("support:member", args=[assignment.member_id]))
 
 
 @require_safe

@@ -185,7 +185,9 @@ def as_member(request: staff.StaffRequest, member_id: int) -> HttpResponse:
 
 def _noted(request: staff.StaffRequest) -> dict[str, str]:
     """Return the filters as the audit keeps them: without a text, which may be somebody's name or address."""
-    return {key: str(value)[:200] for key, value in request.GET.items() if key not in {"q", "external_id"} and value}
+    told = set(MemberFilter.base_filters) - {"q", "external_id"}
+    # What JSON cannot hold, no filter finds.
+    return {key: str(value).replace("\0", "")[:200] for key, value in request.GET.items() if key in told and value}
 
 
 def _filtered(request: staff.StaffRequest) -> MemberFilter:

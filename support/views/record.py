@@ -24,7 +24,7 @@ def detail(request: staff.StaffRequest, member_id: int) -> HttpResponse:
     """Show what we know of her, the first rows of each part; the look is noted."""
     member = members.get(programme=request.programme, member_id=member_id)
     service.record_reading(member=member, actor=request.user)
-    parts = records.first_rows(member=member, most=SHOWN)
+    parts = records.first_rows(member=member, most=SHOWN, sees_codes=request.user.has_perm("offers.see_voucher_code"))
     context = {
         "member": member,
         "about": records.about(member=member),

@@ -48,7 +48,8 @@ def go(request: staff.StaffRequest) -> HttpResponse:
     """Lead from another system's link to whom or what it names: `?member=`, `?assignment=` or `?receipt=`."""
     for kind, find in TARGETS.items():
         if key := request.GET.get(kind, "").strip():
-            if address := find(request.programme, key):
+            may = kind != "receipt" or request.user.has_perm("loyalty.view_purchase")
+            if may and (address := find(request.programme, key)):
                 return HttpResponseRedirect(address)
             return render(request, "support/go.html", {"kind": kind, "key": key[:200]}, status=404)
     return render(request, "support/go.html", {"kind": "", "key": ""}, status=404)

@@ -33,7 +33,7 @@ def test_b_05_an_agent_asks_and_a_lead_approves_in_place(
     page.keyboard.press("n")
     panel = page.get_by_role("dialog", name=re.compile("Grant an offer"))
     panel.get_by_role("link", name=re.compile("Make good")).click()
-    ask = panel.get_by_role("button", name=re.compile("Ask for approval of Voucher 5 €"))
+    ask = panel.get_by_role("button", name=re.compile("Ask for approval: Voucher 5 €"))
     expect(ask).to_be_visible()
     expect(panel.get_by_text("5.00 € in one grant, of 3.00 €")).to_be_visible()
     panel.get_by_label("Size").fill("2.50")

@@ -1,4 +1,5 @@
 import itertools
+from datetime import datetime
 
 from loyalty import clock
 from offers.models import Assignment, Redemption
@@ -9,14 +10,14 @@ from offers.services.verb import By
 _numbers = itertools.count(1)
 
 
-def redeem(held: Assignment, *, is_used_up: bool = False) -> Redemption:
+def redeem(held: Assignment, *, is_used_up: bool = False, now: datetime | None = None) -> Redemption:
     """Write down that the member used it once at a till; `is_used_up` says that she may not again.
 
     The last use goes through the service. One that leaves others is written down as it is, whatever the terms allow:
     tests look at what is used in part, and most offers allow a single use.
     """
+    now = now or clock.now()
     if is_used_up:
-        now = clock.now()
         answer = redemption.redeem(
             programme=held.config_offer.programme,
             assignment_id=held.pk,
@@ -33,6 +34,6 @@ def redeem(held: Assignment, *, is_used_up: bool = False) -> Redemption:
         config_offer_id=held.config_offer_id,
         assignment=held,
         external_id=f"till-{next(_numbers)}",
-        redeemed_at=clock.now(),
+        redeemed_at=now,
         benefit_minor=held.exposure_minor,
     )

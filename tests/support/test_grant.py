@@ -162,7 +162,9 @@ def test_a_preview_of_a_bad_value_says_so(agent, ann, template):
     address = reverse("support:grant_preview", args=[ann.pk])
     answer = agent.post(address, filled(template, benefit__size="x"))
     assert "not acceptable yet" in answer.text
-    assert "disabled" in answer.text
+    # At which field and why; sending it says the same at the field itself.
+    assert "Benefit, Size: “x” is not an amount." in answer.text
+    assert "disabled" not in answer.text
 
 
 def test_a_refusal_is_told_in_words_with_its_code_before_and_on_sending(agent, programme, ann):

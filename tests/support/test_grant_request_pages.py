@@ -52,7 +52,7 @@ def test_b_05_beyond_a_limit_the_button_asks_and_the_limit_is_named(agent, progr
     allow(programme, user=user, single_minor=400)
     allow_members(programme, days=60, amount_minor=100)
     text = preview(agent, ann, template)
-    assert "Ask for approval of Voucher 5" in text
+    assert "Ask for approval: Voucher 5" in text
     assert "4.50 € in one grant, of 4.00 €" in text
     assert "4.50 € for this member, of 1.00 €" in text
     # Live: what is cheap enough is granted.

@@ -32,9 +32,11 @@ from tests.factories import (
     choose,
     enlist,
     import_codes,
+    launch_run,
     plan_run,
     product_list,
     redeem,
+    work,
 )
 
 pytestmark = pytest.mark.django_db
@@ -174,6 +176,42 @@ def test_the_page_masks_contact_data_and_the_file_is_for_who_may_take_it_out(cli
     assert client.post(reverse("support:record_export", args=[ann.pk])).status_code == 403
     actions = AuditEvent.objects.filter(object_id=str(ann.pk), user=agent).values_list("action", flat=True)
     assert list(actions) == ["member.record_read"]
+
+
+def test_d_10_an_auditor_reads_that_there_is_a_code_and_not_which(client, programme, ann, story):
+    """D-10, B-18: a code is for who may see voucher codes, on this page as on every other."""
+    client.force_login(UserFactory(programmes=[programme], role="auditor"))
+    page = client.get(reverse("support:record", args=[ann.pk])).content.decode()
+    assert "SHOWN-1" not in page
+    assert "has one" in page
+
+
+def test_b_18_a_run_that_gave_nothing_yet_is_not_told_as_given(client, ann, agent, story):
+    """B-18: what became of a member in a run is what exists, whatever the run was to do."""
+    other = ConfigOfferFactory(programme=ann.programme, name="Not begun")
+    plan_run(other)
+    finished = work(launch_run(ConfigOfferFactory(programme=ann.programme, name="Given")))
+    _allow(agent)
+    client.force_login(agent)
+    told = {row["offer"]: row["outcome"] for row in _read(client, ann)["runs"]}
+    assert told == {"Not begun": "not assigned", "Given": "assigned"}
+    Assignment.objects.filter(run=finished).update(revoked_at=clock.now())
+    assert {row["offer"]: row["outcome"] for row in _read(client, ann)["runs"]}["Given"] == "taken back"
+
+
+def test_b_18_the_record_says_nothing_of_others_that_an_audit_row_knows(client, ann, agent, story):
+    """B-18: what was noted beside a look may name another member, and stays in the audit."""
+    AuditEvent.objects.create(
+        programme=ann.programme, action="member.explained", object_type="loyalty.member", object_id=str(ann.pk),
+        data={"offer": 3, "owner": 987654},
+    )  # fmt: skip
+    _allow(agent)
+    client.force_login(agent)
+    looks = _read(client, ann)["looks"]
+    assert [row["details"] for row in looks if row["what"] == "member.explained"] == [{}]
+    page = client.get(reverse("support:record", args=[ann.pk])).content.decode()
+    assert "987654" not in page
+    assert "asked why she has or does not have an offer" in page
 
 
 def test_of_a_member_of_whom_nothing_is_known_the_page_says_so(client, programme, agent):

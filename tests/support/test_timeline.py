@@ -10,10 +10,26 @@ from django.urls import reverse
 
 from loyalty.models import Channel, ConsentEvent, MemberImport, MemberImportChange
 from loyalty.services import audit
-from offers.models import Assignment, DoorEntry, PersonalizedPromotion, PromotionEvent, PromotionProductList, Source
+from offers.models import (
+    Assignment,
+    DoorEntry,
+    PersonalizedPromotion,
+    PromotionEvent,
+    PromotionProductList,
+    Redemption,
+    Source,
+)
 from support.models import GrantRequest
 from support.selectors import timeline as timelines
-from tests.factories import ConfigOfferFactory, MemberFactory, ProgrammeFactory, PurchaseFactory, UserFactory, give
+from tests.factories import (
+    ConfigOfferFactory,
+    MemberFactory,
+    ProgrammeFactory,
+    PurchaseFactory,
+    UserFactory,
+    give,
+    redeem,
+)
 
 pytestmark = pytest.mark.django_db
 BEGUN = datetime.datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -111,7 +127,7 @@ def test_issue_5_everything_that_happened_stands_in_one_timeline(agent, user, pr
     for said in (
         "expired unused",
         "Her five",
-        "agreed to",
+        "Agreed to",
         "web shop",
         "The import “members.csv” changed her data",
         "city and tier",
@@ -182,6 +198,31 @@ def test_issue_5_what_expired_says_whether_it_was_used_and_what_ended_otherwise_
     assert entries[0].at == Assignment.objects.get(pk=unused.pk).ends_at
     # Ahead of its end it has not happened yet.
     assert timelines.timeline(member=ann, until=BEGUN + HOUR, kinds=["expired"]) == ([], False)
+
+
+def test_issue_5_a_use_that_was_given_back_leaves_it_expired_unused(programme, ann, coffee):
+    """B-02: a returned use counts nowhere."""
+    held = give(ann, coffee, now=BEGUN)
+    used = redeem(held)
+    [entry], _older = timelines.timeline(member=ann, until=NOW, kinds=["expired"])
+    assert entry.thing.is_used
+    Redemption.objects.filter(pk=used.pk).update(returned_at=NOW)
+    [entry], _older = timelines.timeline(member=ann, until=NOW, kinds=["expired"])
+    assert not entry.thing.is_used
+
+
+def test_issue_5_as_of_tells_no_decision_before_it_was_made(agent, user, programme, ann, coffee):
+    """Issue 5, "as of": what waited then waits there, whoever decided it since."""
+    asked = ask(programme, ann, coffee.templates.get(), user, BEGUN)
+    GrantRequest.objects.filter(pk=asked.pk).update(
+        state="declined", decided_at=BEGUN + 5 * HOUR, decided_by=UserFactory(programmes=[programme]), answer="Never"
+    )
+    for until, is_decided in ((BEGUN + HOUR, False), (BEGUN + 6 * HOUR, True)):
+        [entry], _older = timelines.timeline(member=ann, until=until, kinds=["request"])
+        assert entry.is_decided is is_decided
+    page = agent.get(reverse("support:member", args=[ann.pk]), {"as_of": (BEGUN + HOUR).isoformat()})
+    assert "Never" not in page.content.decode()
+    assert "Never" in agent.get(reverse("support:member", args=[ann.pk])).content.decode()
 
 
 def test_p1_one_query_a_kind_however_much_happened(programme, ann, coffee, user):

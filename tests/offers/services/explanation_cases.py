@@ -140,7 +140,7 @@ def code_void(story: Story) -> None:
 
 def used_up(story: Story) -> None:
     held = story.held()
-    used = redeem(held, is_used_up=True)
+    used = redeem(held, is_used_up=True, now=NOW)
     type(used).objects.filter(pk=used.pk).update(redeemed_at=NOW - DAY)
 
 
