@@ -1,5 +1,6 @@
 """Roles in the admin: what is given to one and taken from it leaves an audit row, and nobody gives what she has not."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
@@ -10,7 +11,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from loyalty import staff
-from loyalty.models import Programme
+from loyalty.models import Programme, User
 from loyalty.services import audit
 
 admin.site.unregister(Group)
@@ -29,15 +30,15 @@ class GroupAdmin(BaseGroupAdmin):
             def clean_permissions(self) -> Any:
                 wanted = self.cleaned_data["permissions"]
                 before = set(self.instance.permissions.values_list("pk", flat=True)) if self.instance.pk else set()
-                beyond = [one for one in wanted if one.pk not in before and not person.has_perm(_name(one))]
-                if beyond:
-                    names = ", ".join(_(one.name) for one in beyond)
-                    raise forms.ValidationError(
-                        _("You may not give what you may not do: %(names)s.") % {"names": names}
-                    )
+                refuse(_(one.name) for one in beyond(person, wanted.exclude(pk__in=before)))
                 return wanted
 
         return Bounded
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """Keep a role's name once it is made: templates and settings know roles by their names."""
+        fixed = list(super().get_readonly_fields(request, obj))
+        return fixed if obj is None else [*fixed, "name"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return super().has_add_permission(request) and _works_everywhere(request)
@@ -77,6 +78,17 @@ class GroupAdmin(BaseGroupAdmin):
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """One at a time: many at once would pass by what each of them is asked."""
         return {}
+
+
+def beyond(person: User, permissions: Iterable[Permission]) -> list[Permission]:
+    """Return those of the permissions that the person has not."""
+    return [one for one in permissions if not person.has_perm(_name(one))]
+
+
+def refuse(names: Iterable[str]) -> None:
+    """Raise ValidationError with what the person may not give; nothing where that is nothing."""
+    if told := ", ".join(names):
+        raise forms.ValidationError(_("You may not give what you may not do: %(names)s.") % {"names": told})
 
 
 def _works_everywhere(request: HttpRequest) -> bool:

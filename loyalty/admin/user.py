@@ -7,6 +7,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from loyalty import staff
+from loyalty.admin.group import beyond, refuse
 from loyalty.models import Programme, User
 from loyalty.services import audit
 
@@ -34,6 +35,21 @@ class UserAdmin(BaseUserAdmin):
             return users
         colleagues = User.programmes.through.objects.filter(programme__in=staff.of(request).programmes)
         return users.filter(is_superuser=False, pk__in=colleagues.values("user_id"))
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """Refuse new roles that may do what the person herself may not, as a role's own page does (D-21)."""
+        form = super().get_form(request, obj, change=change, **kwargs)
+        person = staff.of(request).user
+
+        class Bounded(form):  # type: ignore[misc,valid-type]
+            def clean_groups(self) -> Any:
+                wanted = self.cleaned_data["groups"]
+                added = wanted.exclude(pk__in=self.instance.groups.all()) if self.instance.pk else wanted
+                known = added.prefetch_related("permissions__content_type")
+                refuse(role.name for role in known if beyond(person, role.permissions.all()))
+                return wanted
+
+        return Bounded
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Let people in only where one works oneself."""

@@ -6,7 +6,7 @@ from django.contrib.auth.models import Group, Permission
 from django.test import Client
 from django.urls import reverse
 
-from loyalty.models import AuditEvent, Member
+from loyalty.models import AuditEvent, Member, User
 from tests.factories import MemberFactory, ProgrammeFactory, UserFactory
 from tests.flows.admin import address
 
@@ -184,6 +184,21 @@ class TestChanges:
         assert "You may not give what you may not do" in answer.text
         assert not AuditEvent.objects.filter(action="role.changed").exists()
 
+    @pytest.mark.parametrize("name", ["support agent", "night shift"])
+    def test_b_05_a_role_keeps_its_name_by_which_templates_know_it(self, as_role, programme, name):
+        """Renamed, nobody could grant the templates that name it; a new role is named freely."""
+        client = as_role("administrator")
+        if name == "night shift":
+            made = client.post(address("auth.group", "add"), {"name": name})
+            assert made.status_code == 302
+        held = Group.objects.get(name=name)
+        page = address("auth.group", "change", held.pk)
+        chosen = list(held.permissions.values_list("pk", flat=True))
+        assert "name" not in client.get(page).context["adminform"].form.fields
+        assert client.post(page, {"name": "desk agent", "permissions": chosen}).status_code == 302
+        held.refresh_from_db()
+        assert held.name == name
+
     def test_d_21_who_works_in_some_programmes_only_looks_at_roles_that_hold_in_all(self, as_role):
         ProgrammeFactory(name="There")
         client = as_role("administrator")
@@ -211,6 +226,42 @@ class TestChanges:
         assert client.post(address("loyalty.user", "change", ola.pk), values).status_code == 302
         noted = AuditEvent.objects.get(action="user.roles_changed")
         assert noted.data == {"given": ["auditor"], "taken": ["support agent"]}
+
+    def give(self, client, person, *roles):
+        """Send a person's change page with these roles."""
+        values = {
+            "username": person.username, "first_name": person.first_name, "last_name": person.last_name,
+            "email": person.email, "is_active": "on", "is_staff": "on",
+            "programmes": [each.pk for each in person.programmes.all()],
+            "groups": list(Group.objects.filter(name__in=roles).values_list("pk", flat=True)),
+        }  # fmt: skip
+        return client.post(address("loyalty.user", "change", person.pk), values)
+
+    def test_d_21_nobody_gives_a_person_a_role_beyond_her_own(self, programme):
+        """Nor herself; what somebody has already stays, and what goes beyond nothing is given."""
+        person, lead = (UserFactory(programmes=[programme], role=role) for role in (None, "support lead"))
+        person.user_permissions.set(Permission.objects.filter(codename__in=["view_user", "change_user"]))
+        small = Group.objects.create(name="looks at people")
+        small.permissions.set(Permission.objects.filter(codename="view_user"))
+        client = Client()
+        client.force_login(person)
+        for target, roles in ((person, ["administrator"]), (lead, ["support lead", "administrator", small.name])):
+            answer = self.give(client, target, *roles)
+            assert answer.status_code == 200
+            assert answer.context["adminform"].form.errors["groups"] == [
+                "You may not give what you may not do: administrator."
+            ]
+        assert not User.objects.filter(groups__name="administrator").exists()
+        assert self.give(client, lead, "support lead", small.name).status_code == 302
+        assert set(lead.groups.values_list("name", flat=True)) == {"support lead", small.name}
+
+    def test_an_administrator_gives_every_role_of_laurels(self, as_role, programme):
+        """C-03: each is within what she may do herself."""
+        client, person = as_role("administrator"), UserFactory(programmes=[programme])
+        roles = list(Group.objects.values_list("name", flat=True))
+        assert len(roles) >= 6
+        assert self.give(client, person, *roles).status_code == 302
+        assert set(person.groups.values_list("name", flat=True)) == set(roles)
 
 
 def test_the_audit_names_a_member_by_her_external_id(as_role, ann):
