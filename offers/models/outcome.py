@@ -49,7 +49,7 @@ VERB_REFUSALS = {
     "already_revoked": _("It was revoked before."),
     "revoked": _("It was revoked, so there is nothing to change."),
     "used_up": _("It is used up, so there is nothing to take back or to change."),
-    "redeemed": _("It was used already. Grant a new one instead."),
+    "redeemed": _("It was used already. Grant a new one, or revoke it with a reason."),
     "closed": _("It is closed already."),
     "expired": _("It is over already."),
     "upcoming": _("It cannot be used yet: it begins later."),

@@ -16,6 +16,9 @@ from loyalty.models import ApiClient, AuditEvent, Programme, User
 from offers.models import Campaign, ConfigOffer, Limit, LimitReservation
 from offers.models.limit import day_of
 
+# What counts of assignments called `given`: what was not taken back, and what was, while uses of it stand.
+COUNTS = """(given.revoked_at IS NULL OR EXISTS (
+            SELECT FROM offers_redemption AS used WHERE used.assignment_id = given.id AND used.returned_at IS NULL))"""
 # By the limit's name: how pages call it, and whether it counts money.
 LABELS: dict[str, str | Promise] = {
     "cap": gettext_lazy("Assignments in all"),

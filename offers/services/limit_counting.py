@@ -14,26 +14,27 @@ from loyalty.database import execute, in_transaction, rows
 from loyalty.models import Programme
 from offers.models import Limit
 from offers.models.limit import day_of
+from offers.selectors.limit import COUNTS
 
 # A limit that has waited for so long was left by a process that died.
 LEFT_BEHIND = timedelta(minutes=2)
 
 # Runs with a reservation count with all they reserved, less what of them was taken back, whatever their chunks did.
-BEFORE = """
+BEFORE = f"""
     WITH reserved AS (
         SELECT run_id, size, exposure_minor, exposure_total_minor, day FROM offers_limitreservation
          WHERE limit_id = %(limit_id)s AND released_at IS NULL
     ), given AS (
-        SELECT one.n, one.n * held.exposure_minor AS spent,
-               coalesce(run.planned_at, held.issued_at) >= %(begun)s AS is_of_day
-          FROM offers_assignment AS held
-          LEFT JOIN reserved ON reserved.run_id = held.run_id
-          LEFT JOIN offers_massassignment AS run ON run.id = held.run_id
+        SELECT one.n, one.n * given.exposure_minor AS spent,
+               coalesce(run.planned_at, given.issued_at) >= %(begun)s AS is_of_day
+          FROM offers_assignment AS given
+          LEFT JOIN reserved ON reserved.run_id = given.run_id
+          LEFT JOIN offers_massassignment AS run ON run.id = given.run_id
          CROSS JOIN LATERAL (
-                SELECT CASE WHEN reserved.run_id IS NULL THEN (held.revoked_at IS NULL)::int
-                            ELSE -(held.revoked_at IS NOT NULL)::int END AS n
+                SELECT CASE WHEN reserved.run_id IS NULL THEN ({COUNTS})::int
+                            ELSE -(NOT {COUNTS})::int END AS n
                ) AS one
-         WHERE held.{owner} = %(owner_id)s
+         WHERE given.{{owner}} = %(owner_id)s
          UNION ALL
         SELECT size, coalesce(exposure_total_minor, size::bigint * exposure_minor), day = %(day)s FROM reserved
     ), summed AS (
@@ -49,19 +50,19 @@ BEFORE = """
      WHERE shared.id = %(limit_id)s
 """
 # The same for each member of a campaign, in the order of members.
-MEMBERS_BEFORE = """
+MEMBERS_BEFORE = f"""
     WITH reserved AS (
         SELECT run_id FROM offers_limitreservation WHERE limit_id = %(limit_id)s AND released_at IS NULL
     )
     INSERT INTO offers_membercount AS counted (campaign_id, member_id, assigned)
     SELECT %(campaign_id)s, member_id, sum(n)
       FROM (
-            SELECT member_id, 1 AS n FROM offers_assignment
-             WHERE campaign_id = %(campaign_id)s AND revoked_at IS NULL
+            SELECT member_id, 1 AS n FROM offers_assignment AS given
+             WHERE campaign_id = %(campaign_id)s AND {COUNTS}
                AND (run_id IS NULL OR run_id NOT IN (SELECT run_id FROM reserved))
              UNION ALL
-            SELECT member_id, -1 FROM offers_assignment
-             WHERE campaign_id = %(campaign_id)s AND revoked_at IS NOT NULL
+            SELECT member_id, -1 FROM offers_assignment AS given
+             WHERE campaign_id = %(campaign_id)s AND NOT {COUNTS}
                AND run_id IN (SELECT run_id FROM reserved)
              UNION ALL
             SELECT member_id, 1 FROM offers_audiencemember

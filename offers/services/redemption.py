@@ -18,7 +18,7 @@ from loyalty.models import Programme, Purchase
 from offers import rules
 from offers.models import Assignment, AssignmentEvent, Redemption
 from offers.rules import redemption_limit
-from offers.services import verb
+from offers.services import grant_ledger, verb
 from offers.services.closing import ONE_OPEN
 from offers.services.revocation import UNDO_SECONDS
 from offers.services.verb import By
@@ -117,7 +117,10 @@ def give_back(
     """Give a use back: it counts no more, and what was used up by it can be used again.
 
     Where she may have one open at a time and was given another one since, the answer is `already_held` and nothing
-    changes. What ended otherwise stays ended. Again is the same answer. Raises NotFound.
+    changes. What ended otherwise stays ended; of what is revoked the last use that stands is what it was counted for,
+    so with it the grant and its share of limits go back. Again is the same answer. Raises NotFound.
+
+    Lock order: the assignment's row, then, if it is revoked, the member's count and the limits, as revoking it.
     """
 
     def work() -> Return:
@@ -236,4 +239,9 @@ def _give_back(held: Assignment, redemption: Redemption, *, by: By, reason: str,
     links = {"redemption": redemption.external_id}
     verb.record(held.pk, "returned", by=by, now=now, reason=reason, changes=changes, links=links)
     verb.tell(held, "returned", data=links | {"reason": reason})
+    if held.revoked_at and not held.redemptions.standing().exists():
+        # Writing the row, as whoever takes back does: setting a first limit waits for writers before it counts.
+        Assignment.objects.filter(pk=held.pk).update(updated_at=now)
+        verb.give_share_back(held, now)
+        grant_ledger.take_back(held=held, now=now)
     return Return("returned")

@@ -1,7 +1,8 @@
 """Taking an assignment back from its member, with a reason, or as a slip of a moment ago.
 
 The row stays. A code that was never shown leaves it and goes back into its bank in the same transaction; one that was
-shown stays with its assignment for good (D-10). The event keeps which code it was.
+shown stays with its assignment for good (D-10). The event keeps which code it was. One that was used in part may be
+revoked, as fraud needs it, but stays counted: in the desk's ledger and in limits (B-05, D-05).
 """
 
 from dataclasses import dataclass
@@ -23,7 +24,10 @@ UNDO_SECONDS = 120
 
 @dataclass(frozen=True)
 class Revocation:
-    """What came of it: `revoked` or `undone`, or why not: `already_revoked`, `used_up`, `closed`, `too_late`."""
+    """What came of it: `revoked` or `undone`, or why not.
+
+    Refusals: `already_revoked`, `used_up`, `closed`; of undoing also `redeemed` (used in part), `too_late`.
+    """
 
     code: str
     revoked_at: datetime | None = None
@@ -46,7 +50,8 @@ def revoke(
     """Take the assignment back: her list no longer shows it, no till takes it, and she may be given the offer again.
 
     Again is the same answer and changes nothing; one that is used up or closed is refused. The event keeps reason,
-    holding and the code that went back, so that what was stays known. Raises NotFound, also for another programme's.
+    holding and the code that went back, so that what was stays known. Where uses of it stand, the grant and its share
+    of limits stay counted. Raises NotFound, also for another programme's.
 
     Lock order: the assignment's row, then the member's count and the limits that its share goes back to, then its code;
     no open segment is locked, for what goes back is a new one.
@@ -59,8 +64,8 @@ def revoke(
 def undo(*, programme: Programme, assignment_id: UUID, by: By, now: datetime) -> Revocation:
     """Take back one's own grant of a moment ago, without a reason: a person's at her door, or an API client's.
 
-    After `UNDO_SECONDS` the answer is `too_late`: then it is a revocation, with a reason. Raises NotFound where the
-    grant was not hers. Otherwise as `revoke`. (B-05)
+    After `UNDO_SECONDS` the answer is `too_late`: then it is a revocation, with a reason. What she used is no slip: the
+    answer is `redeemed`. Raises NotFound where the grant was not hers. Otherwise as `revoke`. (B-05)
     """
 
     def work() -> Revocation:
@@ -96,9 +101,13 @@ def _take_back(
         return Revocation("already_revoked", held.revoked_at)
     if held.used_up_at or held.closed_at:
         return Revocation("used_up" if held.used_up_at else "closed")
-    unseen = verb.end(held, "revoked_at", as_verb, by=by, now=now, reason=reason, is_freed=True)
-    # Here and not in `verb.end`: reissuing keeps the grant, and what runs and imports take back was no agent's.
-    grant_ledger.take_back(held=held, now=now)
+    is_used = held.redemptions.standing().exists()
+    if is_used and as_verb == "undone":
+        return Revocation("redeemed")
+    unseen = verb.end(held, "revoked_at", as_verb, by=by, now=now, reason=reason, is_freed=True, is_used=is_used)
+    if not is_used:
+        # Here and not in `verb.end`: reissuing keeps the grant, and what runs and imports take back was no agent's.
+        grant_ledger.take_back(held=held, now=now)
     if unseen:
         voucher_tape.give_back(code_ids=[unseen.pk])
     return Revocation(as_verb, now)

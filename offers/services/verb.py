@@ -74,9 +74,11 @@ def end(
     reason: str,
     is_freed: bool,
     links: Mapping[str, Any] | None = None,
+    is_used: bool = False,
 ) -> VoucherCode | None:
     """End a locked assignment: its moment is set, its holding let go, its event and its outbox row written.
 
+    What is revoked gives its share of limits back, unless it `is_used`: then a use of it stands, and it stays counted.
     Returns the code that nobody saw and that left it; the caller gives it back to its bank (D-10).
     """
     # Showing a code is an update of this row, which is locked: nobody sees it from here on.
@@ -92,19 +94,24 @@ def end(
     Assignment.objects.filter(pk=held.pk).update(**values)
     record(held.pk, verb, by=by, now=now, reason=reason, changes=changes, links=links)
     tell(held, moment.removesuffix("_at"), data={"reason": reason, "verb": verb})
-    if moment == "revoked_at":
+    if moment == "revoked_at" and not is_used:
         # What was closed was given; what is taken back was not.
-        limit.give_back(
-            offer_id=held.config_offer_id,
-            campaign_id=held.campaign_id,
-            member_id=held.member_id,
-            exposure_minor=held.exposure_minor,
-            # A run reserved for all of its members on the day it was planned.
-            given_at=(held.run.planned_at if held.run else None) or held.issued_at,
-            zone=held.config_offer.programme.zone,
-            now=now,
-        )
+        give_share_back(held, now)
     return unseen
+
+
+def give_share_back(held: Assignment, now: datetime) -> None:
+    """Give the assignment's share back to the limits of its offer and campaign, and to its member's count."""
+    limit.give_back(
+        offer_id=held.config_offer_id,
+        campaign_id=held.campaign_id,
+        member_id=held.member_id,
+        exposure_minor=held.exposure_minor,
+        # A run reserved for all of its members on the day it was planned.
+        given_at=(held.run.planned_at if held.run else None) or held.issued_at,
+        zone=held.config_offer.programme.zone,
+        now=now,
+    )
 
 
 def tell(held: Assignment, what: str, *, data: Mapping[str, Any]) -> None:

@@ -9,19 +9,22 @@ from django.db import DatabaseError, transaction
 
 from loyalty import clock
 from loyalty.database import execute
-from offers.models import Assignment, GrantLedgerEntry, Source
-from offers.services import reissue, revocation
+from offers.models import Assignment, GrantLedgerEntry, Limit, MemberCount, Source
+from offers.services import redemption, reissue, revocation
 from offers.services.verb import By
 from support.services import assignment as verbs
 from support.services import grant as service
 from tests.factories import (
+    CampaignFactory,
     ConfigOfferFactory,
     MemberFactory,
     OfferTemplateFactory,
     ProgrammeFactory,
     UserFactory,
     give,
+    limit_of,
 )
+from tests.factories.allowance import allow
 from tests.offers.selectors.integrity_plants import PLANTS_OF_THE_LEDGER, UNPROTECTED_LEDGER
 from tests.offers.selectors.test_integrity import found
 
@@ -134,6 +137,98 @@ def test_b_05_revoking_through_any_door_gives_back_once(agent, ann, template, re
     revoke(held, other)
     assert sums(agent=agent) == (0, 0)
     assert GrantLedgerEntry.objects.count() == 2
+    assert found() == {}
+
+
+def used_once(held, key="till-1"):
+    now = clock.now()
+    use = redemption.Use(external_id=key, redeemed_at=now, benefit_minor=500)
+    redemption.redeem(programme=held.member.programme, assignment_id=held.pk, use=use, by=By(), now=now)
+
+
+@pytest.fixture
+def of_four(programme):
+    """An offer with limits that may be used four times."""
+    offer = ConfigOfferFactory(
+        programme=programme,
+        terms={"validity": {"days": 30}, "benefit": {"type": "amount", "size": 500}, "redemption_limit": {"limit": 4}},
+        repeat_policy="unlimited",
+    )
+    limit_of(offer, cap=10, budget_minor=100_000)
+    return OfferTemplateFactory(config_offer=offer, required_rules=["benefit"])
+
+
+def counted(offer):
+    return Limit.objects.values_list("assigned", "spent_minor").get(config_offer=offer)
+
+
+@pytest.mark.parametrize("revoke", [by_desk, by_api])
+def test_b_05_what_was_used_stays_counted_when_it_is_revoked(agent, ann, of_four, revoke):
+    """B-05, D-05: otherwise who grants, lets it be used and revokes has no allowance and no budget to keep to."""
+    allow(ann.programme, user=agent, per_day=1)
+    held = granted(ann, of_four, agent)
+    for key in "abc":
+        used_once(held, key)
+    assert revoke(held, agent).code == "revoked"
+    assert Assignment.objects.get(pk=held.pk).revoked_at is not None
+    assert sums(agent=agent) == sums(member=ann) == (1, held.exposure_minor)
+    assert counted(of_four.config_offer) == (1, held.exposure_minor)
+    assert revoke(held, agent).code == "already_revoked"
+    waits = service.grant(
+        member=ann, template=of_four, terms={"benefit": {"type": "amount", "size": 500}}, reference=uuid.uuid4(),
+        why=WHY, actor=agent, now=clock.now(),
+    )  # fmt: skip
+    assert waits.request is not None
+    assert found() == {}
+
+
+def test_b_05_a_grant_that_was_used_is_no_slip_to_undo(agent, ann, of_four):
+    held = granted(ann, of_four, agent)
+    used_once(held)
+    assert verbs.undo(member=ann, assignment_id=held.pk, actor=agent, now=clock.now()).code == "redeemed"
+    assert Assignment.objects.get(pk=held.pk).revoked_at is None
+    assert sums(agent=agent) == (1, held.exposure_minor)
+    redemption.give_back(
+        programme=ann.programme, assignment_id=held.pk, external_id="till-1", by=By(), now=clock.now(), reason="slip"
+    )
+    assert verbs.undo(member=ann, assignment_id=held.pk, actor=agent, now=clock.now()).code == "undone"
+    assert (sums(agent=agent), counted(of_four.config_offer)) == ((0, 0), (0, 0))
+    assert found() == {}
+
+
+def test_b_05_with_the_last_use_of_what_is_revoked_the_grant_goes_back(agent, ann, of_four):
+    """B-05, D-05: once, and only when no use of it stands any more."""
+    held = granted(ann, of_four, agent)
+    used_once(held, "a")
+    used_once(held, "b")
+    by_desk(held, agent)
+    for key, left in (("a", 1), ("b", 0), ("b", 0)):
+        redemption.give_back(
+            programme=ann.programme, assignment_id=held.pk, external_id=key, by=By(), now=clock.now(), reason="slip"
+        )
+        assert sums(agent=agent) == counted(of_four.config_offer) == (left, left * held.exposure_minor)
+        assert found() == {}
+
+
+def test_d_05_a_limit_that_is_set_later_counts_what_was_used_and_revoked(agent, ann, programme):
+    """D-05: the offer's, the campaign's and the member's in it; what nobody used is not counted."""
+    campaign = CampaignFactory(programme=programme)
+    terms = {"benefit": {"type": "amount", "size": 500}, "redemption_limit": {"limit": 4}}
+    offer = ConfigOfferFactory(programme=programme, repeat_policy="unlimited", terms=terms)
+    used, unused = (give(ann, offer, campaign_id=campaign.pk) for _ in range(2))
+    used_once(used)
+    for held in (used, unused):
+        by_api(held, agent)
+    limit_of(offer, cap=10)
+    limit_of(campaign, per_member=3)
+    assert set(Limit.objects.values_list("assigned", "spent_minor")) == {(1, used.exposure_minor)}
+    assert MemberCount.objects.get(member=ann).assigned == 1
+    assert found() == {}
+    redemption.give_back(
+        programme=programme, assignment_id=used.pk, external_id="till-1", by=By(), now=clock.now(), reason="slip"
+    )
+    assert set(Limit.objects.values_list("assigned", "spent_minor")) == {(0, 0)}
+    assert MemberCount.objects.get(member=ann).assigned == 0
     assert found() == {}
 
 

@@ -19,7 +19,7 @@ CHECKS = [
     ),
     Check(
         "ledger_not_taken_back",
-        "The ledger has a counter-row for just what was revoked, itself or as reissued, and the two cancel out.",
+        "The ledger has a counter-row for just what was revoked unused, itself or as reissued, and the two cancel out.",
         f"""
         WITH RECURSIVE chain AS (
             SELECT told.id AS entry_id, given.id, given.member_id, given.revoked_at
@@ -31,7 +31,12 @@ CHECKS = [
               FROM chain
               JOIN offers_assignment AS later ON later.member_id = chain.member_id AND later.replaces_id = chain.id
         ), last AS (
-            SELECT entry_id, revoked_at IS NOT NULL AS is_over
+            SELECT entry_id,
+                   -- What was used stays counted.
+                   revoked_at IS NOT NULL AND NOT EXISTS (
+                       SELECT FROM offers_redemption AS used
+                        WHERE used.assignment_id = chain.id AND used.returned_at IS NULL
+                   ) AS is_over
               FROM chain
              WHERE NOT EXISTS (
                     SELECT FROM offers_assignment AS later

@@ -1,13 +1,14 @@
 """Limits: what a row says was given is what assignments, and the runs at work, say (D-05)."""
 
 from offers.selectors.integrity.check import Check, of
+from offers.selectors.limit import COUNTS
 
-# What is held by an owner and not taken back, and what runs at work have reserved and not given yet.
-_GIVEN = """
-    SELECT given.{owner}, count(*) AS n, sum(given.exposure_minor) AS spent
+# What was given by an owner and not taken back unused, and what runs at work have reserved and not given yet.
+_GIVEN = f"""
+    SELECT given.{{owner}}, count(*) AS n, sum(given.exposure_minor) AS spent
       FROM offers_assignment AS given
-     WHERE given.revoked_at IS NULL AND given.{owner} IN (SELECT {owner} FROM offers_limit)
-     GROUP BY given.{owner}
+     WHERE {COUNTS} AND given.{{owner}} IN (SELECT {{owner}} FROM offers_limit)
+     GROUP BY given.{{owner}}
 """
 _RESERVED = """
     SELECT one.limit_id, sum(one.size - done.assigned) AS n,
@@ -25,7 +26,7 @@ _RESERVED = """
 CHECKS = [
     Check(
         "limit_miscounted",
-        "A limit's counts are what was given and not taken back, with what runs at work still have to give.",
+        "A limit's counts are what was given and not taken back unused, with what runs at work still have to give.",
         f"""
         WITH by_offer AS ({_GIVEN.format(owner="config_offer_id")}),
              by_campaign AS ({_GIVEN.format(owner="campaign_id")}),
@@ -65,8 +66,8 @@ CHECKS = [
         ), held AS (
             SELECT campaign_id, member_id, count(*) AS n
               FROM (
-                    SELECT campaign_id, member_id FROM offers_assignment
-                     WHERE revoked_at IS NULL AND campaign_id IN (SELECT campaign_id FROM limited)
+                    SELECT campaign_id, member_id FROM offers_assignment AS given
+                     WHERE {COUNTS} AND campaign_id IN (SELECT campaign_id FROM limited)
                      UNION ALL
                     SELECT run.campaign_id, audience.member_id
                       FROM offers_massassignment AS run

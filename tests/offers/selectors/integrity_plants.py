@@ -241,6 +241,16 @@ PLANTS_OF_LIMITS = {
         "UPDATE offers_limit SET spent_minor = spent_minor - 5 WHERE config_offer_id IS NULL",
         {"limit_miscounted"},
     ),
+    "a use that stands of what was taken back with its share": (
+        """
+        INSERT INTO offers_redemption
+               (programme_id, member_id, config_offer_id, assignment_id, external_id, redeemed_at)
+        SELECT member.programme_id, given.member_id, given.config_offer_id, given.id, 'till', given.issued_at
+          FROM offers_assignment AS given JOIN loyalty_member AS member ON member.id = given.member_id
+         WHERE given.revoked_at IS NOT NULL
+        """,
+        {"limit_miscounted", "member_miscounted"},
+    ),
     "a share too small": ("UPDATE offers_limitreservation SET size = size - 1", {"limit_miscounted"}),
     "a share left behind": (
         "UPDATE offers_massassignment SET state = 'failed'",
@@ -326,6 +336,13 @@ PLANTS_OF_PERSONAL_OFFERS = {
 }
 
 UNPROTECTED_LEDGER = "SET CONSTRAINTS ALL IMMEDIATE; ALTER TABLE offers_grantledgerentry DISABLE TRIGGER USER;"
+# She used what she was granted, in part.
+USE = """
+    INSERT INTO offers_redemption
+           (programme_id, member_id, config_offer_id, assignment_id, external_id, redeemed_at)
+    SELECT entry.programme_id, given.member_id, given.config_offer_id, given.id, given.id::text, given.issued_at
+      FROM offers_assignment AS given JOIN offers_grantledgerentry AS entry ON entry.assignment_id = given.id;
+"""
 PLANTS_OF_THE_LEDGER = {
     "a grant that is not in it": (
         f"{UNPROTECTED_LEDGER} DELETE FROM offers_grantledgerentry",
@@ -347,6 +364,20 @@ PLANTS_OF_THE_LEDGER = {
         SELECT programme_id, at, day, agent_id, member_id, config_offer_id, template_id, assignment_id,
                reason, ticket, ticket_key, note, -1, -exposure_minor FROM offers_grantledgerentry
         """,
+        {"ledger_not_taken_back"},
+    ),
+    "taken back, though a use of it stands": (
+        f"""{UNPROTECTED_LEDGER} {USE} INSERT INTO offers_grantledgerentry
+               (programme_id, at, day, agent_id, member_id, config_offer_id, template_id, assignment_id,
+                reason, ticket, ticket_key, note, n, exposure_minor)
+        SELECT programme_id, at, day, agent_id, member_id, config_offer_id, template_id, assignment_id,
+               reason, ticket, ticket_key, note, -1, -exposure_minor FROM offers_grantledgerentry;
+        UPDATE offers_assignment SET revoked_at = issued_at, holding_key = NULL""",
+        {"ledger_not_taken_back"},
+    ),
+    "revoked, its use given back, and still counted": (
+        f"{USE} UPDATE offers_redemption SET returned_at = redeemed_at;"
+        "UPDATE offers_assignment SET revoked_at = issued_at, holding_key = NULL",
         {"ledger_not_taken_back"},
     ),
     "a counter-row of nothing": (
