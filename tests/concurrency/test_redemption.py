@@ -8,19 +8,19 @@ from offers.models import Assignment, Redemption
 from offers.services import redemption
 from offers.services.redemption import Use
 from offers.services.verb import By
-from tests.factories import ConfigOfferFactory, MemberFactory, give
+from tests.factories import ConfigOfferFactory, MemberFactory, PurchaseFactory, give
 from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def redeeming(held, key):
+def redeeming(held, key, purchase=None):
     def work():
         now = clock.now()
         return redemption.redeem(
             programme=held.member.programme,
             assignment_id=held.pk,
-            use=Use(external_id=key, redeemed_at=now),
+            use=Use(external_id=key, redeemed_at=now, purchase=purchase),
             by=By(),
             now=now,
         )
@@ -49,6 +49,21 @@ def test_two_clicks_on_one_form_are_one_use():
 
     assert sorted(answer.code for answer in answers) == [*["already_redeemed"] * 15, "redeemed"]
     assert {answer.left for answer in answers} == {4}
+    assert Redemption.objects.count() == 1
+
+
+def test_s0_01_one_receipt_for_eight_of_one_offer_is_one_use():
+    """Each row is locked by somebody else: the receipt's row decides."""
+    member = MemberFactory()
+    offer, receipt = (
+        ConfigOfferFactory(programme=member.programme, repeat_policy="unlimited"),
+        PurchaseFactory(member=member),
+    )
+    held = [give(member, offer) for _ in range(8)]
+
+    answers = at_once([redeeming(one, f"till-{number}", receipt) for number, one in enumerate(held)])
+
+    assert sorted(answer.code for answer in answers) == [*["receipt_counted"] * 7, "redeemed"]
     assert Redemption.objects.count() == 1
 
 
