@@ -16,7 +16,7 @@ from loyalty.models import AuditEvent, Channel, Consent, ConsentEvent, Member
 from loyalty.services import consent
 from offers.models import Assignment, AudienceMember, DoorEntry, Redemption
 from offers.services import assignment_verbs
-from support.selectors import record as records
+from support.selectors.record_part import PARTS
 from support.services import grant as desk
 from support.services.grant import Why
 from tests.factories import (
@@ -122,7 +122,7 @@ def test_b_18_every_table_that_names_a_member_is_a_part_of_her_record_or_says_wh
         for field in model._meta.get_fields()
         if getattr(field, "related_model", None) is Member and not field.auto_created
     }
-    read = {model._meta.label for part in records.PARTS for model in part.models}
+    read = {model._meta.label for part in PARTS for model in part.models}
     assert naming - read == set(NOT_HERS)
     assert read - naming == {"offers.AssignmentEvent", "offers.PromotionEvent", "loyalty.AuditEvent"}
 
