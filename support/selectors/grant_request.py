@@ -23,13 +23,14 @@ APPROVE = "support.approve_grantrequest"
 
 
 @dataclass(frozen=True)
-class Waiting:
-    """One that waits, with everything in view to decide about it."""
+class Asked:
+    """One with everything in view: to decide about it, or to see later what was decided about."""
 
     asked: GrantRequest
     offer: str
     terms: Sequence[str]
-    weight: Weight
+    weight: Weight | None
+    """What stands beside it now, while it waits."""
     exceeded: Sequence[Excess]
     """What it went beyond when it was asked; `weight` says what it would go beyond now."""
 
@@ -58,27 +59,31 @@ def get(*, programme: Programme, request_id: int) -> GrantRequest:
     return found
 
 
-def view(*, asked: GrantRequest, now: datetime) -> Waiting:
-    """Return one with its offer, its terms in words and what stands beside it now."""
+def view(*, asked: GrantRequest, now: datetime) -> Asked:
+    """Return one with its offer, its terms in words and, while it waits, what stands beside it now."""
     offer, programme = asked.template.config_offer, asked.member.programme
     revision = offer.current_revision
     own = revision.terms if revision else offer.terms
     lines = rules.explain(rules.effective(own, asked.terms), currency=programme.currency, zone=programme.zone)
-    return Waiting(
+    return Asked(
         asked=asked,
         offer=revision.name if revision else offer.name,
         terms=[str(line.text) for line in lines],
-        weight=weighing.weigh(
-            agent=asked.asked_by,
-            member=asked.member,
-            offer_id=offer.pk,
-            exposure_minor=asked.exposure_minor,
-            ticket=asked.ticket,
-            reason=asked.reason,
-            now=now,
-            apart_from=asked,
-        ),
+        weight=_weight(asked, now) if asked.state == State.WAITING else None,
         exceeded=allowance.read(asked.excesses),
+    )
+
+
+def _weight(asked: GrantRequest, now: datetime) -> Weight:
+    return weighing.weigh(
+        agent=asked.asked_by,
+        member=asked.member,
+        offer_id=asked.template.config_offer_id,
+        exposure_minor=asked.exposure_minor,
+        ticket=asked.ticket,
+        reason=asked.reason,
+        now=now,
+        apart_from=asked,
     )
 
 

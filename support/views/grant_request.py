@@ -1,7 +1,6 @@
 """Grants that wait for a second person: the list, one with everything in view, and deciding about it in place."""
 
 from collections.abc import Callable
-from typing import Any
 
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -44,9 +43,8 @@ def of_member(request: staff.StaffRequest, member_id: int) -> HttpResponse:
 def detail(request: staff.StaffRequest, request_id: int) -> HttpResponse:
     """Show one with everything in view: within a list, or as a page of its own."""
     asked = selectors.get(programme=request.programme, request_id=request_id)
-    context: dict[str, Any] = {"asked": asked, "member": asked.member}
-    if asked.state == GrantRequest.State.WAITING:
-        context["found"] = selectors.view(asked=asked, now=clock.now())
+    found = selectors.view(asked=asked, now=clock.now())
+    context = {"asked": asked, "member": asked.member, "found": found}
     page = "support/_grant_request.html" if request.htmx else "support/grant_request.html"
     return render(request, page, context)
 

@@ -82,9 +82,13 @@ def test_b_05_the_same_complaint_is_warned_of_with_who_and_when(agent, programme
 
 
 def test_b_05_what_waits_for_the_same_ticket_is_warned_of(agent, ann, template, waiting):
-    text = preview(agent, ann, template, ticket="#A-17")
-    assert "waits for approval" in text
-    assert "same ticket" in text
+    """However it is spelled, and for whichever member."""
+    ben = MemberFactory(programme=ann.programme)
+    for member, ticket in ((ann, "#A-17"), (ben, "a-17"), (ben, " # A-17 ")):
+        text = preview(agent, member, template, ticket=ticket)
+        assert "waits for approval" in text
+        assert "same ticket" in text
+    assert "waits for approval" not in preview(agent, ben, template, ticket="A-18")
 
 
 def test_b_05_a_request_says_everything_that_a_second_person_asks(lead, programme, user, ann, template, waiting):
@@ -120,6 +124,11 @@ def test_b_05_who_asked_reads_on_home_why_it_was_declined(agent, lead, waiting):
     home = agent.get(reverse("support:home")).text
     assert "declined by Lea Lead" in home
     assert "Ask her for the receipt." in home
+    # What was decided about can still be read, and nothing is left to decide.
+    text = lead.get(reverse("support:grant_request", args=[waiting.pk])).text
+    for said in ("declined by Lea Lead", "Ann Lee", "Goodwill", "#A-17", "Till 4 was down", "When it was asked"):
+        assert said in text, said
+    assert "Approve and grant" not in text
 
 
 def test_b_05_home_and_navigation_count_what_waits_for_a_lead_and_not_her_own(
