@@ -185,6 +185,12 @@ def test_an_exact_key_stands_before_names_and_hits_are_bounded(programme):
     assert found(programme, "smith")[0] == ("smith", "external_id")
 
 
+def test_letters_of_a_very_long_word_are_not_exchanged():
+    """Two hundred of them would make a pattern that keeps the database busy for seconds; no name is so long."""
+    assert selectors._swapped("GRACIA").count("|") == 5
+    assert "|" not in selectors._swapped("GRACIA" * 6)
+
+
 def test_texts_that_are_nothing_find_nothing_and_break_nothing(programme, ann):
     for text in (
         "",

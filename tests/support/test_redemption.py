@@ -86,6 +86,22 @@ def test_a_chosen_receipt_makes_a_use_of_its_moment_audited_and_undone(agent, us
     assert "use given back" in agent.get(reverse("support:assignment", args=[held.pk])).text
 
 
+def test_a_worth_above_the_receipt_or_the_offer_is_taken_for_a_slip(agent, programme, ann, receipt):
+    """D-08: 240 was meant as 2.40; nothing is written, and the field says what is wrong."""
+    held = give(ann, ConfigOfferFactory(programme=programme, terms={"benefit": {"type": "amount", "size": 500}}))
+    long_ago = clock.now() - timedelta(days=30)
+    Assignment.objects.filter(pk=held.pk).update(issued_at=long_ago, starts_at=long_ago)
+    above = (receipt.total_minor + receipt.discount_minor) // 100 + 1
+    htmx = {"HX-Request": "true"}
+    refused = mark(agent, held, receipt=receipt.pk, benefit=f"{above}.00", headers=htmx)
+    assert (refused.status_code, "The receipt is for less than that." in refused.text) == (422, True)
+    refused = mark(agent, held, reason="She called", benefit="5.01", headers=htmx)
+    assert (refused.status_code, "The offer is worth at most 5.00 €." in refused.text) == (422, True)
+    assert not Redemption.objects.exists()
+    mark(agent, held, reason="She called", benefit="5.00")
+    assert Redemption.objects.get().benefit_minor == 500
+
+
 def test_a_typed_number_has_to_be_hers(agent, programme, held, receipt):
     """S0-01, D-21: another's number is answered like one that does not exist."""
     PurchaseFactory(member=MemberFactory(programme=programme), external_id="R-theirs")
