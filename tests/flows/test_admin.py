@@ -9,10 +9,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from loyalty.models import OutboxEvent, Programme
+from loyalty.models import Channel, OutboxEvent, Programme
 from loyalty.services import audit, outbox
 from offers.models import ConfigOffer, FieldDefinition, MassAssignment, OfferTemplate, VoucherBank
 from offers.services import field
+from support.models import GrantReason
 from tests.factories import (
     ApiClientFactory,
     AttributeDefinitionFactory,
@@ -78,6 +79,9 @@ MAKERS = {
         config_offer=ConfigOfferFactory(programme=programme), required_rules=["benefit"]
     ),
     "offers.voucherbank": lambda programme: ConfigOfferFactory(programme=programme, require_vouchers=True).voucher_bank,
+    "support.grantreason": lambda programme: GrantReason.objects.create(
+        programme=programme, code=f"own_{GrantReason.objects.count()}", label="Own"
+    ),
 }
 # Edited on the catalogue's own pages, which have the forms of the rules.
 ELSEWHERE = {"offers.configoffer"}
@@ -145,9 +149,10 @@ def test_d_21_another_programmes_things_do_not_exist(administrator, programme, l
     other = MAKERS[label](ProgrammeFactory(name="There"))
 
     listed = administrator.get(address(label, "changelist"))
-    # A programme has channels of its own from the beginning.
-    own = list(programme.channels.all()) if label == "loyalty.channel" else []
-    assert list(listed.context["cl"].queryset) == own
+    # A programme has channels and reasons of its own from the beginning.
+    begun_with = {"loyalty.channel": Channel, "support.grantreason": GrantReason}
+    own = begun_with[label].objects.filter(programme=programme) if label in begun_with else []
+    assert set(listed.context["cl"].queryset) == set(own)
     if label not in ELSEWHERE:
         assert administrator.get(address(label, "change", other.pk)).status_code == 302
 
@@ -158,7 +163,9 @@ def test_no_list_counts_beyond_ten_thousand_rows(superuser, programme):
     with CaptureQueriesContext(connection) as queries:
         superuser.get(address("loyalty.member", "changelist"))
 
-    counts = [query["sql"] for query in queries if re.search(r"COUNT\(\*\)", query["sql"])]
+    # The navigation counts what waits for a second person, which is as much as people decide about in a week.
+    of_list = [query["sql"] for query in queries if "loyalty_member" in query["sql"]]
+    counts = [sql for sql in of_list if re.search(r"COUNT\(\*\)", sql)]
     assert counts
     assert all("LIMIT 10000" in sql for sql in counts)
 
