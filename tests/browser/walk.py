@@ -68,6 +68,11 @@ class Hand:
         self.page.keyboard.press(key)
         self.figures.keys += 1
 
+    def _arrive(self, name: str) -> None:
+        # Before its scripts are there a page follows links as pages do, and a machine is quicker than they are.
+        expect(self.page.get_by_role("heading", name=name, level=1)).to_be_visible()
+        self.page.wait_for_load_state("networkidle")
+
     def _hit(self, hit: str) -> Locator:
         return self.page.locator("#search-results").get_by_role("link").filter(has_text=hit).first
 
@@ -80,6 +85,7 @@ class Mouse(Hand):
     def search(self, text: str, hit: str) -> None:
         self.write(self.page.get_by_role("searchbox").first, text)
         self.use(self._hit(hit))
+        self._arrive(hit)
 
     def use(self, thing: Locator) -> None:
         thing.click()
@@ -118,6 +124,7 @@ class Keyboard(Hand):
                 break
         expect(found).to_be_focused()
         self._key("Enter")
+        self._arrive(hit)
         self.figures.steps += 1
 
     def use(self, thing: Locator) -> None:
