@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 from uuid import UUID
 
 from django.contrib.postgres.search import TrigramWordSimilarity
@@ -194,19 +194,30 @@ def _by_name(programme: Programme, text: str, limit: int, *, has_others: bool) -
         found, why = _begun_names(programme, map(re.escape, words), limit), "name"
         if not found and not has_others:
             found, why = _begun_names(programme, map(_swapped, words), limit), "similar_name"
-        found.sort(key=lambda member: _rank(member, text, plain))
-        hits = [Hit(member, why) for member in found]
-        if not hits and not has_others and len(plain) > SHORTEST_NAME:
-            hits = _alike(programme, plain, limit)
-    return hits[:limit]
+        best = [each.pk for each in sorted(found, key=lambda each: _rank(each, text, plain))[:limit]]
+        if not best and not has_others and len(plain) > SHORTEST_NAME:
+            best, why = _alike(programme, plain, limit), "similar_name"
+        members = Member.objects.in_bulk(best)
+    return [Hit(members[pk], why) for pk in best]
 
 
-def _begun_names(programme: Programme, patterns: Iterable[str], limit: int) -> list[Member]:
+class _Begun(NamedTuple):
+    """What ranks a member whose name is begun: a whole member for each would take longer than to find them."""
+
+    pk: int
+    first_name: str
+    last_name: str
+    status: str
+    full_name: str
+
+
+def _begun_names(programme: Programme, patterns: Iterable[str], limit: int) -> list[_Begun]:
     most = max(BEGINNINGS, limit)
     begun = matching(programme=programme, patterns=patterns)
-    found: list[Member] = list(begun.filter(status=Member.Status.ACTIVE)[:most])
-    if len(found) < limit:
-        found += list(begun.exclude(status=Member.Status.ACTIVE)[:most])
+    found: list[_Begun] = []
+    for part in (begun.filter(status=Member.Status.ACTIVE), begun.exclude(status=Member.Status.ACTIVE)):
+        if len(found) < limit:
+            found += map(_Begun._make, part.values_list(*_Begun._fields)[:most])
     return found
 
 
@@ -218,21 +229,19 @@ def _swapped(word: str) -> str:
     return f"(?:{'|'.join(map(re.escape, dict.fromkeys([word, *swapped])))})"
 
 
-def _rank(member: Member, text: str, plain: str) -> tuple[bool, bool, bool, str, int]:
+def _rank(begun: _Begun, text: str, plain: str) -> tuple[bool, bool, bool, str, int]:
     """Order names that are begun so: active ones, those with these very letters, those that begin with them."""
-    is_active = member.status == Member.Status.ACTIVE
-    is_as_typed = text.casefold() in member.name.casefold()
-    key: str = member.full_name  # type: ignore[attr-defined]
-    return not is_active, not is_as_typed, not key.startswith(plain), member.name, member.pk
+    name = f"{begun.first_name} {begun.last_name}".strip()
+    is_active = begun.status == Member.Status.ACTIVE
+    is_as_typed = text.casefold() in name.casefold()
+    return not is_active, not is_as_typed, not begun.full_name.startswith(plain), name, begun.pk
 
 
-def _alike(programme: Programme, plain: str, limit: int) -> list[Hit]:
+def _alike(programme: Programme, plain: str, limit: int) -> list[int]:
     candidates = similar_to(programme=programme, text=plain)[:CANDIDATES]
     known = {pk: (status != Member.Status.ACTIVE, -alike, pk) for pk, status, alike in
              candidates.values_list("pk", "status", "likeness")}  # fmt: skip
-    likest = sorted(known, key=known.__getitem__)[:limit]
-    members = Member.objects.in_bulk(likest)
-    return [Hit(members[pk], "similar_name") for pk in likest]
+    return sorted(known, key=known.__getitem__)[:limit]
 
 
 def matching(*, programme: Programme, patterns: Iterable[str]) -> "QuerySet[WithAnnotations[Member, FullName]]":
