@@ -1,39 +1,44 @@
 """Roles in the admin: what is given to one and taken from it leaves an audit row, and nobody gives what she has not."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as BaseGroupAdmin
 from django.contrib.auth.models import Group, Permission
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from loyalty import staff
+from loyalty.admin.bound_form import bound
 from loyalty.models import Programme, User
 from loyalty.services import audit
 
 admin.site.unregister(Group)
 
 
+class RoleForm(forms.ModelForm):
+    """Refuses what the person herself may not do: no one raises herself, or others, above her own role."""
+
+    person: ClassVar[User]
+
+    def clean_permissions(self) -> QuerySet[Permission]:
+        wanted: QuerySet[Permission] = self.cleaned_data["permissions"]
+        before = set(self.instance.permissions.values_list("pk", flat=True)) if self.instance.pk else set()
+        refuse(_(one.name) for one in beyond(self.person, wanted.exclude(pk__in=before)))
+        return wanted
+
+
 @admin.register(Group)
 class GroupAdmin(BaseGroupAdmin):
     """A role holds in every programme: who works in only some of them may look at it, and not change it (D-21)."""
 
+    form = RoleForm
+
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        """Refuse what the person herself may not do: no one raises herself, or others, above her own role."""
-        form = super().get_form(request, obj, change, **kwargs)
-        person = staff.of(request).user
-
-        class Bounded(form):  # type: ignore[misc,valid-type]
-            def clean_permissions(self) -> Any:
-                wanted = self.cleaned_data["permissions"]
-                before = set(self.instance.permissions.values_list("pk", flat=True)) if self.instance.pk else set()
-                refuse(_(one.name) for one in beyond(person, wanted.exclude(pk__in=before)))
-                return wanted
-
-        return Bounded
+        return bound(super().get_form(request, obj, change, **kwargs), person=staff.of(request).user)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         """Keep a role's name once it is made: templates and settings know roles by their names."""

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.utils.functional import cached_property
 
 from loyalty import staff
+from loyalty.admin.bound_form import ProgrammeForm, bound
 
 # Counting a table of millions takes longer than any page may; beyond this a list says so by being full.
 MOST_COUNTED = 10_000
@@ -53,18 +54,7 @@ class ScopedAdmin(admin.ModelAdmin):
         form = super().get_form(request, obj, change, **kwargs)
         if self.programme_path != "programme":
             return form
-        programme = staff.of(request).programme
-
-        class Scoped(form):  # type: ignore[misc,valid-type]
-            def __init__(self, *args: Any, **kwargs: Any) -> None:
-                super().__init__(*args, **kwargs)
-                if self.instance.programme_id is None:
-                    self.instance.programme = programme
-
-            def _get_validation_exclusions(self) -> set[str]:
-                return super()._get_validation_exclusions() - {"programme"}
-
-        return Scoped
+        return bound(form, ProgrammeForm, programme=staff.of(request).programme)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return staff.of(request).programme is not None and super().has_add_permission(request)

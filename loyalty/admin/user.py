@@ -1,21 +1,40 @@
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as BaseUserAdmin
-from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.contrib.auth.forms import UserChangeForm
+from django.contrib.auth.models import Group, Permission
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from loyalty import staff
+from loyalty.admin.bound_form import bound
 from loyalty.admin.group import beyond, refuse
 from loyalty.models import Programme, User
 from loyalty.services import audit
+
+
+class PersonForm(UserChangeForm):
+    """Refuses new roles that may do what the person herself may not, as a role's own page does (D-21)."""
+
+    person: ClassVar[User]
+
+    def clean_groups(self) -> QuerySet[Group]:
+        wanted: QuerySet[Group] = self.cleaned_data["groups"]
+        added = wanted.exclude(pk__in=self.instance.groups.all())
+        known = added.prefetch_related("permissions__content_type")
+        refuse(role.name for role in known if beyond(self.person, role.permissions.all()))
+        return wanted
 
 
 @admin.register(User)
 class UserAdmin(BaseUserAdmin):
     """People of all programmes: roles are groups, and programmes say where they hold."""
 
+    form = PersonForm
     list_display = ["username", "email", "first_name", "last_name", "is_active", "is_staff", "last_login"]
     list_filter = ["is_active", "is_staff", "groups", "programmes"]
     filter_horizontal = ["groups", "user_permissions", "programmes"]
@@ -37,19 +56,7 @@ class UserAdmin(BaseUserAdmin):
         return users.filter(is_superuser=False, pk__in=colleagues.values("user_id"))
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        """Refuse new roles that may do what the person herself may not, as a role's own page does (D-21)."""
-        form = super().get_form(request, obj, change=change, **kwargs)
-        person = staff.of(request).user
-
-        class Bounded(form):  # type: ignore[misc,valid-type]
-            def clean_groups(self) -> Any:
-                wanted = self.cleaned_data["groups"]
-                added = wanted.exclude(pk__in=self.instance.groups.all()) if self.instance.pk else wanted
-                known = added.prefetch_related("permissions__content_type")
-                refuse(role.name for role in known if beyond(person, role.permissions.all()))
-                return wanted
-
-        return Bounded
+        return bound(super().get_form(request, obj, change=change, **kwargs), person=staff.of(request).user)
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Let people in only where one works oneself."""
@@ -68,6 +75,13 @@ class UserAdmin(BaseUserAdmin):
         if not super().has_change_permission(request, obj):
             return False
         return not isinstance(obj, User) or request.user.is_superuser or not _elsewhere(request, obj).exists()
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        """Keep off the password of who may do more: with it one could do what she may."""
+        user = self.get_object(request, unquote(id))
+        if user is not None and beyond(staff.of(request).user, _permissions(user)):
+            raise PermissionDenied
+        return super().user_change_password(request, id, form_url)
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """The audit refers to people: they are made inactive instead."""
@@ -104,6 +118,12 @@ def _may(user: User) -> set[str]:
     """Return her roles, and the single permissions beside them."""
     single = user.user_permissions.values_list("content_type__app_label", "codename")
     return {*user.groups.values_list("name", flat=True), *(f"{app}.{codename}" for app, codename in single)}
+
+
+def _permissions(user: User) -> QuerySet[Permission]:
+    """Return what she may do while she is active, and once she is again."""
+    held = Permission.objects.filter(Q(group__user=user) | Q(user=user))
+    return held.select_related("content_type").distinct()
 
 
 def _elsewhere(request: HttpRequest, user: User) -> QuerySet[Programme]:

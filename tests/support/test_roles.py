@@ -255,6 +255,23 @@ class TestChanges:
         assert self.give(client, lead, "support lead", small.name).status_code == 302
         assert set(lead.groups.values_list("name", flat=True)) == {"support lead", small.name}
 
+    @pytest.mark.parametrize("is_active", [True, False])
+    def test_d_21_nobody_sets_the_password_of_who_may_do_more(self, programme, is_active):
+        """Also while that person is inactive: she may be let in again."""
+        person = UserFactory(programmes=[programme])
+        person.user_permissions.set(Permission.objects.filter(codename__in=["view_user", "change_user"]))
+        lead = UserFactory(programmes=[programme], role="support lead", is_active=is_active)
+        peer = UserFactory(programmes=[programme], is_active=is_active)
+        client = Client()
+        client.force_login(person)
+        values = {"password1": "a-new-Pass-word-77", "password2": "a-new-Pass-word-77"}
+        for target, status in ((lead, 403), (peer, 302)):
+            before = target.password
+            page = reverse("admin:auth_user_password_change", args=[target.pk])
+            assert client.post(page, values).status_code == status
+            target.refresh_from_db()
+            assert (target.password != before) == (status == 302)
+
     def test_an_administrator_gives_every_role_of_laurels(self, as_role, programme):
         """C-03: each is within what she may do herself."""
         client, person = as_role("administrator"), UserFactory(programmes=[programme])
