@@ -1,7 +1,7 @@
 """The forms of personalized promotions: the promotion, its lists, whom a list is for, and the bar above the chapter."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -184,4 +184,4 @@ class EnrolmentFilter(forms.Form):
     def __init__(self, data: Any, *, lists: Iterable[tuple[int, str]]) -> None:
         super().__init__(data)
         choices = [("", _("Any list")), *((str(key), name) for key, name in lists)]
-        self.fields["list"].choices = choices  # type: ignore[attr-defined]
+        cast(forms.ChoiceField, self.fields["list"]).choices = choices

@@ -120,7 +120,7 @@ def _explained(member: Member, subject: Subject, sees: Sees, now: datetime) -> E
         facts = explanation_verdict.veiled(facts)
     preview = _preview(facts, now)
     decided = explanation_verdict.decide(
-        facts=facts, subject=subject, preview=preview, bearer_may=_bearer_may(subject, member, now), now=now
+        facts=facts, subject=subject, preview=preview, bearer_may=_bearer_may(facts, subject, now), now=now
     )
     verdict = VERDICTS[decided.key]
     is_another = subject.assignment is not None and hers is None
@@ -154,14 +154,13 @@ def _of_everyones(decided: Decided) -> Verdict:
     return Verdict("", "", has=is_shown, sees=is_shown, can_use=decided.code == "usable")
 
 
-def _bearer_may(subject: Subject, member: Member, now: datetime) -> bool:
+def _bearer_may(facts: Facts, subject: Subject, now: datetime) -> bool:
     """Say whether a code of another member's works for whoever brings it now (D-13)."""
     asked = subject.assignment
-    if not subject.by_code or subject.code is None or asked is None or asked.member_id == member.pk:
+    if not subject.by_code or subject.code is None or asked is None or asked.member_id == facts.member.pk:
         return False
-    assert subject.offer is not None  # noqa: S101
     found = code_lookup.by_code(
-        programme=member.programme, code=subject.code.code, now=now, offer=subject.offer.offer_reference
+        programme=facts.member.programme, code=subject.code.code, now=now, offer=facts.offer.offer_reference
     )
     return found.is_usable
 
@@ -218,7 +217,7 @@ def _actions(
     facts: Facts, decided: Decided, preview: Preview | None, zone: ZoneInfo, now: datetime
 ) -> Iterator[Action]:
     """Yield what can be done next, the most fitting first."""
-    held = decided.held.assignment if decided.held else None
+    held = decided.held
 
     def action(code: str, **about: Any) -> Action:
         words = {"until": from_when(about["until"], zone=zone, now=now)} if about.get("until") else {}
@@ -230,13 +229,12 @@ def _actions(
         yield action("wait_for_till")
     if decided.code == "waiting_for_acceptance":
         yield action("ask_to_accept")
-    if decided.code == "reissued" and decided.held and decided.held.successor:
-        yield action("open_successor", assignment_id=decided.held.successor)
-    if decided.held and held:
-        if decided.code == "expired" and _can_extend(facts, decided.held, now):
-            yield action("extend", assignment_id=held.pk)
-        if _can_reissue(decided, preview):
-            yield action("reissue", assignment_id=held.pk)
+    if decided.code == "reissued" and held and held.successor:
+        yield action("open_successor", assignment_id=held.successor)
+    if held and decided.code == "expired" and _can_extend(facts, held, now):
+        yield action("extend", assignment_id=held.assignment.pk)
+    if held and _can_reissue(held, decided.code, preview):
+        yield action("reissue", assignment_id=held.assignment.pk)
     is_without = not VERDICTS[decided.key].has and decided.code not in {"being_given", "reissued", "code_not_given"}
     if is_without and preview and preview.code == "assigned" and facts.template:
         yield action("grant", template_id=facts.template.pk)
@@ -250,8 +248,8 @@ def _actions(
         yield action("open_run", run_id=decided.run.id)
     if decided.code == "code_not_given":
         yield action("ask_again")
-    if held is not None:
-        yield action("open", assignment_id=held.pk)
+    if held:
+        yield action("open", assignment_id=held.assignment.pk)
 
 
 def _can_extend(facts: Facts, held: Held, now: datetime) -> bool:
@@ -266,11 +264,9 @@ def _can_extend(facts: Facts, held: Held, now: datetime) -> bool:
     return not (facts.offer.repeat_policy == RepeatPolicy.ONE_OPEN and has_other)
 
 
-def _can_reissue(decided: Decided, preview: Preview | None) -> bool:
+def _can_reissue(held: Held, code: str, preview: Preview | None) -> bool:
     """Say whether reissuing would do; what it frees may be held again, so `already_held` does not stand against it."""
-    assert decided.held is not None  # noqa: S101
-    held = decided.held
     if held.assignment.source == Source.ATTRIBUTE or held.uses or preview is None:
         return False
-    is_fitting = decided.code in {"code_expired", "code_void", "expired", "waiting_for_till"}
+    is_fitting = code in {"code_expired", "code_void", "expired", "waiting_for_till"}
     return is_fitting and preview.code in {"assigned", "already_held"}

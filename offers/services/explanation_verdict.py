@@ -170,11 +170,11 @@ def _chosen(facts: Facts, subject: Subject, now: datetime) -> Held | None:
 
 def _of_holding(held: Held, now: datetime) -> Decided:
     one = held.assignment
+    code = one.voucher_code
     counted: dict[str, Any] = {"held": held, "uses": len(held.uses), "limit": held.limit}
-    if held.is_live and (problem := code_problem(held, now)):
-        assert one.voucher_code is not None  # noqa: S101
-        expired = one.voucher_code.segment.expires_at if one.voucher_code.segment else None
-        return Decided(problem, at=one.voucher_code.voided_at or expired, **counted)
+    if held.is_live and code and (problem := code_problem(held, now)):
+        expired = code.segment.expires_at if code.segment else None
+        return Decided(problem, at=code.voided_at or expired, **counted)
     if held.status == "used_up":
         last = held.uses[-1].redeemed_at if held.uses else None
         return Decided("used_up" if last else "used_up:unknown", at=last or one.used_up_at, **counted)

@@ -1,9 +1,10 @@
 """The form of a member's contact data; what is acceptable is the service's to say, as for the API and imports."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from django import forms
+from django.http import QueryDict
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -76,7 +77,7 @@ class ContactForm(forms.Form):
 
     def begin_anew(self, member: Member) -> list[tuple[str, str]]:
         """Take the state of now as seen, and return what differs from what was typed: label and value of now."""
-        data: Any = self.data.copy()  # type: ignore[attr-defined]
+        data = cast(QueryDict, self.data).copy()
         data["seen"] = contact_data.version(member)
         self.data = data
         typed = self.values()

@@ -1,13 +1,22 @@
 """The desk's ledger row by row: each grant once, with when it was taken back (B-05)."""
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
+from typing import TYPE_CHECKING, TypedDict
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
 from loyalty.database import rows
 from loyalty.models import Programme, User
 from offers.models import GrantLedgerEntry
+
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
+
+    class TakenBack(TypedDict):
+        taken_back_at: datetime | None
+
+    Grants = QuerySet[WithAnnotations[GrantLedgerEntry, TakenBack]]
 
 MEDIANS = """
     SELECT template_id, percentile_disc(0.5) WITHIN GROUP (ORDER BY exposure_minor) AS median
@@ -20,7 +29,7 @@ _BACK = GrantLedgerEntry.objects.filter(assignment=OuterRef("assignment"), n=-1)
 IS_BACK = Exists(_BACK)
 
 
-def entries(*, programme: Programme) -> QuerySet[GrantLedgerEntry]:
+def entries(*, programme: Programme) -> "Grants":
     """Return each grant of the desk with its people and offer; `taken_back_at` is None where it stands."""
     return (
         GrantLedgerEntry.objects.filter(programme=programme, n=1)
@@ -29,7 +38,7 @@ def entries(*, programme: Programme) -> QuerySet[GrantLedgerEntry]:
     )
 
 
-def of_agent(*, programme: Programme, user: User) -> QuerySet[GrantLedgerEntry]:
+def of_agent(*, programme: Programme, user: User) -> "Grants":
     """Return a person's own grants."""
     return entries(programme=programme).filter(agent=user)
 

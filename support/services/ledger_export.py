@@ -1,15 +1,15 @@
 """The desk's ledger as a file: who asked for it is written down before the first line is read (B-05)."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
-
-from django.db.models import QuerySet
+from typing import TYPE_CHECKING, Any
 
 from loyalty import money, table_export
 from loyalty.models import Programme, User
 from loyalty.services import audit
 from loyalty.table_export import Column
-from offers.models import GrantLedgerEntry
+
+if TYPE_CHECKING:
+    from support.selectors.ledger import Grants
 
 # A member stands here by her id. Her name, how she is reached, and notes, which may hold both, are left out.
 COLUMNS = (
@@ -34,7 +34,7 @@ PART = 2000
 def export(
     *,
     programme: Programme,
-    found: QuerySet[GrantLedgerEntry],
+    found: "Grants",
     reasons: Mapping[str, str],
     filters: Mapping[str, str],
     file_format: table_export.Format,
@@ -52,7 +52,7 @@ def export(
     )
 
 
-def _lines(found: QuerySet[GrantLedgerEntry], reasons: Mapping[str, str], currency: str) -> Iterator[list[Any]]:
+def _lines(found: "Grants", reasons: Mapping[str, str], currency: str) -> Iterator[list[Any]]:
     for entry in found.iterator(chunk_size=PART):
         yield [
             entry.at,
@@ -65,7 +65,7 @@ def _lines(found: QuerySet[GrantLedgerEntry], reasons: Mapping[str, str], curren
             entry.ticket,
             str(money.to_major(entry.exposure_minor, currency)),
             currency,
-            entry.taken_back_at,  # type: ignore[attr-defined]
+            entry.taken_back_at,
             entry.approved_by.username if entry.approved_by else "",
             entry.batch,
             str(entry.assignment_id),
