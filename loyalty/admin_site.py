@@ -55,12 +55,12 @@ class LaurelAdminSite(admin.AdminSite):
             return HttpResponseRedirect(reverse("admin:index", current_app=self.name))
         return HttpResponseRedirect(f"{reverse('account_login')}?{urlencode({REDIRECT_FIELD_NAME: following})}")
 
-    def logout(  # type: ignore[override]
+    def logout(  # type: ignore[override]  # Django's types know its own page only
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         return redirect("account_logout")
 
-    def password_change(  # type: ignore[override]
+    def password_change(  # type: ignore[override]  # likewise
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         return redirect("account_change_password")

@@ -99,8 +99,8 @@ class Supervisor:
         """Notice what ended and start it again when its pause is over; call it a few times a second."""
         now = time.monotonic()
         for child in self.children:
-            if child.process is not None and child.process.poll() is not None:
-                self._note_end(child, now)
+            if child.process is not None and (code := child.process.poll()) is not None:
+                self._note_end(child, code, now)
             elif child.process is None and now >= child.due_at:
                 child.start()
         if self.which and now - self.watched_at >= WATCH_SECONDS:
@@ -132,9 +132,7 @@ class Supervisor:
         """Cut the waiting short: the signal handler while stopping."""
         self.hurried = True
 
-    def _note_end(self, child: Child, now: float) -> None:
-        assert child.process is not None  # noqa: S101 (for the type checker)
-        code = child.process.returncode
+    def _note_end(self, child: Child, code: int, now: float) -> None:
         child.sweep()
         child.process = None
         child.failures = 0 if now - child.started_at > HEALTHY_SECONDS else child.failures + 1

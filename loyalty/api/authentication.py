@@ -78,13 +78,13 @@ class MemberTokenAuthentication(BaseAuthentication):
         return self.keyword
 
 
-class TrustedServerAuthentication(ApiClientAuthentication):
+class TrustedServerAuthentication(BaseAuthentication):
     """A key that may act for members, and the member it acts for now."""
 
     header = "Laurel-Member"
 
-    def authenticate(self, request: Request) -> tuple[None, ActingMember] | None:  # type: ignore[override]
-        found = super().authenticate(request)
+    def authenticate(self, request: Request) -> tuple[None, ActingMember] | None:
+        found = ApiClientAuthentication().authenticate(request)
         if found is None:
             return None
         client = found[1]
@@ -104,3 +104,6 @@ class TrustedServerAuthentication(ApiClientAuthentication):
             raise exceptions.NotFound(f"Name an active member of your programme in the header {self.header}.")
         structlog.contextvars.bind_contextvars(member_id=member)
         return None, ActingMember(member, client.programme_id, api_client=client)
+
+    def authenticate_header(self, request: Request) -> str:
+        return ApiClientAuthentication.keyword

@@ -9,7 +9,7 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from loyalty import clock
+from loyalty import clock, staff
 from loyalty.admin.scoped import ReadOnlyAdmin
 from offers.models import VoucherBank, VoucherBatch
 from offers.selectors import voucher as selectors
@@ -69,4 +69,4 @@ class VoucherBankAdmin(ReadOnlyAdmin):
     def save_model(self, request: HttpRequest, obj: VoucherBank, form: Any, change: bool) -> None:
         if "low_stock_at" in form.changed_data:
             wanted, obj.low_stock_at = obj.low_stock_at, form.initial["low_stock_at"]
-            service.set_low_stock(bank=obj, low_stock_at=wanted, actor=request.user)  # type: ignore[arg-type]
+            service.set_low_stock(bank=obj, low_stock_at=wanted, actor=staff.of(request).user)

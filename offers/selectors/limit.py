@@ -83,7 +83,7 @@ class Usage:
 
     @property
     def owner(self) -> ConfigOffer | Campaign:
-        return self.limit.config_offer or self.limit.campaign  # type: ignore[return-value]
+        return self.limit.config_offer or self.limit.campaign  # type: ignore[return-value]  # one of them, by constraint
 
     @property
     def has_budget(self) -> bool:

@@ -5,9 +5,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from django.db import connection, transaction
+from django.db import connection, models, transaction
 from django.db.models import Q, QuerySet
 from django.utils.functional import lazy
 from django.utils.translation import gettext_lazy as _
@@ -84,7 +84,7 @@ def catalogue(programme: Programme) -> Catalogue:
         Field(
             key=f"member.{name}",
             # Columns have a name for people; only reverse relations, which these are not, have none.
-            label=_capitalized(Member._meta.get_field(name).verbose_name),  # type: ignore[union-attr]
+            label=_capitalized(cast("models.Field[Any, Any]", Member._meta.get_field(name)).verbose_name),
             type=kind,
             source=Column(name),
             choices=STATUSES if name == "status" else (),
@@ -98,7 +98,7 @@ def catalogue(programme: Programme) -> Catalogue:
             key=f"attribute.{definition.name}",
             label=definition.label,
             # The model's choices are the type's.
-            type="choice" if definition.type == "text" and definition.choices else definition.type,  # type: ignore[arg-type]
+            type="choice" if definition.type == "text" and definition.choices else cast(FieldType, definition.type),
             source=Attribute(definition.name),
             choices=tuple((choice, choice) for choice in definition.choices),
             group=_("Attributes"),

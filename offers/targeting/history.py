@@ -176,8 +176,8 @@ def _having(leaf: History, operator: str, state: Compiler) -> Iterator[str]:
     else:
         # Sums of bigint are numeric; counts and sums of integers are not, and stay cheap to compare.
         cast = "numeric" if leaf.measure in operators.MONEY else "bigint"
-        if operator == "between":
-            low, high = (state.parameter(one, cast) for one in value)  # type: ignore[union-attr]
+        if isinstance(value, tuple):
+            low, high = (state.parameter(one, cast) for one in value)
             yield f"{measure} BETWEEN {low} AND {high}"
         else:
             yield f"{measure} {compiler.SYMBOLS[operator]} {state.parameter(value, cast)}"

@@ -19,6 +19,7 @@ MOST_DAYS = 3650
 LARGEST = 10**15
 
 Read = TypeVar("Read", bound=Scalar)
+End = TypeVar("End", int, float, date)
 
 
 class Refused(Exception):
@@ -125,13 +126,13 @@ def day(value: Any) -> date:
     raise Refused("not_a_date", sentence, value)
 
 
-def pair(value: Any, read: Callable[[Any], Read]) -> tuple[Read, Read]:
+def pair(value: Any, read: Callable[[Any], End]) -> tuple[End, End]:
     """Read the two ends of `between`, both included."""
     if not isinstance(value, list | tuple) or len(value) != 2:
         sentence = _("%(value)s is not a pair. Give the lower and the upper end, as in [1, 5].")
         raise Refused("not_a_pair", sentence % {"value": shown_text(value)}, value)
     low, high = (_placed(one, place, read) for place, one in enumerate(value))
-    if low > high:  # type: ignore[operator]
+    if low > high:
         raise Refused("ends_reversed", _("the lower end is above the upper one. Turn them round."), value)
     return low, high
 

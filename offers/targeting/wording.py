@@ -1,7 +1,7 @@
 """Criteria in plain words, in the active language."""
 
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
 from django.utils import formats
 from django.utils.functional import Promise
@@ -73,7 +73,8 @@ def _history(criteria: Criteria, node: History) -> str:
         label = _("%(measure)s (%(where)s)") % {"measure": label, "where": where}
     if node.measure in operators.MONEY:
         given = node.value if isinstance(node.value, tuple) else (node.value,)
-        values = [money.display(int(one), criteria.catalogue.currency) for one in given]  # type: ignore[arg-type]
+        # Read as whole minor units.
+        values = [money.display(cast(int, one), criteria.catalogue.currency) for one in given]
     else:
         values = _values(node.value, {})
     return _compared(label, node.operator, values)

@@ -1,7 +1,7 @@
 """Mass assignments on their way and done: the list, one run's page, what can be done with it (SCREENS, "A run")."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -73,11 +73,7 @@ def runs(request: StaffRequest) -> HttpResponse:
     """List the programme's runs, filtered and sorted by what stands in the address."""
     found = RunFilter(request.GET, queryset=selectors.runs(programme=request.programme), request=request)
     listing = Listing(request, found.qs, columns=COLUMNS, filters=found.form)
-    shown = list(listing.page.object_list)
-    done = selectors.done_by_run(run_ids=[run.pk for run in shown])
-    for run in shown:
-        run.counted = done.get(run.pk, {"done": 0, "assigned": 0})
-    listing.page.object_list = shown
+    listing.page.object_list = _counted(listing.page.object_list)
     return render(request, "offers/runs.html", {"listing": listing})
 
 
@@ -85,9 +81,17 @@ def runs(request: StaffRequest) -> HttpResponse:
 @staff("offers.view_massassignment")
 def row(request: StaffRequest, run_id: int) -> HttpResponse:
     """Return the moving cells of one run's line in the list."""
-    run = selectors.find(programme=request.programme, run_id=run_id)
-    run.counted = selectors.done_by_run(run_ids=[run.pk]).get(run.pk, {"done": 0, "assigned": 0})  # type: ignore[attr-defined]
+    [run] = _counted([selectors.find(programme=request.programme, run_id=run_id)])
     return render(request, "offers/_runs_row.html", {"object": run})
+
+
+def _counted(runs: Iterable[Any]) -> list[Any]:
+    """Return the runs, each with what it has done as `counted`; one query."""
+    shown = list(runs)
+    done = selectors.done_by_run(run_ids=[run.pk for run in shown])
+    for run in shown:
+        run.counted = done.get(run.pk, {"done": 0, "assigned": 0})
+    return shown
 
 
 @require_safe
