@@ -21,7 +21,8 @@ from tests.factories import (
     launch_run,
     work,
 )
-from tests.offers.services.explanation_cases import NOBODY, Story, held_out
+from tests.offers.services.explanation_given import held_out
+from tests.offers.services.explanation_story import NOBODY, Story
 
 pytestmark = pytest.mark.django_db
 

@@ -25,7 +25,7 @@ from tests.factories import (
     limit_of,
 )
 from tests.factories.allowance import allow
-from tests.offers.selectors.integrity_plants import PLANTS_OF_THE_LEDGER, UNPROTECTED_LEDGER
+from tests.offers.selectors.integrity_plants_ledger import PLANTS_OF_THE_LEDGER, UNPROTECTED_LEDGER
 from tests.offers.selectors.test_integrity import found
 
 pytestmark = pytest.mark.django_db

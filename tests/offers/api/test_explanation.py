@@ -5,7 +5,8 @@ from rest_framework.test import APIClient
 
 from loyalty.models import AuditEvent
 from tests.factories import ApiClientFactory, ConfigOfferFactory, MemberFactory, ProgrammeFactory, give, import_codes
-from tests.offers.services.explanation_cases import NOBODY, Story, held_out
+from tests.offers.services.explanation_given import held_out
+from tests.offers.services.explanation_story import NOBODY, Story
 
 pytestmark = pytest.mark.django_db
 SCOPES = ["assignments:read", "members"]

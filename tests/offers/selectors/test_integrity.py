@@ -32,14 +32,9 @@ from tests.factories import (
     import_codes,
     plan_run,
 )
-from tests.offers.selectors.integrity_plants import (
-    PLANTS,
-    PLANTS_OF_LIMITS,
-    PLANTS_OF_PERSONAL_OFFERS,
-    PLANTS_OF_PROMOTIONS,
-    PLANTS_OF_THE_LEDGER,
-    PLANTS_OF_UNDO,
-)
+from tests.offers.selectors.integrity_plants import PLANTS, PLANTS_OF_LIMITS, PLANTS_OF_PERSONAL_OFFERS, PLANTS_OF_UNDO
+from tests.offers.selectors.integrity_plants_ledger import PLANTS_OF_THE_LEDGER
+from tests.offers.selectors.integrity_plants_promotion import PLANTS_OF_PROMOTIONS
 
 
 def found(programme=None) -> dict[str, list[str]]:

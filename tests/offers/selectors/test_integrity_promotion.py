@@ -16,7 +16,7 @@ from tests.factories import (
     enlist,
     product_list,
 )
-from tests.offers.selectors.integrity_plants import PLANTS_OF_PROMOTIONS
+from tests.offers.selectors.integrity_plants_promotion import PLANTS_OF_PROMOTIONS
 
 pytestmark = pytest.mark.django_db
 

@@ -18,19 +18,11 @@ from offers.services.assignment import Grant
 from offers.services.explanation import Sees
 from offers.services.verb import By
 from tests.factories import MemberFactory, ProgrammeFactory, TargetingFactory, draft_run, give, import_codes, redeem
-from tests.offers.services.explanation_cases import (
-    CASES,
-    DAY,
-    NOBODY,
-    NOW,
-    Story,
-    code_of_another,
-    expired,
-    held_out,
-    ineligible,
-    not_targeted,
-    planned,
-)
+from tests.offers.services.explanation_asked import code_of_another
+from tests.offers.services.explanation_cases import CASES
+from tests.offers.services.explanation_given import held_out, ineligible, not_targeted, planned
+from tests.offers.services.explanation_held import expired
+from tests.offers.services.explanation_story import DAY, NOBODY, NOW, Story
 
 pytestmark = pytest.mark.django_db
 EVERYTHING = Sees(clauses=True, runs=True)
