@@ -112,6 +112,11 @@ VERDICTS: dict[str, Verdict] = {
         _("That was replaced %(when)s by a new “%(offer)s”. Please use the new one."),
         _("It was reissued %(when)s, by %(who)s, so it is void. Look at the one in its place."),
     ),
+    # Somebody asked for it, and a second person decides.
+    "waiting_for_approval": Verdict(
+        _("“%(offer)s” was asked for on your behalf %(when)s. It is being looked at and not decided yet."),
+        _("A grant of it waits for approval since %(since)s, asked by %(asked_by)s. Nothing is given meanwhile."),
+    ),
     # She never had it, and somebody tried, tries or will try to give it.
     "being_given": Verdict(
         _("“%(offer)s” is being given out just now. Please look again in a few minutes."),
@@ -215,6 +220,7 @@ QUESTIONS: dict[str, str | Promise] = {
     "eligibility": _("She may have it"),
     "targeted": _("It was given out to her"),
     "door": _("What doors answered for her"),
+    "approval": _("A grant of it waits"),
     "held": _("She holds or held it"),
     "code": _("Its code"),
     "reachable": _("She can be told of it"),
@@ -247,6 +253,7 @@ SENTENCES: dict[str, str | Promise] = {
     "no_refusal": _("No door refused it to her."),
     "door_refused": _("Refused %(when)s to %(door)s: %(reason)s"),
     "import_refused": _("The import “%(import)s” left her out %(when)s: %(reason)s"),
+    "approval_waiting": _("A grant of it waits for approval since %(when)s, asked by %(asked_by)s."),
     "never_held": _("She never held it."),
     "held_since": _("Given %(when)s through %(door)s: %(status)s."),
     "held_until": _("Given %(when)s through %(door)s: %(status)s, until %(until)s."),
@@ -277,6 +284,7 @@ ACTIONS: dict[str, str | Promise] = {
     "wait": _("Wait until %(until)s"),
     "wait_for_till": _("Wait for the till"),
     "ask_to_accept": _("Ask her to accept it"),
+    "open_waiting": _("Open the grant that waits"),
     "open": _("Open it"),
     "open_successor": _("Open the one in its place"),
     "extend": _("Extend it"),

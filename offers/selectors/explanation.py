@@ -137,6 +137,16 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Waiting:
+    """A grant of the offer to her that waits for a second person. A door that knows of such grants hands it in."""
+
+    asked_at: datetime
+    asked_by: str
+    url: str = ""
+    """Where the door shows it, if the person may open it."""
+
+
+@dataclass(frozen=True)
 class Facts:
     """All of it. `audiences` says by version of the criteria whether she is meant now; None: it cannot be read."""
 
@@ -151,12 +161,23 @@ class Facts:
     template: OfferTemplate | None
     everyone_uses: Sequence[Redemption] = ()
     audiences: Mapping[int, targeting_explanation.Explanation | None] = field(default_factory=dict)
+    waiting: Sequence[Waiting] = ()
+    """The oldest first."""
 
 
 def facts(
-    *, member: Member, offer_id: int, template: OfferTemplate | None, now: datetime, asked: Assignment | None = None
+    *,
+    member: Member,
+    offer_id: int,
+    template: OfferTemplate | None,
+    now: datetime,
+    asked: Assignment | None = None,
+    waiting: Sequence[Waiting] = (),
 ) -> Facts:
-    """Return what is known of the member and the offer. `asked` is an assignment of hers that must be among them."""
+    """Return what is known of the member and the offer. `asked` is an assignment of hers that must be among them.
+
+    `waiting` is what the door knows besides.
+    """
     offer = ConfigOffer.objects.select_related(
         "programme", "current_revision", "voucher_bank", "eligibility__targeting"
     ).get(pk=offer_id)
@@ -193,6 +214,7 @@ def facts(
         template=template or OfferTemplate.objects.filter(config_offer=offer, is_default=True).first(),
         everyone_uses=[use for use in uses if use.assignment_id is None],
         audiences=_audiences(member, offer, runs, schedules, now),
+        waiting=waiting,
     )
 
 

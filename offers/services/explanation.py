@@ -17,7 +17,7 @@ from offers.models import Audience, ConfigOffer, MassAssignment, OfferTemplate, 
 from offers.models.explanation import ACTIONS, VERDICTS, Verdict
 from offers.selectors import code_lookup
 from offers.selectors import explanation as selectors
-from offers.selectors.explanation import Facts, Held
+from offers.selectors.explanation import Facts, Held, Waiting
 from offers.selectors.explanation_subject import Subject
 from offers.services import door, explanation_verdict, explanation_words, extension, personal_offer_report
 from offers.services.assignment import Grant
@@ -46,6 +46,8 @@ class Action:
     run_id: int | None = None
     until: datetime | None = None
     text: str = ""
+    url: str = ""
+    """Where the door that knows of it shows it."""
 
 
 @dataclass(frozen=True)
@@ -77,12 +79,15 @@ class Explanation:
         return self.grant_code == "assigned"
 
 
-def explain(*, member: Member, subject: Subject, sees: Sees, by: By, now: datetime) -> Explanation:
+def explain(
+    *, member: Member, subject: Subject, sees: Sees, by: By, now: datetime, waiting: Sequence[Waiting] = ()
+) -> Explanation:
     """Say why the member does not have, see or use what is asked about, and what can be done.
 
-    `member` comes with her programme, of which the subject is. The look is audited, under `by`.
+    `member` comes with her programme, of which the subject is. `waiting` are the grants of it to her that wait for a
+    second person, as far as the door knows of them (B-05). The look is audited, under `by`.
     """
-    found = _explained(member, subject, sees, now)
+    found = _explained(member, subject, sees, waiting, now)
     data: dict[str, Any] = {"offer": found.offer.pk} if found.offer else {}
     if found.owner is not None:
         data["owner"] = found.owner.pk
@@ -107,7 +112,7 @@ def explain(*, member: Member, subject: Subject, sees: Sees, by: By, now: dateti
     return found
 
 
-def _explained(member: Member, subject: Subject, sees: Sees, now: datetime) -> Explanation:
+def _explained(member: Member, subject: Subject, sees: Sees, waiting: Sequence[Waiting], now: datetime) -> Explanation:
     if subject.offer is None:
         verdict = VERDICTS[subject.problem]
         actions = [Action("ask_again", text=str(ACTIONS["ask_again"]))]
@@ -115,7 +120,9 @@ def _explained(member: Member, subject: Subject, sees: Sees, now: datetime) -> E
             member, subject.problem, str(verdict.to_member), str(verdict.to_agent), *_flags(verdict), None, [], actions
         )
     hers = subject.assignment if subject.assignment and subject.assignment.member_id == member.pk else None
-    facts = selectors.facts(member=member, offer_id=subject.offer.pk, template=subject.template, asked=hers, now=now)
+    facts = selectors.facts(
+        member=member, offer_id=subject.offer.pk, template=subject.template, asked=hers, waiting=waiting, now=now
+    )
     if not sees.runs:
         facts = explanation_verdict.veiled(facts)
     preview = _preview(facts, now)
@@ -191,6 +198,7 @@ def _words(decided: Decided, facts: Facts, zone: ZoneInfo, now: datetime) -> Map
         "limit": decided.limit,
         "run": decided.name or (decided.run.name if decided.run else ""),
         "state": "",
+        "asked_by": decided.waiting.asked_by if decided.waiting else "",
         "who": explanation_words.who(held.ending, _run_name(held)) if held else "",
         "reason": explanation_words.reason_of(held.ending) if held else "",
     }
@@ -211,6 +219,10 @@ def _run_name(held: Held) -> str:
 
 def _state(state: str) -> str:
     return str(MassAssignment.State(state).label)
+
+
+# Granting it would be a second one, or is not what helps.
+ON_ITS_WAY = {"being_given", "reissued", "code_not_given", "waiting_for_approval"}
 
 
 def _actions(
@@ -235,7 +247,9 @@ def _actions(
         yield action("extend", assignment_id=held.assignment.pk)
     if held and _can_reissue(held, decided.code, preview):
         yield action("reissue", assignment_id=held.assignment.pk)
-    is_without = not VERDICTS[decided.key].has and decided.code not in {"being_given", "reissued", "code_not_given"}
+    if facts.waiting:
+        yield action("open_waiting", url=facts.waiting[0].url)
+    is_without = not VERDICTS[decided.key].has and decided.code not in ON_ITS_WAY
     if is_without and preview and preview.code == "assigned" and facts.template:
         yield action("grant", template_id=facts.template.pk)
     if preview and preview.code == "out_of_codes" and is_without:

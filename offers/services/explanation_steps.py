@@ -35,7 +35,7 @@ class Step:
     """One question and its answer. `state` is passed, failed, or not_asked where nothing hangs on it.
 
     `has` is her value and `needed` what it should be, where both can be said. `links` name things by kind:
-    `assignment`, `run`, `import`, `audience`.
+    `assignment`, `run`, `import`, `audience`, `waiting`.
     """
 
     question: str
@@ -80,6 +80,7 @@ class Steps:
             self.eligibility(),
             *self.targeted(),
             *self.doors(),
+            *self.waiting(),
             *self.held(),
             *self.code(),
             *self.reachable(),
@@ -237,6 +238,12 @@ class Steps:
             yield self.step("door", attempt.code, FAILED, "door_refused", **words)
         if not found:
             yield self.step("door", "no_refusal", NOT_ASKED)
+
+    def waiting(self) -> Iterator[Step]:
+        for one in self.facts.waiting:
+            words = {"when": self.when(one.asked_at), "asked_by": one.asked_by}
+            links = {"waiting": one.url} if one.url else {}
+            yield self.step("approval", "approval_waiting", FAILED, links=links, **words)
 
     def held(self) -> Iterator[Step]:
         if self.is_for_everyone:

@@ -13,7 +13,7 @@ from typing import Any
 from loyalty.models import Member
 from offers import rules
 from offers.models import Audience, ConfigOffer, PersonalOfferRow
-from offers.selectors.explanation import Facts, Held, Run
+from offers.selectors.explanation import Facts, Held, Run, Waiting
 from offers.selectors.explanation_subject import Subject
 from offers.services import reason
 from offers.services.door import Preview
@@ -41,6 +41,7 @@ class Decided:
     held: Held | None = None
     run: Run | None = None
     attempt: Attempt | None = None
+    waiting: Waiting | None = None
     at: datetime | None = None
     until: datetime | None = None
     name: str = ""
@@ -84,9 +85,10 @@ def decide(*, facts: Facts, subject: Subject, preview: Preview | None, bearer_ma
         return Decided("member_inactive")
     if facts.offer.audience == Audience.EVERYONE:
         return _for_everyone(facts, now)
-    if held := _chosen(facts, subject, now):
-        return _of_holding(held, now)
-    return _never_held(facts, preview, now)
+    held = _chosen(facts, subject, now)
+    if facts.waiting and subject.assignment is None and not (held and held.is_live) and _is_open(facts, now):
+        return Decided("waiting_for_approval", waiting=facts.waiting[0], at=facts.waiting[0].asked_at)
+    return _of_holding(held, now) if held else _never_held(facts, preview, now)
 
 
 def code_problem(held: Held, now: datetime) -> str:
@@ -188,6 +190,15 @@ def _of_holding(held: Held, now: datetime) -> Decided:
     if held.status == "waiting_for_till":
         return Decided("waiting_for_till", at=one.issued_at, **counted)
     return Decided(held.status if one.ends_at else f"{held.status}:endless", until=one.ends_at, **counted)
+
+
+def _is_open(facts: Facts, now: datetime) -> bool:
+    """Say whether what waits can still be approved: else it is the offer or the member that explains."""
+    revision = facts.offer.current_revision
+    if revision is None or not facts.offer.is_published or eligibility_of(facts) is False:
+        return False
+    end = rules.fixed_end(revision.terms, zone=facts.offer.programme.zone)
+    return end is None or end > now
 
 
 def _never_held(facts: Facts, preview: Preview | None, now: datetime) -> Decided:

@@ -99,6 +99,12 @@ def of_member(*, member: Member) -> list[GrantRequest]:
     return list(_known(member.programme).filter(member=member, state=State.WAITING).order_by("id")[:MOST])
 
 
+def of_offer(*, member: Member, offer_id: int, now: datetime) -> list[GrantRequest]:
+    """Return what waits for a member of one offer, by whatever template of it, the oldest first."""
+    waiting = _known(member.programme).filter(member=member, state=State.WAITING, expires_at__gt=now)
+    return list(waiting.filter(template__config_offer=offer_id).order_by("asked_at", "id")[:MOST])
+
+
 def own(*, programme: Programme, user: User, now: datetime) -> list[GrantRequest]:
     """Return a person's own: those that wait, and what became of the others lately, newest first."""
     mine = _known(programme).filter(asked_by=user, asked_at__gte=now - timedelta(days=2 * TOLD_DAYS))

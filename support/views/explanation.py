@@ -1,6 +1,8 @@
 """“Why doesn’t she have …?”: a panel over the member’s page, and a page with an address of its own (B-02)."""
 
 from dataclasses import dataclass
+from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from django.http import HttpResponse
@@ -14,11 +16,13 @@ from loyalty.errors import NotFound
 from loyalty.models import Member, User
 from offers.models import Source
 from offers.selectors import explanation_subject as subjects
+from offers.selectors.explanation import Waiting
 from offers.selectors.explanation_subject import Subject
 from offers.services import explanation as service
 from offers.services.explanation import Explanation, Sees
 from offers.services.verb import By
 from support.selectors import grant as grants
+from support.selectors import grant_batch, grant_request
 from support.selectors import member as members
 
 PERMISSIONS = ("loyalty.view_member", "offers.view_assignment", "offers.view_configoffer")
@@ -45,6 +49,7 @@ def explain(request: staff.StaffRequest, member_id: int) -> HttpResponse:
     if subject is None:
         context = {"member": member, "choices": subjects.choices(member=member), "text": ""}
         return _shown(request, context)
+    now = clock.now()
     found = service.explain(
         member=member,
         subject=subject,
@@ -53,7 +58,8 @@ def explain(request: staff.StaffRequest, member_id: int) -> HttpResponse:
             runs=request.user.has_perm("offers.view_massassignment"),
         ),
         by=By(Source.SUPPORT, request.user),
-        now=clock.now(),
+        waiting=_waiting(member, subject, request.user, now),
+        now=now,
     )
     context = {"member": member, "found": found, "text": text, "buttons": _buttons(found, member, request.user)}
     return _shown(request, context)
@@ -82,6 +88,21 @@ def _subject(request: staff.StaffRequest, text: str) -> Subject | None:
         return subjects.by_code(programme=request.programme, code=text)
 
 
+def _waiting(member: Member, subject: Subject, user: User, now: datetime) -> list[Waiting]:
+    """Return what waits of the offer for her, alone or in a set, with its address where the person may open it."""
+    if subject.offer is None:
+        return []
+    found = [
+        Waiting(one.asked_at, str(one.asked_by), reverse("support:grant_request", args=[one.pk]))
+        for one in grant_request.of_offer(member=member, offer_id=subject.offer.pk, now=now)
+    ]
+    for batch in grant_batch.of_offer(member=member, offer_id=subject.offer.pk, now=now):
+        is_seen = grant_batch.is_seen_by(batch=batch, user=user)
+        url = reverse("support:grant_batch", args=[batch.pk]) if is_seen else ""
+        found.append(Waiting(batch.asked_at, str(batch.asked_by), url))
+    return sorted(found, key=attrgetter("asked_at"))
+
+
 def _shown(request: staff.StaffRequest, context: dict[str, Any]) -> HttpResponse:
     # Inside the open panel, or the page, only the body is exchanged.
     if request.htmx and request.htmx.target == "explain-body":
@@ -106,6 +127,7 @@ def _buttons(found: Explanation, member: Member, user: User) -> list[Button]:
                 "offers.grant_assignment",
                 f"{reverse('support:grant', args=[member.pk])}?template={action.template_id}",
             ),
+            "open_waiting": ("", action.url),
             "ask_again": ("", reverse("support:explain", args=[member.pk])),
         }
         if offer is not None:

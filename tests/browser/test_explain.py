@@ -4,6 +4,7 @@ By keyboard and by mouse, looked at on a desk and on a phone.
 """
 
 import re
+import uuid
 from datetime import timedelta
 
 import pytest
@@ -13,7 +14,8 @@ from loyalty import clock
 from loyalty.models import AuditEvent
 from offers.models import Assignment, DoorEntry, Source
 from offers.services import eligibility_settings, revocation
-from tests.factories import ConfigOfferFactory, MemberFactory, PurchaseFactory, give, import_codes
+from support.models import GrantRequest
+from tests.factories import ConfigOfferFactory, MemberFactory, PurchaseFactory, UserFactory, give, import_codes
 
 
 @pytest.fixture
@@ -61,6 +63,29 @@ def test_b_02_by_keyboard_an_offer_is_found_and_explained_and_the_next_step_take
     desk.keyboard.press("Enter")
     expect(desk.get_by_role("dialog", name=re.compile("Grant an offer to Ann Lee"))).to_be_visible()
     assert AuditEvent.objects.filter(action="member.explained").count() == 1
+
+
+def test_b_05_what_waits_for_a_second_person_is_read_out_and_opened(desk, programme, ann, coffee, look):
+    """B-02: the sentence, the step and the way to the grant that waits."""
+    asker = UserFactory(first_name="Ola", last_name="Agent", programmes=[programme])
+    asked = GrantRequest.objects.create(
+        programme=programme,
+        member=ann,
+        template=coffee.templates.get(),
+        exposure_minor=500,
+        reference=uuid.uuid4(),
+        reason="goodwill",
+        asked_by=asker,
+        asked_at=clock.now(),
+        expires_at=clock.now() + timedelta(days=7),
+    )
+    desk.goto(f"/support/members/{ann.pk}/explain?offer=COFFEE")
+    expect(desk.locator(".read-out")).to_contain_text("“Coffee 20 % off” was asked for on your behalf today")
+    expect(desk.locator(".why")).to_contain_text("asked by Ola Agent")
+    look(desk, "explain-waiting")
+    desk.get_by_role("link", name="Open the grant that waits").click()
+    expect(desk).to_have_url(re.compile(f"/support/grants/waiting/{asked.pk}$"))
+    expect(desk.get_by_text("Costs at most")).to_be_visible()
 
 
 def test_b_02_a_code_read_out_is_looked_up_with_enter(desk, programme, ann, coffee, look):

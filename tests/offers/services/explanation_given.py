@@ -2,6 +2,7 @@
 
 from loyalty import clock
 from offers.models import Assignment, AudienceMember, ConfigOffer, MassAssignment, PersonalOfferImport, PersonalOfferRow
+from offers.selectors.explanation import Waiting
 from offers.services import eligibility_settings, mass_assignment
 from offers.services.explanation_words import from_when
 from tests.factories import (
@@ -51,6 +52,11 @@ def held_out(story: Story) -> None:
 
 def never_given(story: Story) -> None:
     story.offer()
+
+
+def waiting_for_approval(story: Story) -> None:
+    story.offer()
+    story.made["waiting"] = [Waiting(NOW - DAY, "Ola Agent", "/waiting/1"), Waiting(NOW, "Uma Agent")]
 
 
 def import_refused(story: Story) -> None:
@@ -163,6 +169,11 @@ GIVEN: dict[str, Case] = {
         held_out,
         "You were not part of this campaign.",
         "She is in the group that was held out, to measure what the offer does. Do not tell her.",
+    ),
+    "waiting_for_approval": (
+        waiting_for_approval,
+        "“Coffee” was asked for on your behalf yesterday at 11:00. It is being looked at and not decided yet.",
+        "A grant of it waits for approval since yesterday at 11:00, asked by Ola Agent. Nothing is given meanwhile.",
     ),
     "never_given": (
         never_given,

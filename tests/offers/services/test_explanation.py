@@ -20,7 +20,7 @@ from offers.services.verb import By
 from tests.factories import MemberFactory, ProgrammeFactory, TargetingFactory, draft_run, give, import_codes, redeem
 from tests.offers.services.explanation_asked import code_of_another
 from tests.offers.services.explanation_cases import CASES
-from tests.offers.services.explanation_given import held_out, ineligible, not_targeted, planned
+from tests.offers.services.explanation_given import held_out, ineligible, not_targeted, planned, waiting_for_approval
 from tests.offers.services.explanation_held import expired
 from tests.offers.services.explanation_story import DAY, NOBODY, NOW, Story
 
@@ -35,7 +35,14 @@ def story():
 
 
 def explained(story, sees=EVERYTHING, by=None):
-    return explanation.explain(member=story.ann, subject=story.subject(), sees=sees, by=by or By(), now=story.now)
+    return explanation.explain(
+        member=story.ann,
+        subject=story.subject(),
+        sees=sees,
+        by=by or By(),
+        now=story.now,
+        waiting=story.made.get("waiting", ()),
+    )
 
 
 def test_b_02_every_verdict_has_a_case_that_reaches_it():
@@ -230,6 +237,30 @@ def test_b_02_the_questions_come_in_their_order_and_each_says_what_it_came_to(st
     assignment_verbs.expose(member_id=story.ann.pk, assignment_id=held.pk, now=NOW)
     [code] = [step for step in explained(story).steps if step.question == "code"]
     assert (code.code, code.text) == ("code_shown", "She has a code, first shown today at 11:00.")
+
+
+def test_b_05_what_waits_is_the_verdict_only_where_it_could_still_be_given(story):
+    """B-02, B-05: she holds it, or the offer is over: then that explains, and what waits is a step all the same."""
+    waiting_for_approval(story)
+    found = explained(story)
+    assert [step.text for step in found.steps if step.question == "approval"] == [
+        "A grant of it waits for approval since yesterday at 11:00, asked by Ola Agent.",
+        "A grant of it waits for approval since today at 11:00, asked by Uma Agent.",
+    ]
+    assert [(action.code, action.url) for action in found.actions] == [("open_waiting", "/waiting/1")]
+    assert found.can_be_granted, "and yet a second one is not what is offered"
+    held = give(story.ann, story.made["offer"], now=NOW - DAY / 2)
+    found = explained(story)
+    assert (found.code, found.actions[0].code) == ("usable", "open_waiting")
+    # What she held last is over: what was asked for since is what she waits for.
+    Assignment.objects.filter(pk=held.pk).update(ends_at=NOW)
+    assert explained(story).code == "waiting_for_approval"
+    ConfigOffer.objects.update(state="archived")
+    found = explained(story)
+    assert found.code == "expired"
+    assert "approval_waiting" in {step.code for step in found.steps}
+    held.delete()
+    assert explained(story).code == "offer_archived"
 
 
 def test_b_02_each_channel_says_whether_it_reaches_her(story):
