@@ -1,7 +1,8 @@
 """What a member held at a past moment, in the state of then: what happened since is turned back (D-10, S0-03).
 
 Moments say when they were; what verbs changed besides (the end, the code, the values given) stands in their events with
-the old value. Her attributes, contact data and consents are kept only as they are now.
+the old value. Her attributes and contact data are kept only as they are now; her consents have a history of their own
+(`loyalty.selectors.consent.as_of`).
 """
 
 from collections.abc import Mapping, Sequence

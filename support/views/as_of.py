@@ -7,6 +7,7 @@ from django.shortcuts import render
 
 from loyalty import staff
 from loyalty.models import Member, Purchase
+from loyalty.selectors import consent
 from support.forms import as_of as forms
 from support.selectors import as_of as selectors
 from support.selectors import purchase as purchases
@@ -27,6 +28,7 @@ def page(request: staff.StaffRequest, member: Member, now: datetime) -> HttpResp
         "current": then.current,
         "past": then.past,
         "receipts": receipts,
+        "consents": consent.as_of(member=member, at=at),
         **timeline.context(request, member, until=at),
     }
     return render(request, "support/member_as_of.html", context)

@@ -12,6 +12,7 @@ from hypothesis.stateful import invariant
 from loyalty import clock
 from loyalty.errors import InvalidInput
 from loyalty.models import Member
+from loyalty.services import consent
 from offers.models import Assignment, Source
 from offers.services import assignment_verbs, closing, extension, reissue, revocation, synchronization
 from offers.services.verb import By
@@ -236,6 +237,35 @@ def test_issue_5_the_page_as_of_then_says_so_and_offers_nothing_to_do(agent, pro
     assert later.context["current"] == []
     assert [(one.name, one.status) for one in later.context["past"]] == [("Coffee", "revoked")]
     assert "slip" in later.text
+
+
+def test_issue_5_s3_14_the_page_as_of_then_tells_what_she_had_agreed_to(agent, programme, ann):
+    """In words, with when it was said and heard, and by whom; what is not known is said plainly."""
+
+    def put(is_granted, at, said=None, channel="email"):
+        one = {"member": "M-1", "channel": channel, "is_granted": is_granted}
+        one |= {"changed_at": said.isoformat()} if said else {}
+        consent.put(programme=programme, consents=[one], source="web shop", now=at)
+
+    put(True, BEGUN)
+    put(False, BEGUN + 2 * DAY, said=BEGUN + DAY)
+    put(True, BEGUN + 4 * DAY, channel="sms")
+    address = reverse("support:member", args=[ann.pk])
+    for day, words in {
+        "2026-03-01": {"email": "not_asked", "sms": "not_asked"},
+        "2026-03-02": {"email": "given", "sms": "not_asked"},
+        "2026-03-04": {"email": "refused", "sms": "not_asked"},
+        "2026-03-06": {"email": "refused", "sms": "given"},
+    }.items():
+        page = agent.get(address, {"as_of": day})
+        said = {one.channel.code: one.word for one in page.context["consents"]}
+        assert {code: said[code] for code in words} == words, day
+    assert "web shop" in page.text
+    # Said on the 3rd, heard on the 4th: known on the 3rd only in hindsight.
+    page = agent.get(address, {"as_of": "2026-03-03"})
+    assert {one.channel.code: one.word for one in page.context["consents"]}["email"] == "given"
+    for words in ("She had refused", "which was heard", "no answer known by then", "addresses of then are not kept"):
+        assert words in page.text
 
 
 def test_issue_5_each_entry_of_the_timeline_leads_to_its_own_moment(agent, programme, ann):

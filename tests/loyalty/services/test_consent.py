@@ -11,6 +11,7 @@ from loyalty.selectors import consent as selectors
 from loyalty.services import consent
 from loyalty.services.consent import InvalidConsents, Written
 from tests.factories import MemberFactory, ProgrammeFactory
+from tests.loyalty.services.test_member_import import run, undo
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -127,3 +128,63 @@ def test_a_channel_reaches_who_agreed_and_has_its_address_while_it_is_in_use(pro
     }
     other = MemberFactory(programme=programme)
     assert {one.word for one in selectors.of_member(member=other)} == {"not_asked"}
+
+
+def as_of(member, at):
+    return {one.channel.code: one for one in selectors.as_of(member=member, at=at)}
+
+
+def test_issue_5_each_moment_of_a_history_is_told_as_it_was_known_then(programme):
+    """S3-14: the last that was heard by the moment, on it included; nothing said since changes what was."""
+    member = MemberFactory(programme=programme, external_id="m1")
+    MemberFactory(programme=programme, external_id="m2")
+    day = timedelta(days=1)
+    story = [(True, NOW), (False, NOW + day), (True, NOW + 3 * day)]
+    for is_granted, at in story:
+        put(programme, said("m1", "email", is_granted), said("m2", "sms", is_granted), now=at)
+    words = [as_of(member, at)["email"].word for at in (NOW - day, NOW, NOW + day, NOW + 2 * day, NOW + 9 * day)]
+    assert words == ["not_asked", "given", "refused", "refused", "given"]
+    assert {one.word for code, one in as_of(member, NOW + 9 * day).items() if code != "email"} == {"not_asked"}
+
+
+def test_issue_5_what_was_said_by_then_and_heard_later_is_told_beside_it(programme):
+    member = MemberFactory(programme=programme, external_id="m1")
+    day = timedelta(days=1)
+    put(programme, said("m1", "email", True), now=NOW)
+    put(programme, said("m1", "email", False, changed_at=(NOW + day).isoformat()), now=NOW + 3 * day)
+    then = as_of(member, NOW + 2 * day)["email"]
+    assert (then.word, then.heard_since.is_granted, then.heard_since.at) == ("given", False, NOW + 3 * day)
+    assert as_of(member, NOW)["email"].heard_since is None
+    then = as_of(member, NOW + 3 * day)["email"]
+    assert (then.word, then.answer.changed_at, then.heard_since) == ("refused", NOW + day, None)
+
+
+def test_issue_5_an_answer_from_before_a_history_was_kept_is_not_known(programme):
+    member = MemberFactory(programme=programme)
+    channel = Channel.objects.get(programme=programme, code="email")
+    Consent.objects.create(member=member, channel=channel, is_granted=True, changed_at=NOW, source="old system")
+    assert {code: one.word for code, one in as_of(member, NOW).items()} == {
+        "email": "unknown", "sms": "not_asked", "push": "not_asked", "receipt": "not_asked", "app": "not_asked",
+    }  # fmt: skip
+
+
+def test_issue_5_an_imports_answer_counts_until_it_is_undone(programme):
+    """Undoing takes it away without a word in the history, or writes the answer from before anew."""
+    for name in ("m1", "m2"):
+        MemberFactory(programme=programme, external_id=name)
+    put(programme, said("m2", "email", False), now=NOW - timedelta(days=1))
+    made = run(programme, "external_id,consent.email\nm1,yes\nm2,yes\n", now=NOW)
+    undo(made, NOW + timedelta(hours=2))
+    told = {}
+    for name in ("m1", "m2"):
+        member = Member.objects.get(external_id=name)
+        told[name] = [as_of(member, NOW + timedelta(hours=hours))["email"].word for hours in (0, 1, 2, 3)]
+    assert told == {"m1": ["given", "given", "not_asked", "not_asked"], "m2": ["given", "given", "refused", "refused"]}
+
+
+def test_issue_5_consents_as_of_then_cost_the_same_whatever_her_history(programme, django_assert_max_num_queries):
+    member = MemberFactory(programme=programme, external_id="m1")
+    for turn in range(7):
+        put(programme, *(said("m1", code, turn % 2 == 0) for code in ("email", "sms")), now=NOW + timedelta(days=turn))
+    with django_assert_max_num_queries(5):
+        assert as_of(member, NOW + timedelta(days=1))["email"].word == "refused"
