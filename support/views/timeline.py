@@ -1,5 +1,6 @@
 """The timeline on a member's page: filtered by kind and by offer, both in the address."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -20,6 +21,8 @@ from support.services import member as member_service
 
 # A bound: the merged timeline reads all pages before the one that is asked for.
 MOST_PAGES = 200
+# A form says nothing of boxes that are not ticked: the filter's sends this along, so that none is not "not asked".
+NO_KIND = ""
 
 
 @require_safe
@@ -48,15 +51,15 @@ def context(request: staff.StaffRequest, member: Member, *, until: datetime, pag
     kinds = selectors.KINDS
     allowed = [name for name, kind in kinds.items() if not kind.permission or request.user.has_perm(kind.permission)]
     usual = [name for name in allowed if not kinds[name].is_quiet]
-    chosen = [name for name in request.GET.getlist("kind") if name in allowed] or usual
+    chosen = _chosen(request.GET.getlist("kind"), allowed, usual)
     offers = selectors.offers(member=member)
     offer_id = whole_number.read(request.GET.get("offer"))
     if offer_id not in {offer.pk for offer in offers}:
         offer_id = None
     entries, has_older = selectors.timeline(member=member, until=until, kinds=chosen, offer_id=offer_id, page=page)
-    asked: list[tuple[str, Any]] = [("kind", name) for name in chosen] if chosen != usual else []
-    asked += [("offer", offer_id)] if offer_id else []
+    asked: list[tuple[str, Any]] = [("offer", offer_id)] if offer_id else []
     asked += [("as_of", request.GET["as_of"])] if request.GET.get("as_of") else []
+    of_kinds = [("kind", name) for name in chosen or [NO_KIND]] if chosen != usual else []
     return {
         "member": member,
         "entries": entries,
@@ -66,6 +69,14 @@ def context(request: staff.StaffRequest, member: Member, *, until: datetime, pag
         "offers": offers,
         "offer_id": offer_id,
         "page": page,
-        "query": urlencode(asked),
+        "query": urlencode([*of_kinds, *asked]),
+        "query_of_all": urlencode(asked),
         "as_of": request.GET.get("as_of", ""),
     }
+
+
+def _chosen(given: Sequence[str], allowed: Sequence[str], usual: Sequence[str]) -> list[str]:
+    """Return the kinds of the address: the usual ones where it names none that there is, none where it says so."""
+    named = [name for name in allowed if name in given]
+    is_none_meant = bool(given) and all(name == NO_KIND for name in given)
+    return named if named or is_none_meant else list(usual)

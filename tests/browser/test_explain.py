@@ -154,6 +154,7 @@ def test_issue_5_her_page_as_of_then_by_its_field_and_from_an_entry(desk, ann, c
     expect(desk.get_by_role("link", name="Grant an offer")).to_have_count(0)
     expect(desk.locator("#timeline")).not_to_contain_text("wrong member")
     look(desk, "as-of")
+    desk.reload()
     desk.get_by_label("Purchases", exact=True).uncheck()
     expect(desk.locator(".timeline .entry")).to_have_count(1)
     assert "as_of=" in desk.url
@@ -181,6 +182,23 @@ def test_issue_5_the_timelines_filters_stand_in_the_address_and_come_back_with_i
     desk.goto(f"/support/members/{ann.pk}")
     expect(desk.locator(".timeline .entry")).to_have_count(4)
     look(desk, "timeline")
+    # What looks for barriers leaves styles at boxes, which a swap would carry on.
+    desk.reload()
+    filters = desk.get_by_role("form", name="Show in the timeline")
+    ticked = filters.get_by_role("checkbox", checked=True)
+    while left := ticked.count():
+        ticked.first.focus()
+        desk.keyboard.press("Space")
+        expect(ticked).to_have_count(left - 1)
+        expect(filters.locator("input:focus")).to_have_count(1)
+    expect(desk.get_by_text("No kind of entry is ticked")).to_be_visible()
+    expect(desk.locator(".timeline .entry")).to_have_count(0)
+    look(desk, "timeline-none")
+    desk.reload()
+    expect(ticked).to_have_count(0)
+    desk.get_by_role("link", name="Tick all again").click()
+    expect(desk.locator(".timeline .entry")).to_have_count(4)
+    assert "kind" not in desk.url
     desk.get_by_label("About the offer").select_option("Coffee 20 % off")
     expect(desk.locator(".timeline .entry")).to_have_count(2)
     desk.get_by_label("Given", exact=True).uncheck()

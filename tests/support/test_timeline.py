@@ -161,6 +161,26 @@ def test_issue_5_kinds_and_offer_are_filters_in_the_address(agent, user, program
     assert plain.headers["HX-Push-Url"] == address
 
 
+def test_issue_5_with_every_kind_unticked_nothing_is_shown_and_all_can_be_ticked_again(agent, programme, ann, coffee):
+    """The address tells none from not given; the offer and the past moment stay when all are ticked again."""
+    give(ann, coffee, now=BEGUN)
+    address, part = (reverse(f"support:{name}", args=[ann.pk]) for name in ("member", "member_timeline"))
+    given = {"kind": "", "offer": coffee.pk, "as_of": "2026-03-04"}
+    page = agent.get(part, given, headers={"HX-Request": "true"})
+    assert (kinds_of(page), page.context["chosen"]) == ([], [])
+    assert page.headers["HX-Push-Url"] == f"{address}?kind=&offer={coffee.pk}&as_of=2026-03-04"
+    assert "No kind of entry is ticked" in page.text
+    assert " checked" not in page.text
+    assert f'href="{address}?offer={coffee.pk}&amp;as_of=2026-03-04"' in page.text
+    # The address opens as it was left; without a word about kinds all of them are there.
+    page = agent.get(page.headers["HX-Push-Url"])
+    assert kinds_of(page) == []
+    assert "Tick all again" in page.text
+    assert kinds_of(agent.get(address)) == ["expired", "issued"]
+    # What the form sends along is no kind.
+    assert kinds_of(agent.get(part, {"kind": ["", "issued"]})) == ["issued"]
+
+
 def test_issue_5_an_offer_of_another_programme_or_none_filters_nothing(agent, programme, ann, coffee):
     give(ann, coffee, now=BEGUN)
     for wrong in (ConfigOfferFactory().pk, "x", "999999999999999999999"):
