@@ -138,8 +138,7 @@ class RevokeAssignment(VerbView):
             assignment_id=assignment_id,
             reason=self.given(ReasonValues)["reason"],
             now=clock.now(),
-            source=Source.API,
-            api_client=self.client,
+            by=By(Source.API, api_client=self.client),
         )
         if not answer.is_revoked:
             raise self.refuse(answer.code)

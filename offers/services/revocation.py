@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from loyalty.database import in_transaction
 from loyalty.errors import NotFound
-from loyalty.models import ApiClient, Programme, User
+from loyalty.models import Programme
 from offers.models import Assignment, DoorEntry, Source
 from offers.services import grant_ledger, verb, voucher_tape
 from offers.services.verb import By
@@ -38,14 +38,7 @@ class Revocation:
 
 
 def revoke(
-    *,
-    programme: Programme,
-    assignment_id: UUID,
-    reason: str,
-    now: datetime,
-    source: Source | None = None,
-    actor: User | None = None,
-    api_client: ApiClient | None = None,
+    *, programme: Programme, assignment_id: UUID, reason: str, now: datetime, by: By = verb.NOBODY
 ) -> Revocation:
     """Take the assignment back: her list no longer shows it, no till takes it, and she may be given the offer again.
 
@@ -57,7 +50,6 @@ def revoke(
     no open segment is locked, for what goes back is a new one.
     (D-01, D-10, B-02)
     """
-    by = By(source, actor, api_client)
     return in_transaction(lambda: _take_back(programme, assignment_id, "revoked", reason, by, now))
 
 

@@ -24,6 +24,9 @@ class By:
     api_client: ApiClient | None = None
 
 
+NOBODY = By()
+
+
 def lock(*, programme: Programme, assignment_id: UUID, member_id: int | None = None) -> Assignment:
     """Return the programme's assignment with its offer, locked; of one member, where she is named.
 

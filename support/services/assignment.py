@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import TypeVar
+from typing import TypedDict, TypeVar
 from uuid import UUID
 
 from loyalty.database import in_transaction
-from loyalty.models import Member, User
+from loyalty.models import Member, Programme, User
 from loyalty.services import audit
 from offers.models import Assignment, Source
 from offers.services import closing, extension, redemption, reissue, revocation
@@ -21,33 +21,24 @@ from support.selectors import assignment as selectors
 Answer = TypeVar("Answer", Revocation, Reissue, Extension, Closing, Redeemed, Return)
 
 
+class About(TypedDict):
+    """What every verb of one assignment takes."""
+
+    programme: Programme
+    assignment_id: UUID
+    by: By
+    now: datetime
+
+
 def undo(*, member: Member, assignment_id: UUID, actor: User, now: datetime) -> Revocation:
     """Take back what this person granted a moment ago; later it is `too_late`. Raises NotFound for anything else."""
-    return _audited(
-        "undone",
-        selectors.get(programme=member.programme, assignment_id=assignment_id),
-        actor,
-        lambda: revocation.undo(
-            programme=member.programme, assignment_id=assignment_id, by=By(Source.SUPPORT, actor), now=now
-        ),
-    )
+    held = selectors.get(programme=member.programme, assignment_id=assignment_id)
+    return _audited("undone", held, actor, now, lambda about: revocation.undo(**about))
 
 
 def revoke(*, assignment: Assignment, reason: str, actor: User, now: datetime) -> Revocation:
     """Take an assignment back from the desk, with a reason in words."""
-    return _audited(
-        "revoked",
-        assignment,
-        actor,
-        lambda: revocation.revoke(
-            programme=assignment.member.programme,
-            assignment_id=assignment.pk,
-            reason=reason,
-            source=Source.SUPPORT,
-            actor=actor,
-            now=now,
-        ),
-    )
+    return _audited("revoked", assignment, actor, now, lambda about: revocation.revoke(**about, reason=reason))
 
 
 def reissue_for(
@@ -58,14 +49,8 @@ def reissue_for(
         "reissued",
         assignment,
         actor,
-        lambda: reissue.reissue(
-            programme=assignment.member.programme,
-            assignment_id=assignment.pk,
-            reason=reason,
-            by=By(Source.SUPPORT, actor),
-            now=now,
-            ends_at=ends_at,
-        ),
+        now,
+        lambda about: reissue.reissue(**about, reason=reason, ends_at=ends_at),
         lambda answer: {"successor": str(answer.assignment_id)},
     )
 
@@ -76,32 +61,15 @@ def extend(*, assignment: Assignment, reason: str, ends_at: datetime, actor: Use
         "extended",
         assignment,
         actor,
-        lambda: extension.extend(
-            programme=assignment.member.programme,
-            assignment_id=assignment.pk,
-            ends_at=ends_at,
-            reason=reason,
-            by=By(Source.SUPPORT, actor),
-            now=now,
-        ),
+        now,
+        lambda about: extension.extend(**about, reason=reason, ends_at=ends_at),
         lambda answer: {"ends_at": ends_at.isoformat()},
     )
 
 
 def close(*, assignment: Assignment, reason: str, actor: User, now: datetime) -> Closing:
     """Close it before it is used up."""
-    return _audited(
-        "closed",
-        assignment,
-        actor,
-        lambda: closing.close(
-            programme=assignment.member.programme,
-            assignment_id=assignment.pk,
-            reason=reason,
-            by=By(Source.SUPPORT, actor),
-            now=now,
-        ),
-    )
+    return _audited("closed", assignment, actor, now, lambda about: closing.close(**about, reason=reason))
 
 
 def redeem(*, assignment: Assignment, use: Use, reason: str, actor: User, now: datetime) -> Redeemed:
@@ -110,14 +78,8 @@ def redeem(*, assignment: Assignment, use: Use, reason: str, actor: User, now: d
         "redeemed",
         assignment,
         actor,
-        lambda: redemption.redeem(
-            programme=assignment.member.programme,
-            assignment_id=assignment.pk,
-            use=use,
-            by=By(Source.SUPPORT, actor),
-            now=now,
-            reason=reason,
-        ),
+        now,
+        lambda about: redemption.redeem(**about, use=use, reason=reason),
         lambda answer: {"redemption": use.external_id},
     )
 
@@ -128,13 +90,8 @@ def undo_redemption(*, assignment: Assignment, external_id: str, actor: User, no
         "returned",
         assignment,
         actor,
-        lambda: redemption.undo(
-            programme=assignment.member.programme,
-            assignment_id=assignment.pk,
-            external_id=external_id,
-            by=By(Source.SUPPORT, actor),
-            now=now,
-        ),
+        now,
+        lambda about: redemption.undo(**about, external_id=external_id),
         lambda answer: {"redemption": external_id},
     )
 
@@ -154,20 +111,20 @@ def _audited(
     done: str,
     assignment: Assignment,
     actor: User,
-    act: Callable[[], Answer],
+    now: datetime,
+    act: Callable[[About], Answer],
     data: Callable[[Answer], dict[str, str]] = lambda answer: {},
 ) -> Answer:
     """Do it and, where it was done, write its audit row: in one transaction, so that neither stands alone."""
+    programme = assignment.member.programme
 
     def work() -> Answer:
-        answer = act()
+        answer = act(
+            {"programme": programme, "assignment_id": assignment.pk, "by": By(Source.SUPPORT, actor), "now": now}
+        )
         if answer.code == done:
             audit.record(
-                action=f"assignment.{done}",
-                actor=actor,
-                programme=assignment.member.programme,
-                target=assignment,
-                data=data(answer),
+                action=f"assignment.{done}", actor=actor, programme=programme, target=assignment, data=data(answer)
             )
         return answer
 

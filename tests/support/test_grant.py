@@ -13,6 +13,7 @@ from loyalty.errors import NotFound
 from loyalty.models import AuditEvent, OutboxEvent
 from offers.models import Assignment, AssignmentEvent, ConfigOffer, DoorEntry, RepeatPolicy, Source
 from offers.services import revocation
+from offers.services.verb import By
 from support.services import assignment as assignments
 from support.services import grant as service
 from tests.factories import (
@@ -254,7 +255,9 @@ def test_what_was_taken_back_may_be_given_again(agent, user, programme, ann):
     """D-01: revoking frees the holding; the event keeps which it was."""
     offer = ConfigOfferFactory(programme=programme, repeat_policy=RepeatPolicy.ONCE_EVER)
     held = give(ann, offer)
-    answer = revocation.revoke(programme=programme, assignment_id=held.pk, reason="slip", actor=user, now=clock.now())
+    answer = revocation.revoke(
+        programme=programme, assignment_id=held.pk, reason="slip", by=By(actor=user), now=clock.now()
+    )
     assert answer.code == "revoked"
     assert AssignmentEvent.objects.get(assignment=held).data["holding_key"] == [0, None]
     give(ann, offer)

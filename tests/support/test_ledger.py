@@ -125,7 +125,7 @@ def by_desk(held, agent):
 
 def by_api(held, agent):
     return revocation.revoke(
-        programme=held.member.programme, assignment_id=held.pk, reason="slip", source=Source.API, now=clock.now()
+        programme=held.member.programme, assignment_id=held.pk, reason="slip", by=By(Source.API), now=clock.now()
     )
 
 

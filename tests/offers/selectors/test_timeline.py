@@ -51,7 +51,7 @@ def lived():
     ours = {"programme": programme, "assignment_id": held.pk, "by": by}
     extension.extend(**ours, ends_at=held.ends_at + timedelta(days=3), reason="ill", now=at(5))
     new = reissue.reissue(**ours, reason="lost", now=at(6)).assignment_id
-    revocation.revoke(programme=programme, assignment_id=new, reason="slip", actor=agent, now=at(7))
+    revocation.revoke(programme=programme, assignment_id=new, reason="slip", by=By(actor=agent), now=at(7))
     while outbox.relay():
         pass
     held.refresh_from_db()

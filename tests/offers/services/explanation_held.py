@@ -79,8 +79,7 @@ def revoked(story: Story) -> None:
         assignment_id=held.pk,
         reason="Wrong member.",
         now=NOW,
-        source=Source.SUPPORT,
-        actor=story.person(),
+        by=By(Source.SUPPORT, story.person()),
     )
 
 

@@ -116,7 +116,7 @@ def bring_to(end, member, offer, campaign):
     elif end == "closed":
         assert closing.close(programme=programme, assignment_id=held, reason="shop gone", by=by, now=now).is_closed
     elif end == "revoked":
-        revocation.revoke(programme=programme, assignment_id=held, reason="slip", now=now, actor=agent)
+        revocation.revoke(programme=programme, assignment_id=held, reason="slip", by=by, now=now)
     elif end == "undone":
         assert revocation.undo(programme=programme, assignment_id=held, by=by, now=now).code == "undone"
     elif end in {"reissued", "reissued and revoked"}:
