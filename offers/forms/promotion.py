@@ -6,6 +6,7 @@ from typing import Any, cast
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from loyalty.errors import DomainError
 from loyalty.models import Programme
 from offers.models import PersonalizedPromotion
 from offers.services import promotion as service
@@ -30,6 +31,10 @@ class ServiceForm(forms.Form):
             name = found.get("field") if found.get("field") in self.fields else None
             if found["message"] not in self.errors.get(name or "__all__", []):
                 self.add_error(name, found["message"])
+
+    def add_refusal(self, error: DomainError) -> None:
+        """Put what the service refused beside its fields, or above them where it names none."""
+        self.add_problems(error.problems or [{"message": error.message}])
 
 
 class PromotionForm(ServiceForm):

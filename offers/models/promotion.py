@@ -5,6 +5,7 @@ and the enrolment's lock (docs/locking.md), and `check_integrity` looks for what
 """
 
 import uuid
+from typing import TYPE_CHECKING, Any
 
 import pgtrigger
 from django.conf import settings
@@ -14,6 +15,23 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from offers.models.assignment import Source
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
+    from loyalty.models import ApiClient, User
+
+
+# Nobody looks for what somebody did here, so it has no index.
+WHO: dict[str, Any] = {"on_delete": models.PROTECT, "null": True, "related_name": "+", "db_index": False}
+
+
+def _person(label: "_StrPromise") -> "models.ForeignKey[User | None, User | None]":
+    return models.ForeignKey(settings.AUTH_USER_MODEL, verbose_name=label, **WHO)
+
+
+def _key(label: "_StrPromise") -> "models.ForeignKey[ApiClient | None, ApiClient | None]":
+    return models.ForeignKey("loyalty.ApiClient", verbose_name=label, **WHO)
 
 
 class PersonalizedPromotion(models.Model):
@@ -137,22 +155,8 @@ class PromotionEnrolment(models.Model):
         "loyalty.Member", on_delete=models.PROTECT, related_name="promotion_enrolments", verbose_name=_("member")
     )
     source = models.SmallIntegerField(_("source"), choices=Source, null=True)
-    actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        on_delete=models.PROTECT,
-        null=True,
-        related_name="+",
-        verbose_name=_("assigned by"),
-        db_index=False,
-    )
-    api_client = models.ForeignKey(
-        "loyalty.ApiClient",
-        on_delete=models.PROTECT,
-        null=True,
-        related_name="+",
-        verbose_name=_("assigned by the key"),
-        db_index=False,
-    )
+    actor = _person(_("assigned by"))
+    api_client = _key(_("assigned by the key"))
     assigned_at = models.DateTimeField(_("assigned"))
     chosen_at = models.DateTimeField(_("chosen"), null=True)
     locked_at = models.DateTimeField(_("locked"), null=True)
@@ -230,22 +234,8 @@ class PromotionEvent(models.Model):
     at = models.DateTimeField(_("at"))
     verb = models.CharField(_("verb"), max_length=10, choices=Verb)
     source = models.SmallIntegerField(_("source"), choices=Source, null=True)
-    actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        on_delete=models.PROTECT,
-        null=True,
-        related_name="+",
-        verbose_name=_("actor"),
-        db_index=False,
-    )
-    api_client = models.ForeignKey(
-        "loyalty.ApiClient",
-        on_delete=models.PROTECT,
-        null=True,
-        related_name="+",
-        verbose_name=_("API client"),
-        db_index=False,
-    )
+    actor = _person(_("actor"))
+    api_client = _key(_("API client"))
     # `list` and `products` by external id, `is_locked`, and what was before; never personal data.
     data = models.JSONField(_("data"), default=dict)
 

@@ -12,14 +12,13 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from loyalty.models import Member
-from loyalty.services import audit
 from offers.models import Audience, ConfigOffer, MassAssignment, OfferTemplate, RepeatPolicy, Source
 from offers.models.explanation import ACTIONS, VERDICTS, Verdict
 from offers.selectors import code_lookup
 from offers.selectors import explanation as selectors
 from offers.selectors.explanation import Facts, Held, Waiting
 from offers.selectors.explanation_subject import Subject
-from offers.services import door, explanation_verdict, explanation_words, extension, personal_offer_report
+from offers.services import door, explanation_verdict, explanation_words, extension, personal_offer_report, verb
 from offers.services.assignment import Grant
 from offers.services.door import Preview
 from offers.services.explanation_steps import Step, Steps
@@ -91,24 +90,11 @@ def explain(
     data: dict[str, Any] = {"offer": found.offer.pk} if found.offer else {}
     if found.owner is not None:
         data["owner"] = found.owner.pk
-    audit.record(
-        action="member.explained",
-        actor=by.actor,
-        api_client=by.api_client,
-        programme=member.programme,
-        target=member,
-        data=data,
-    )
+    verb.audited("member.explained", member, programme=member.programme, by=by, data=data)
     if found.owner is not None:
         # It stands with her, too, whose it is: she was named on another member's page.
-        audit.record(
-            action="member.named_as_owner",
-            actor=by.actor,
-            api_client=by.api_client,
-            programme=member.programme,
-            target=found.owner,
-            data={"offer": found.offer.pk} if found.offer else {},
-        )
+        about = {"offer": found.offer.pk} if found.offer else {}
+        verb.audited("member.named_as_owner", found.owner, programme=member.programme, by=by, data=about)
     return found
 
 

@@ -14,14 +14,13 @@ from django.utils.translation import ngettext
 from loyalty.database import execute, in_transaction
 from loyalty.errors import Conflict, InvalidInput
 from loyalty.models import Programme
-from loyalty.services import audit
 from offers.models import (
     PersonalizedPromotion,
     PromotionEnrolment,
     PromotionListItem,
     PromotionProductList,
 )
-from offers.services import module, promotion_lock
+from offers.services import module, promotion_lock, verb
 from offers.services.problem import of_model, problem
 from offers.services.verb import By
 
@@ -140,7 +139,7 @@ def _update(given: PersonalizedPromotion, values: Mapping[str, Any], by: By, now
     data: dict[str, Any] = {"changed": {name: [before[name], getattr(promotion, name)] for name in changed}}
     if "lock_after_first_apply" in changed:
         statement = LOCK if promotion.lock_after_first_apply else UNLOCK
-        data["choices"] = execute(statement, {"promotion": promotion.pk, "now": now} | who(by))
+        data["choices"] = execute(statement, {"promotion": promotion.pk, "now": now} | by.parameters())
     _record("promotion.updated", promotion, by, data)
     return Put(promotion, is_created=False, changed=changed)
 
@@ -153,7 +152,7 @@ LOCK = """
         RETURNING id
     )
     INSERT INTO offers_promotionevent (enrolment_id, at, verb, source, actor_id, api_client_id, data)
-    SELECT id, %(now)s, 'locked', %(source)s, %(actor)s, %(client)s, '{}' FROM changed ORDER BY id
+    SELECT id, %(now)s, 'locked', %(source)s, %(actor_id)s, %(api_client_id)s, '{}' FROM changed ORDER BY id
 """
 UNLOCK = """
     WITH changed AS (
@@ -162,17 +161,8 @@ UNLOCK = """
         RETURNING id
     )
     INSERT INTO offers_promotionevent (enrolment_id, at, verb, source, actor_id, api_client_id, data)
-    SELECT id, %(now)s, 'unlocked', %(source)s, %(actor)s, %(client)s, '{}' FROM changed ORDER BY id
+    SELECT id, %(now)s, 'unlocked', %(source)s, %(actor_id)s, %(api_client_id)s, '{}' FROM changed ORDER BY id
 """
-
-
-def who(by: By) -> dict[str, Any]:
-    """Return who did it as parameters of a statement."""
-    return {
-        "source": int(by.source) if by.source is not None else None,
-        "actor": by.actor.pk if by.actor else None,
-        "client": by.api_client.pk if by.api_client else None,
-    }
 
 
 def _delete(given: PersonalizedPromotion, by: By, now: datetime) -> Deleted:
@@ -272,11 +262,4 @@ def _save(promotion: PersonalizedPromotion) -> None:
 
 
 def _record(action: str, promotion: PersonalizedPromotion, by: By, data: Mapping[str, Any]) -> None:
-    audit.record(
-        action=action,
-        actor=by.actor,
-        api_client=by.api_client,
-        programme=promotion.programme,
-        target=promotion,
-        data=data,
-    )
+    verb.audited(action, promotion, programme=promotion.programme, by=by, data=data)

@@ -13,10 +13,9 @@ from django.utils.translation import gettext as _
 from loyalty.database import execute, in_transaction, rows
 from loyalty.errors import Conflict, InvalidInput
 from loyalty.models import Programme
-from loyalty.services import audit
 from loyalty.storable import UNSTORABLE
 from offers.models import PersonalizedPromotion, PromotionEnrolment, PromotionEvent, PromotionProductList
-from offers.services import module, promotion, promotion_lock
+from offers.services import module, promotion, promotion_lock, verb
 from offers.services.problem import problem
 from offers.services.revocation import UNDO_SECONDS
 from offers.services.verb import By
@@ -157,7 +156,7 @@ def _assign(
     )
     if done.assigned or done.replaced:
         data = {"list": product_list.pk, "assigned": done.assigned, "replaced": done.replaced}
-        _record("promotion.assigned", owner, by, data)
+        verb.audited("promotion.assigned", owner, programme=owner.programme, by=by, data=data)
     return done
 
 
@@ -165,12 +164,13 @@ def _parameters(owner: PersonalizedPromotion, ids: list[str], by: By, now: datet
     # What the database cannot be asked for is nobody's id, and is named by `_wrong`.
     known = [one for one in ids if not UNSTORABLE.search(one)]
     whose = {"promotion": owner.pk, "programme": owner.programme_id, "ids": known, "now": now}
-    return whose | promotion.who(by)
+    return whose | by.parameters()
 
 
 def _wrong(programme: Programme, ids: list[str]) -> tuple[list[dict[str, Any]], int]:
     """Return a problem for each id that is no active member's, up to MOST_NAMED, and how many there are."""
     strange = [one for one in ids if UNSTORABLE.search(one)]
+    askable = [one for one in ids if not UNSTORABLE.search(one)]
     found = rows(
         """
         SELECT given.id, member.status, count(*) OVER () AS n
@@ -179,7 +179,7 @@ def _wrong(programme: Programme, ids: list[str]) -> tuple[list[dict[str, Any]], 
          WHERE member.status IS DISTINCT FROM 'active'
          ORDER BY given.place LIMIT %(most)s
         """,
-        {"ids": [one for one in ids if one not in set(strange)], "programme": programme.pk, "most": MOST_NAMED},
+        {"ids": askable, "programme": programme.pk, "most": MOST_NAMED},
     )
     problems = [_unknown(UNSTORABLE.sub("\ufffd", one)) for one in strange]
     for row in found:
@@ -233,20 +233,20 @@ ASSIGN = f"""
          GROUP BY emptied.enrolment_id
     ), changed AS (
         UPDATE offers_promotionenrolment AS enrolment
-           SET product_list_id = %(list)s, source = %(source)s, actor_id = %(actor)s, api_client_id = %(client)s,
-               assigned_at = %(now)s, chosen_at = NULL, locked_at = NULL, withdrawn_at = NULL,
-               revision = enrolment.revision + 1, updated_at = %(now)s
+           SET product_list_id = %(list)s, source = %(source)s, actor_id = %(actor_id)s,
+               api_client_id = %(api_client_id)s, assigned_at = %(now)s, chosen_at = NULL, locked_at = NULL,
+               withdrawn_at = NULL, revision = enrolment.revision + 1, updated_at = %(now)s
           FROM judged WHERE enrolment.id = judged.id AND judged.outcome IN ('again', 'replaced')
         RETURNING enrolment.id, judged.outcome, judged.former
     ), made AS (
         INSERT INTO offers_promotionenrolment
                (promotion_id, product_list_id, member_id, source, actor_id, api_client_id, assigned_at, updated_at)
-        SELECT %(promotion)s, %(list)s, member_id, %(source)s, %(actor)s, %(client)s, %(now)s, %(now)s
+        SELECT %(promotion)s, %(list)s, member_id, %(source)s, %(actor_id)s, %(api_client_id)s, %(now)s, %(now)s
           FROM judged WHERE outcome = 'new' ORDER BY member_id
         RETURNING id
     ), told AS (
         INSERT INTO offers_promotionevent (enrolment_id, at, verb, source, actor_id, api_client_id, data)
-        SELECT id, %(now)s, verb, %(source)s, %(actor)s, %(client)s, data
+        SELECT id, %(now)s, verb, %(source)s, %(actor_id)s, %(api_client_id)s, data
           FROM (SELECT id, 'assigned' AS verb, jsonb_build_object('list', %(list_id)s::text) AS data FROM made
                 UNION ALL
                 SELECT changed.id, CASE changed.outcome WHEN 'again' THEN 'assigned' ELSE 'replaced' END,
@@ -283,7 +283,7 @@ def _withdraw(
         )
     count = execute(WITHDRAW, parameters)
     if count:
-        _record("promotion.withdrawn", owner, by, {"withdrawn": count})
+        verb.audited("promotion.withdrawn", owner, programme=owner.programme, by=by, data={"withdrawn": count})
     return Withdrawn(withdrawn=count, already_withdrawn=len(found) - count)
 
 
@@ -304,7 +304,7 @@ WITHDRAW = """
         RETURNING held.id
     )
     INSERT INTO offers_promotionevent (enrolment_id, at, verb, source, actor_id, api_client_id, data)
-    SELECT id, %(now)s, 'withdrawn', %(source)s, %(actor)s, %(client)s, '{}' FROM ended ORDER BY id
+    SELECT id, %(now)s, 'withdrawn', %(source)s, %(actor_id)s, %(api_client_id)s, '{}' FROM ended ORDER BY id
 """
 
 
@@ -349,10 +349,4 @@ def record(
         actor=by.actor,
         api_client=by.api_client,
         data=dict(data),
-    )
-
-
-def _record(action: str, owner: PersonalizedPromotion, by: By, data: Mapping[str, Any]) -> None:
-    audit.record(
-        action=action, actor=by.actor, api_client=by.api_client, programme=owner.programme, target=owner, data=data
     )

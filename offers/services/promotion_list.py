@@ -18,10 +18,9 @@ from django.utils.translation import ngettext
 from loyalty.database import execute, in_transaction, rows
 from loyalty.errors import Conflict, InvalidInput
 from loyalty.models import Product
-from loyalty.services import audit
 from loyalty.storable import UNSTORABLE
 from offers.models import PersonalizedPromotion, PromotionListItem, PromotionProductList
-from offers.services import module, promotion, promotion_lock
+from offers.services import module, promotion, promotion_lock, verb
 from offers.services.problem import problem
 from offers.services.verb import By
 
@@ -275,7 +274,7 @@ def _let_go(gone: Sequence[PromotionListItem], *, is_allowed: bool, by: By, now:
     if problems:
         message = _("Members have chosen products that would leave the list: %(first)s Keep them, or drop the choices.")
         raise ProductsChosen(message % {"first": problems[0]["message"]}, problems=problems)
-    parameters = {"items": [one.pk for one in gone], "now": now} | promotion.who(by)
+    parameters = {"items": [one.pk for one in gone], "now": now} | by.parameters()
     execute(HOLD, parameters)
     [found] = rows(DROP, parameters)
     return int(found["members"])
@@ -307,7 +306,8 @@ DROP = """
         RETURNING enrolment.id, lost.products, enrolment.withdrawn_at
     ), told AS (
         INSERT INTO offers_promotionevent (enrolment_id, at, verb, source, actor_id, api_client_id, data)
-        SELECT id, %(now)s, 'dropped', %(source)s, %(actor)s, %(client)s, jsonb_build_object('products', products)
+        SELECT id, %(now)s, 'dropped', %(source)s, %(actor_id)s, %(api_client_id)s,
+               jsonb_build_object('products', products)
           FROM changed ORDER BY id
     )
     SELECT count(*) FILTER (WHERE withdrawn_at IS NULL) AS members FROM changed
@@ -317,11 +317,4 @@ DROP = """
 def _record(
     action: str, target: PromotionProductList, owner: PersonalizedPromotion, by: By, data: Mapping[str, Any]
 ) -> None:
-    audit.record(
-        action=action,
-        actor=by.actor,
-        api_client=by.api_client,
-        programme=owner.programme,
-        target=target,
-        data={"promotion": owner.pk, **data},
-    )
+    verb.audited(action, target, programme=owner.programme, by=by, data={"promotion": owner.pk, **data})

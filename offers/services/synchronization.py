@@ -129,11 +129,9 @@ def _synchronize(programme: Programme, confirmations: Sequence[Confirmation], by
                 "code_ids": [code_ids.get(pk) for pk in ready],
                 "data": [_data(first[pk], code_ids.get(pk), now) for pk in ready],
                 "programme_id": programme.pk,
-                "source": int(by.source) if by.source else None,
-                "actor_id": by.actor.pk if by.actor else None,
-                "api_client_id": by.api_client.pk if by.api_client else None,
                 "now": now,
-            },
+            }
+            | by.parameters(),
         )
     return [Confirmed(each.assignment_id, _answer(each, first, answers)) for each in confirmations]
 

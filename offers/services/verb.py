@@ -6,11 +6,12 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
+from django.db.models import Model
 from django.utils.translation import gettext as _
 
 from loyalty.errors import NotFound
 from loyalty.models import ApiClient, Programme, User
-from loyalty.services import outbox
+from loyalty.services import audit, outbox
 from offers.models import Assignment, AssignmentEvent, Source, VoucherCode
 from offers.services import limit
 
@@ -22,6 +23,14 @@ class By:
     source: Source | None = None
     actor: User | None = None
     api_client: ApiClient | None = None
+
+    def parameters(self) -> dict[str, int | str | None]:
+        """Return it as parameters of a statement: `source`, `actor_id`, `api_client_id`."""
+        return {
+            "source": int(self.source) if self.source is not None else None,
+            "actor_id": self.actor.pk if self.actor else None,
+            "api_client_id": self.api_client.pk if self.api_client else None,
+        }
 
 
 NOBODY = By()
@@ -65,6 +74,11 @@ def record(
         api_client=by.api_client,
         data=({"reason": reason} if reason else {}) | dict(links or {}) | dict(changes),
     )
+
+
+def audited(action: str, target: Model, *, programme: Programme, by: By, data: Mapping[str, Any]) -> None:
+    """Write the audit row of what somebody did, in the caller's transaction."""
+    audit.record(action=action, actor=by.actor, api_client=by.api_client, programme=programme, target=target, data=data)
 
 
 def end(

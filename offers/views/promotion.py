@@ -195,7 +195,7 @@ def _form(request: StaffRequest, found: PersonalizedPromotion | None) -> HttpRes
             else:
                 done = service.update(promotion=found, values=form.values(), by=by, now=clock.now()).promotion
         except DomainError as error:
-            form.add_problems(error.problems or [{"field": "", "message": error.message}])
+            form.add_refusal(error)
         else:
             toasts.say(request, _("Saved.") if found else _("Made. Give it a list of products next."))
             return redirect("offers:promotion", done.pk)

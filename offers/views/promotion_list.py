@@ -35,7 +35,7 @@ def create(request: StaffRequest, pk: int) -> HttpResponse:
         try:
             made = promotion_list.create(promotion=owner, by=By(actor=request.user), **form.values())
         except DomainError as error:
-            form.add_problems(error.problems or [{"field": "", "message": error.message}])
+            form.add_refusal(error)
         else:
             toasts.say(request, _("Made “%(name)s”. Say whom it is for.") % {"name": made.name})
             return redirect("offers:promotion_list", pk, made.pk)
@@ -54,7 +54,7 @@ def edit(request: StaffRequest, pk: int, list_pk: int) -> HttpResponse:
         try:
             promotion_list.change(product_list=found, values=form.values(), by=By(actor=request.user), now=clock.now())
         except DomainError as error:
-            form.add_problems(error.problems or [{"field": "", "message": error.message}])
+            form.add_refusal(error)
         else:
             toasts.say(request, _("Saved."))
             return redirect("offers:promotion_list", pk, list_pk)
@@ -78,7 +78,7 @@ def assign(request: StaffRequest, pk: int, list_pk: int) -> HttpResponse:
             now=clock.now(),
         )
     except DomainError as error:
-        form.add_problems(error.problems or [{"field": "", "message": error.message}])
+        form.add_refusal(error)
         return _show(request, found, status=422, assigning=form)
     toasts.say(request, _words(done), level="warning" if done.locked or done.left_out else "success")
     return redirect("offers:promotion_list", pk, list_pk)
