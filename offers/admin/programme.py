@@ -6,13 +6,14 @@ from django.contrib import admin
 from django.contrib.postgres.forms import SimpleArrayField
 from django.db import transaction
 from django.db.models import Model, QuerySet
-from django.forms import CharField, DecimalField, ModelForm, TextInput
+from django.forms import CharField, ModelForm
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from loyalty import money, staff
+from loyalty import staff
 from loyalty.models import Programme
 from loyalty.services import audit
+from offers.forms.money import MoneyField, in_currency
 from offers.services import field
 
 # What the column takes.
@@ -22,12 +23,7 @@ MOST_MINOR = 10**15
 class ProgrammeForm(ModelForm):
     """A programme's settings; money is typed in major units of its currency."""
 
-    approval_cost = DecimalField(
-        label=_("runs that may cost more need approval"),
-        required=False,
-        min_value=0,
-        widget=TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
-    )
+    approval_cost = MoneyField(label=_("runs that may cost more need approval"), required=False, most=MOST_MINOR)
     languages = SimpleArrayField(
         CharField(max_length=8), label=_("languages"), help_text=_("Codes with commas; the first is the default.")
     )
@@ -55,23 +51,16 @@ class ProgrammeForm(ModelForm):
         self.fields["approval_cost"].help_text = text % {
             "currency": currency if self.instance.pk else _("its currency")
         }
-        minor = self.instance.approval_cost_minor
-        if minor is not None:
-            self.initial["approval_cost"] = money.to_major(minor, currency)
+        self.initial["approval_cost"] = self.instance.approval_cost_minor
+        # What is typed is meant in the currency that is typed with it.
+        typed = self.data.get(self.add_prefix("currency")) if self.is_bound else ""
+        in_currency(self, typed or currency)
 
     def clean(self) -> dict[str, Any]:
-        """Refuse fractions that the currency has not, and more money than can be."""
+        """Note the amount with the programme."""
         cleaned = dict(super().clean() or {})
-        currency = cleaned.get("currency") or self.instance.currency
-        amount, digits = cleaned.get("approval_cost"), money.digits(currency)
-        if amount is not None and amount > money.to_major(MOST_MINOR, currency):
-            message = _("Give an amount of money, at most %(most)s, or nothing.")
-            self.add_error("approval_cost", message % {"most": money.display(MOST_MINOR, currency)})
-        elif amount is not None and amount != round(amount, digits):
-            message = _("%(currency)s has %(n)d digits after the point.")
-            self.add_error("approval_cost", message % {"currency": currency, "n": digits})
-        elif "approval_cost" in cleaned:
-            self.instance.approval_cost_minor = None if amount is None else money.to_minor(amount, currency)
+        if "approval_cost" in cleaned:
+            self.instance.approval_cost_minor = cleaned["approval_cost"]
         return cleaned
 
 

@@ -5,14 +5,12 @@ brings what only the service knows to its field.
 """
 
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
 from typing import Any
 
 from django import forms
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from loyalty import money
+from offers.forms.money import MoneyField, in_currency
 from offers.models import Campaign, ConfigOffer, Limit
 from offers.services.limit_settings import LARGEST
 
@@ -21,13 +19,9 @@ COUNTS = ("cap", "daily_cap", "per_member")
 AMOUNTS = {"budget": "budget_minor", "daily_budget": "daily_budget_minor"}
 NOT_A_COUNT = _("Give a whole number, 0 or more, or nothing.")
 NOT_A_SHARE = _("Give a whole number, 1 or more, or nothing.")
-NOT_AN_AMOUNT = _("Give an amount of money, such as 250 or 99.50, or nothing.")
 TOO_MANY = _("Give a whole number, at most %(limit_value)s, or nothing.")
-TOO_MUCH = _("Give an amount of money, at most %(most)s, or nothing.")
 COUNT_ERRORS = {"invalid": NOT_A_COUNT, "min_value": NOT_A_COUNT, "max_value": TOO_MANY}
-AMOUNT_ERRORS = {"invalid": NOT_AN_AMOUNT, "min_value": NOT_AN_AMOUNT}
 NUMERIC = {"inputmode": "numeric", "autocomplete": "off"}
-DECIMAL = {"inputmode": "decimal", "autocomplete": "off"}
 
 
 class LimitForm(forms.Form):
@@ -50,21 +44,13 @@ class LimitForm(forms.Form):
         help_text=_("Days are the programme's. A run counts for the day on which it starts."),
         widget=forms.TextInput(attrs=NUMERIC),
     )
-    budget = forms.DecimalField(
+    budget = MoneyField(
         label=_("Budget, in all"),
         required=False,
-        min_value=0,
-        error_messages=AMOUNT_ERRORS,
+        most=LARGEST["budget_minor"],
         help_text=_("Spent by the most that each assignment may cost."),
-        widget=forms.TextInput(attrs=DECIMAL),
     )
-    daily_budget = forms.DecimalField(
-        label=_("Budget, per day"),
-        required=False,
-        min_value=0,
-        error_messages=AMOUNT_ERRORS,
-        widget=forms.TextInput(attrs=DECIMAL),
-    )
+    daily_budget = MoneyField(label=_("Budget, per day"), required=False, most=LARGEST["daily_budget_minor"])
     is_budget_hard = forms.TypedChoiceField(
         label=_("When a budget is used up"),
         choices=[("true", _("stop: nothing more is assigned")), ("false", _("warn, and go on assigning"))],
@@ -82,8 +68,8 @@ class LimitForm(forms.Form):
     )
 
     def __init__(self, data: Any = None, *, owner: ConfigOffer | Campaign, limit: Limit | None) -> None:
-        self.currency = owner.programme.currency
         super().__init__(data, initial=self._initial(limit))
+        in_currency(self, owner.programme.currency)
         if isinstance(owner, ConfigOffer):
             del self.fields["per_member"]
 
@@ -91,35 +77,14 @@ class LimitForm(forms.Form):
         if limit is None:
             return {"is_budget_hard": "true"}
         found: dict[str, Any] = {name: getattr(limit, name) for name in COUNTS}
-        for name, of_model in AMOUNTS.items():
-            minor = getattr(limit, of_model)
-            found[name] = None if minor is None else money.to_major(minor, self.currency)
+        found |= {name: getattr(limit, of_model) for name, of_model in AMOUNTS.items()}
         return found | {"is_budget_hard": str(limit.is_budget_hard).lower()}
-
-    def clean(self) -> dict[str, Any]:
-        """Refuse fractions smaller than the currency has, which the service would have to round, and too much money.
-
-        The service would name its most in minor units.
-        """
-        cleaned = dict(super().clean() or {})
-        digits = money.digits(self.currency)
-        for name in AMOUNTS:
-            amount: Decimal | None = cleaned.get(name)
-            most = LARGEST[AMOUNTS[name]]
-            if amount is not None and amount > money.to_major(most, self.currency):
-                self.add_error(name, TOO_MUCH % {"most": money.display(most, self.currency)})
-            elif amount is not None and amount != round(amount, digits):
-                message = gettext("%(currency)s has %(n)d digits after the point.")
-                self.add_error(name, message % {"currency": self.currency, "n": digits})
-        return cleaned
 
     def values(self) -> dict[str, Any]:
         """Return what the service takes; what is left empty takes a limit away."""
         given: Mapping[str, Any] = self.cleaned_data
         values = {name: given.get(name) for name in COUNTS if name in self.fields}
-        for name, of_model in AMOUNTS.items():
-            amount = given.get(name)
-            values[of_model] = None if amount is None else money.to_minor(amount, self.currency)
+        values |= {of_model: given.get(name) for name, of_model in AMOUNTS.items()}
         return values | {"is_budget_hard": given["is_budget_hard"]}
 
     def add_problems(self, problems: Iterable[Mapping[str, Any]]) -> None:

@@ -12,7 +12,6 @@ acceptable is said by `rules.parse` alone, so the form's sentences are those of 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,7 +20,7 @@ from django.core.exceptions import ValidationError
 from django.forms import BoundField
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 
 from loyalty import money
 from offers import rules
@@ -157,8 +156,8 @@ class RulesForm(forms.Form):
                 value[field.name] = given
             elif field.unit_for(value) == "money":
                 try:
-                    value[field.name] = to_minor(given, self.currency)
-                except ValueError as error:
+                    value[field.name] = money.read(given, self.currency)
+                except money.Unreadable as error:
                     problems.append(problem.of_field(kind, field.name, "not_an_amount", given, text=str(error)))
             else:
                 value[field.name] = _whole(given)
@@ -248,34 +247,6 @@ class RulesForm(forms.Form):
 def name_of(kind: str, field: str) -> str:
     """Return the form's name of a rule's field."""
     return f"{kind}__{field}"
-
-
-def to_minor(text: str, currency: str) -> int:
-    """Read an amount in major units, with a point or a comma before the cents, as minor units.
-
-    Raises ValueError with a sentence when it is no amount, or has more decimals than the currency.
-    """
-    written = problem.shown_text(text)
-    plain = text.replace("\u00a0", "").replace(" ", "")
-    if plain.count(",") == 1 and "." not in plain:
-        plain = plain.replace(",", ".")
-    try:
-        amount = Decimal(plain) if len(plain) <= LONGEST_NUMBER else Decimal("NaN")
-    except InvalidOperation:
-        amount = Decimal("NaN")
-    # Without an exponent: 1E+9 is a machine's way to write.
-    if not amount.is_finite() or "e" in plain.lower() or "_" in plain:
-        raise ValueError(_("%(value)s is not an amount. Write one such as 12.50.") % {"value": written})
-    digits = money.digits(currency)
-    exponent = amount.as_tuple().exponent
-    if isinstance(exponent, int) and -exponent > digits:
-        text = ngettext(
-            "%(value)s has too many decimals. Give at most %(digits)d.",
-            "%(value)s has too many decimals. Give at most %(digits)d.",
-            digits,
-        )
-        raise ValueError(text % {"value": written, "digits": digits})
-    return money.to_minor(amount, currency)
 
 
 def _whole(text: str) -> Any:

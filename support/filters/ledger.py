@@ -1,7 +1,6 @@
 """The filters of the ledger's list; the same ones decide what an export holds."""
 
 from datetime import date, timedelta
-from decimal import Decimal
 from typing import Any
 
 import django_filters
@@ -9,9 +8,9 @@ from django import forms
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from loyalty import money
 from loyalty.models import User
 from offers.forms.day import DayFilter
+from offers.forms.money import ATTRIBUTES, MoneyFilter
 from offers.models import ConfigOffer, GrantLedgerEntry
 from offers.models.grant_ledger import ticket_key
 from support.selectors import ledger, reason
@@ -19,7 +18,7 @@ from support.selectors.period import monday
 
 STATES = {"kept": _("Stands"), "back": _("Taken back")}
 # Beyond what the ledger's money can be.
-MOST_MONEY = Decimal(10) ** 15
+MOST_MINOR = 10**15
 
 
 def _agents(request: Any) -> QuerySet[User]:
@@ -34,12 +33,9 @@ def _offers(request: Any) -> QuerySet[ConfigOffer]:
     )
 
 
-class MoneyFilter(django_filters.NumberFilter):
-    """An amount as people write it, in the programme's currency."""
-
-    def __init__(self, *args: Any, placeholder: Any, **options: Any) -> None:
-        widget = forms.NumberInput(attrs={"min": "0", "step": "any", "placeholder": placeholder, "class": "amount"})
-        super().__init__(*args, min_value=0, max_value=MOST_MONEY, widget=widget, **options)
+def _amount(label: Any, method: str) -> MoneyFilter:
+    widget = forms.TextInput(attrs=ATTRIBUTES | {"placeholder": label, "class": "amount"})
+    return MoneyFilter(label=label, method=method, most=MOST_MINOR, widget=widget)
 
 
 class LedgerFilter(django_filters.FilterSet):
@@ -77,8 +73,8 @@ class LedgerFilter(django_filters.FilterSet):
         empty_label=_("Any amount"),
         method="filter_above",
     )
-    least = MoneyFilter(label=_("Costs from"), method="filter_least", placeholder=_("Costs from"))
-    most = MoneyFilter(label=_("Costs to"), method="filter_most", placeholder=_("Costs to"))
+    least = _amount(_("Costs from"), "filter_least")
+    most = _amount(_("Costs to"), "filter_most")
     week = DayFilter(label=_("Week of"), method="filter_week")
     since = DayFilter(label=_("from"), field_name="day", lookup_expr="gte")
     until = DayFilter(label=_("until"), field_name="day", lookup_expr="lte")
@@ -112,18 +108,15 @@ class LedgerFilter(django_filters.FilterSet):
         first, last = given.get("since"), given.get("until")
         return queryset.filter(ledger.above_median(programme=self.request.programme, first=first, last=last))
 
-    def filter_least(self, queryset: Any, name: str, value: Decimal) -> Any:
+    def filter_least(self, queryset: Any, name: str, value: int) -> Any:
         """Keep what costs so much or more."""
-        return queryset.filter(exposure_minor__gte=self._minor(value))
+        return queryset.filter(exposure_minor__gte=value)
 
-    def filter_most(self, queryset: Any, name: str, value: Decimal) -> Any:
+    def filter_most(self, queryset: Any, name: str, value: int) -> Any:
         """Keep what costs so much or less."""
-        return queryset.filter(exposure_minor__lte=self._minor(value))
+        return queryset.filter(exposure_minor__lte=value)
 
     def filter_week(self, queryset: Any, name: str, value: date) -> Any:
         """Keep what was granted in the day's week, Monday to Sunday."""
         first = monday(value)
         return queryset.filter(day__gte=first, day__lte=first + timedelta(days=6))
-
-    def _minor(self, value: Decimal) -> int:
-        return money.to_minor(value, self.request.programme.currency)

@@ -6,17 +6,15 @@ from django import forms
 from django.contrib.auth.models import Group
 from django.utils.translation import gettext_lazy as _
 
-from loyalty import money
 from loyalty.models import Programme, User
+from offers.forms.money import MoneyField, in_currency
 from support.models import Allowance, MemberAllowance
 
 # What the columns take, and more than any desk gives.
 MOST = 1_000_000
 MOST_MINOR = 10**13
 NUMERIC = {"inputmode": "numeric", "autocomplete": "off"}
-DECIMAL = {"inputmode": "decimal", "autocomplete": "off"}
 NOT_A_COUNT = _("Give a whole number, 0 or more, or nothing.")
-NOT_MONEY = _("Give an amount of money, such as 20 or 99.50, or nothing.")
 # The form's field: the model's.
 AMOUNTS = {"day": "day_minor", "week": "week_minor", "single": "single_minor"}
 
@@ -33,49 +31,11 @@ def count(label: Any, **options: Any) -> forms.IntegerField:
     )
 
 
-def amount(label: Any, **options: Any) -> forms.DecimalField:
-    return forms.DecimalField(
-        label=label,
-        required=False,
-        min_value=0,
-        error_messages={"invalid": NOT_MONEY, "min_value": NOT_MONEY},
-        widget=forms.TextInput(attrs=DECIMAL),
-        **options,
-    )
+def amount(label: Any, **options: Any) -> MoneyField:
+    return MoneyField(label=label, required=False, most=MOST_MINOR, **options)
 
 
-class MoneyForm(forms.Form):
-    """What both forms share: amounts as the currency has them."""
-
-    def __init__(self, *args: Any, programme: Programme, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.programme = programme
-
-    def clean(self) -> dict[str, Any]:
-        """Refuse fractions that the currency has not, and more money than can be."""
-        cleaned, currency = dict(super().clean() or {}), self.programme.currency
-        for name, field in self.fields.items():
-            value = cleaned.get(name)
-            if not isinstance(field, forms.DecimalField) or value is None:
-                continue
-            if value > money.to_major(MOST_MINOR, currency):
-                most = {"most": money.display(MOST_MINOR, currency)}
-                self.add_error(name, _("Give an amount of money, at most %(most)s, or nothing.") % most)
-            elif value != round(value, money.digits(currency)):
-                words = {"currency": currency, "n": money.digits(currency)}
-                self.add_error(name, _("%(currency)s has %(n)d digits after the point.") % words)
-        return cleaned
-
-    def minor(self, name: str) -> int | None:
-        """Return an amount in minor units, once the form is valid."""
-        value = self.cleaned_data[name]
-        return None if value is None else money.to_minor(value, self.programme.currency)
-
-    def major(self, minor: int | None) -> Any:
-        return None if minor is None else money.to_major(minor, self.programme.currency)
-
-
-class AllowanceForm(MoneyForm):
+class AllowanceForm(forms.Form):
     """`AllowanceForm(data, programme=…, row=…)`; `whom` is fixed once it is saved."""
 
     whom = forms.ChoiceField(label=_("Whom it is for"))
@@ -88,7 +48,8 @@ class AllowanceForm(MoneyForm):
     )
 
     def __init__(self, *args: Any, programme: Programme, row: Allowance | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, programme=programme, **kwargs)
+        super().__init__(*args, **kwargs)
+        in_currency(self, programme.currency)
         self.roles = {role.pk: role for role in Group.objects.order_by("name")}
         people = User.objects.filter(programmes=programme, is_active=True).order_by("last_name", "username")
         self.people = {person.pk: person for person in people}
@@ -98,7 +59,7 @@ class AllowanceForm(MoneyForm):
             for name in ("per_day", "per_week"):
                 self.initial.setdefault(name, getattr(row, name))
             for name, of_model in AMOUNTS.items():
-                self.initial.setdefault(name, self.major(getattr(row, of_model)))
+                self.initial.setdefault(name, getattr(row, of_model))
             return
         taken = set(Allowance.objects.filter(programme=programme).values_list("user", "role"))
         whom = [("", _("Choose whom"))]
@@ -122,10 +83,10 @@ class AllowanceForm(MoneyForm):
     def limits(self) -> dict[str, int | None]:
         """Return the limits by the model's names, once the form is valid."""
         counts = {name: self.cleaned_data[name] for name in ("per_day", "per_week")}
-        return counts | {of_model: self.minor(name) for name, of_model in AMOUNTS.items()}
+        return counts | {of_model: self.cleaned_data[name] for name, of_model in AMOUNTS.items()}
 
 
-class MemberAllowanceForm(MoneyForm):
+class MemberAllowanceForm(forms.Form):
     """What one member may be given; both limits empty is none."""
 
     days = forms.IntegerField(
@@ -139,8 +100,9 @@ class MemberAllowanceForm(MoneyForm):
     money = amount(_("Money for one member"))
 
     def __init__(self, *args: Any, programme: Programme, row: MemberAllowance | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, programme=programme, **kwargs)
+        super().__init__(*args, **kwargs)
+        in_currency(self, programme.currency)
         self.initial.setdefault("days", row.days if row else 90)
         if row is not None:
             self.initial.setdefault("number", row.number)
-            self.initial.setdefault("money", self.major(row.amount_minor))
+            self.initial.setdefault("money", row.amount_minor)

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from loyalty import money, years
 from loyalty.models import Programme, Purchase
 from offers.forms.day import DayField
+from offers.forms.money import MoneyField, in_currency
 from offers.models import Assignment
 from offers.models.outcome import VERB_REFUSALS
 from offers.rules import moment
@@ -73,7 +74,7 @@ class ReissueForm(LastDayForm):
 
 
 # No receipt is worth more, and what is typed stays a number that the database holds.
-MOST = 10**12
+MOST_MINOR = 10**14
 
 
 class RedeemForm(ReasonForm):
@@ -85,13 +86,11 @@ class RedeemForm(ReasonForm):
     receipt_number = forms.CharField(
         label=_("Or its number"), required=False, max_length=200, help_text=_("Of a receipt that is not in the list.")
     )
-    benefit = forms.DecimalField(
+    benefit = MoneyField(
         label=_("What it was worth"),
         required=False,
-        min_value=0,
-        error_messages={"invalid": _("Give an amount of money, such as 2.40, or nothing.")},
+        most=MOST_MINOR,
         help_text=_("As the receipt says. Empty: not known."),
-        widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
     )
     used_at = forms.DateTimeField(
         label=_("Used at"),
@@ -104,6 +103,7 @@ class RedeemForm(ReasonForm):
         """Offer her latest receipts; without one the reason is asked for."""
         programme = self.assignment.config_offer.programme
         self.receipts = {str(one.pk): one for one in purchases.receipts(member=self.assignment.member)[0]}
+        in_currency(self, programme.currency)
         fields: Any = self.fields
         fields["receipt"].choices = [
             ("", _("No receipt at hand")),
@@ -115,15 +115,6 @@ class RedeemForm(ReasonForm):
         fields["used_at"].help_text = _("Empty: when the receipt was written, or now. The time of %(zone)s.") % {
             "zone": programme.timezone
         }
-
-    def clean_benefit(self) -> int | None:
-        """Return minor units. Refuses fractions that the currency has not, and what no receipt is worth."""
-        amount, currency = self.cleaned_data["benefit"], self.assignment.config_offer.programme.currency
-        if amount is None:
-            return None
-        if not amount.is_finite() or amount > MOST or amount != round(amount, money.digits(currency)):
-            raise forms.ValidationError(_("Give an amount of money, such as 2.40, or nothing."))
-        return money.to_minor(amount, currency)
 
     def clean_used_at(self) -> datetime | None:
         """Read the moment in the programme's zone (D-09)."""

@@ -59,7 +59,7 @@ def of_members(request: staff.StaffRequest) -> HttpResponse:
             programme=request.programme,
             days=given["days"],
             number=given["number"],
-            amount_minor=form.minor("money"),
+            amount_minor=given["money"],
             actor=request.user,
         )
         toasts.say(request, _("Saved. It counts from now on."))

@@ -61,11 +61,11 @@ def test_b_05_an_administrator_sets_changes_and_removes_allowances(administrator
         ({"per_day": "-1"}, "whole number, 0 or more"),
         ({"per_week": "1.5"}, "whole number, 0 or more"),
         ({"per_day": "99999999999"}, "1000000"),
-        ({"day": "abc"}, "such as 20"),
-        ({"week": "-3"}, "such as 20"),
-        ({"single": "1.005"}, "2 digits"),
+        ({"day": "abc"}, "such as 12.50"),
+        ({"week": "-3"}, "0 or more"),
+        ({"single": "1.005"}, "write 1005"),
         ({"single": "9" * 20}, "at most"),
-        ({"day": "NaN"}, "such as 20"),
+        ({"day": "NaN"}, "such as 12.50"),
     ],
 )
 def test_b_05_a_bad_value_is_named_at_its_field_and_nothing_is_saved(administrator, changes, said):

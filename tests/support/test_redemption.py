@@ -126,10 +126,11 @@ def test_without_a_receipt_there_has_to_be_a_reason(agent, held):
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"benefit": "2.405"}, "such as 2.40"),
-        ({"benefit": "-1"}, "greater than or equal to 0"),
-        ({"benefit": "1e30"}, "such as 2.40"),
-        ({"benefit": "NaN"}, "such as 2.40"),
+        ({"benefit": "2.405"}, "too many decimals"),
+        ({"benefit": "-1"}, "0 or more"),
+        ({"benefit": "1e30"}, "such as 12.50"),
+        ({"benefit": "9" * 30}, "at most"),
+        ({"benefit": "NaN"}, "such as 12.50"),
         ({"used_at": "0001-01-01T00:00"}, "Give the moment"),
         ({"used_at": "2999-01-01T00:00"}, "has not come yet"),
         ({"receipt": "999999999"}, "Select a valid choice"),

@@ -83,7 +83,9 @@ def test_d_05_every_problem_of_a_limit_is_named_at_its_field_and_nothing_is_set(
     assert answer.status_code == 422
     form = answer.context["form"]
     assert set(form.errors) == set(given)
-    assert form.errors["budget"] == ["EUR has 2 digits after the point."]
+    assert form.errors["budget"] == [
+        "“1.005” has too many decimals. Give at most 2. If thousands are meant, write 1005."
+    ]
     assert 'value="many"' in words(answer)
     # However large, each problem stands at its field.
     answer = client.post(limits_of(coffee), EMPTY | {"cap": str(2**31), "budget": str(10**13 + 1)})
@@ -98,8 +100,8 @@ def test_d_05_every_problem_of_a_limit_is_named_at_its_field_and_nothing_is_set(
 def test_d_05_a_budget_too_large_is_told_the_most_in_money(programme, coffee):
     """D-05, D-08: in the programme's currency, as it is typed, however many digits are given."""
     client = sign_in(programme)
-    said = ["Give an amount of money, at most 10,000,000,000,000.00 €, or nothing."]
-    for amount in ("10000000000000.01", "9" * 40, "1E+400"):
+    said = ["Give an amount of money, at most 10,000,000,000,000.00 €."]
+    for amount in ("10000000000000.01", "9" * 40):
         answer = client.post(limits_of(coffee), EMPTY | {"budget": amount, "daily_budget": amount})
         assert answer.status_code == 422
         assert dict(answer.context["form"].errors) == {"budget": said, "daily_budget": said}
@@ -107,9 +109,7 @@ def test_d_05_a_budget_too_large_is_told_the_most_in_money(programme, coffee):
     assert Limit.objects.get().budget_minor == limit_settings.LARGEST["budget_minor"]
     yen = ProgrammeFactory(currency="JPY")
     answer = sign_in(yen).post(limits_of(ConfigOfferFactory(programme=yen)), EMPTY | {"budget": str(10**15 + 1)})
-    assert answer.context["form"].errors["budget"] == [
-        "Give an amount of money, at most ¥1,000,000,000,000,000, or nothing."
-    ]
+    assert answer.context["form"].errors["budget"] == ["Give an amount of money, at most ¥1,000,000,000,000,000."]
 
 
 def test_d_05_of_two_tabs_the_second_sees_what_the_first_one_set_before_it_replaces_it(programme, coffee):
