@@ -6,6 +6,7 @@ before each step. What the pages themselves take is measured.
 """
 
 import time
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from playwright.sync_api import Locator, Page, expect
@@ -29,7 +30,7 @@ class Figures:
         return self.clicks * CLICK + self.keys * KEY + self.homings * HOMING + self.steps * THINKING
 
 
-class Hand:
+class Hand(ABC):
     """What both hands can do. `figures` counts it."""
 
     name = ""
@@ -38,23 +39,25 @@ class Hand:
         self.page, self.figures = page, Figures()
         self._began = time.monotonic()
 
+    @abstractmethod
     def search(self, text: str, hit: str) -> None:
         """Find by the box in the header, and open the hit that has this text."""
-        raise NotImplementedError
 
+    @abstractmethod
     def use(self, thing: Locator) -> None:
         """Press a button, or follow a link."""
-        raise NotImplementedError
 
+    @abstractmethod
     def write(self, thing: Locator, text: str) -> None:
-        raise NotImplementedError
+        """Write into a field."""
 
+    @abstractmethod
     def choose(self, thing: Locator, label: str) -> None:
-        raise NotImplementedError
+        """Take the option with this label from a list."""
 
+    @abstractmethod
     def press(self, thing: Locator, key: str) -> None:
         """Do what a button does that has a key of its own: the mouse clicks it, the keyboard presses the key."""
-        raise NotImplementedError
 
     def done(self) -> Figures:
         self.figures.seconds = time.monotonic() - self._began
