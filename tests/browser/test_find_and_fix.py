@@ -50,6 +50,27 @@ def test_from_anywhere_by_keyboard_without_accents_and_back_to_who_was_looked_at
     expect(page.locator("h1")).to_contain_text("José Muñoz")
 
 
+def test_hits_are_walked_by_arrows_while_tab_goes_on_and_a_late_answer_takes_no_focus(page, person, sign_in, ann):
+    """Whoever passes the empty box by Tab stops at no recent member, and a hit under the focus outlives new hits."""
+    sign_in(page, person("support agent"))
+    page.goto(reverse("support:member", args=[ann.pk]))
+    page.keyboard.press("/")
+    hit = page.locator("#search-results a.search-hit").first
+    expect(hit).to_contain_text("José Muñoz")
+    page.keyboard.press("ArrowDown")
+    expect(hit).to_be_focused()
+    with page.expect_response("**/search?*"):
+        page.evaluate("document.querySelector('#search-results a').dataset.old = 1")
+        page.evaluate("htmx.trigger(document.getElementById('search'), 'laurel:recent')")
+    expect(page.locator("#search-results a[data-old]")).to_have_count(0)
+    expect(hit).to_be_focused()
+    page.keyboard.press("ArrowUp")
+    expect(page.locator("#search")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Keyboard shortcuts")).to_be_focused()
+    expect(page.locator("#search-results")).to_be_hidden()
+
+
 def test_marked_as_used_with_its_receipt_in_two_clicks_and_undone(page, person, sign_in, ann, held, look):
     """The menu beside the offer, the receipt, done; Undo gives the use back."""
     PurchaseFactory(member=ann, external_id="R-77", purchased_at=clock.now() - timedelta(hours=2), total_minor=8420)

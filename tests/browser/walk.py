@@ -8,6 +8,7 @@ before each step. What the pages themselves take is measured.
 import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from urllib.parse import parse_qs, urlsplit
 
 from playwright.sync_api import Locator, Page, expect
 
@@ -76,6 +77,10 @@ class Hand(ABC):
         expect(self.page.get_by_role("heading", name=name, level=1)).to_be_visible()
         self.page.wait_for_load_state("networkidle")
 
+    def _settle(self) -> None:
+        """Wait until what was asked for stands on the page, with the focus where the page puts it."""
+        self.page.wait_for_function("() => !document.querySelector('.htmx-request, .htmx-swapping, .htmx-settling')")
+
     def _hit(self, hit: str) -> Locator:
         return self.page.locator("#search-results").get_by_role("link").filter(has_text=hit).first
 
@@ -118,7 +123,10 @@ class Keyboard(Hand):
 
     def search(self, text: str, hit: str) -> None:
         self._key("/")
-        self._type(text)
+        # Earlier letters have answers of their own, whose hits go when the whole text's come.
+        with self.page.expect_response(lambda answer: parse_qs(urlsplit(answer.url).query).get("q") == [text]):
+            self._type(text)
+        self._settle()
         found = self._hit(hit)
         expect(found).to_be_visible()
         for _ in range(10):
@@ -155,6 +163,12 @@ class Keyboard(Hand):
 
     def _go_to(self, thing: Locator) -> None:
         expect(thing).to_be_visible()
+        self._settle()
+        if not _has_focus(thing) and self.page.evaluate("document.activeElement === document.body"):
+            # The first stop of a page leads past its header and navigation.
+            self._key("Tab")
+            if self.page.evaluate("document.activeElement.matches('.skip')"):
+                self._key("Enter")
         for _ in range(MOST_TABS):
             if _has_focus(thing):
                 return

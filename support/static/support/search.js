@@ -29,8 +29,17 @@
   });
   document.addEventListener("focusin", (event) => { if (!event.target.closest?.(".shell-search")) show(false); });
   document.addEventListener("click", (event) => { if (!event.target.closest?.(".shell-search")) show(false); });
+  // Whoever is among the hits when a later answer replaces them stays at hers, or goes back to the box.
+  let left = null;
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (event.detail.target === place()) left = hits().find((hit) => hit === document.activeElement)?.href || null;
+  });
   document.addEventListener("htmx:afterSwap", (event) => {
+    if (event.detail.target !== place()) return;
+    // Tab passes them by: whoever goes on through the page opens no list of stops on her way.
+    for (const hit of hits()) hit.tabIndex = -1;
+    if (left) (hits().find((hit) => hit.href === left) || box()).focus();
     // An answer that comes after the box was left stays closed.
-    if (event.detail.target === place()) show(document.activeElement?.closest?.(".shell-search") !== null);
+    show(document.activeElement?.closest?.(".shell-search") !== null);
   });
 })();
