@@ -13,7 +13,14 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import Promise, cached_property
 
+from loyalty import long_page, whole_number
+
 PAGE_SIZE = 50
+# Of a long list; nobody goes further by a number, and an offset has to fit.
+LAST_PAGE = 10_000_000
+# What of the address says which page it is.
+PLACE = ("page", "after", "before")
+NOWHERE = dict.fromkeys(PLACE, "")
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,11 @@ class Heading:
 
 
 class Listing:
-    """One page of a list. `filters` is a bound form or django-filter form shown in the bar above, or None."""
+    """One page of a list. `filters` is a bound form or django-filter form shown in the bar above, or None.
+
+    A long one (`is_long`) may have a hundred thousand rows and more: its next page is found by the last row of this
+    one, and rows are counted up to a bound. Its columns are sorted by fields of the model, not by annotations.
+    """
 
     def __init__(
         self,
@@ -46,40 +57,64 @@ class Listing:
         default_sort: str = "",
         filters: Any = None,
         page_size: int = PAGE_SIZE,
+        is_long: bool = False,
     ) -> None:
         self.request = request
         self.columns = columns
         self.filters = filters
         self.page_size = page_size
+        self.is_long = is_long
         self.sort = self._known(request.GET.get("sort", "")) or default_sort
         self.queryset = self._sorted(queryset)
 
     def _known(self, sort: str) -> str:
         return sort if any(column.key == sort.lstrip("-") and column.sort for column in self.columns) else ""
 
-    def _sorted(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+    @property
+    def _order(self) -> str:
+        """Return the field path that orders the rows, with its direction; empty where nothing is chosen."""
         column = next((column for column in self.columns if column.key == self.sort.lstrip("-") and column.sort), None)
-        if column is None:
-            return queryset
+        return "" if column is None else f"{'-' if self.sort.startswith('-') else ''}{column.sort}"
+
+    def _sorted(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         # The key makes the order total, so that no row shows on two pages.
-        prefix = "-" if self.sort.startswith("-") else ""
-        return queryset.order_by(f"{prefix}{column.sort}", f"{prefix}pk")
+        prefix = "-" if self._order.startswith("-") else ""
+        return queryset.order_by(self._order, f"{prefix}pk") if self._order else queryset
 
     @cached_property
     def page(self) -> Page[Any]:
+        if self.is_long:
+            given = self.request.GET
+            return long_page.read(
+                self.queryset,
+                sort=self._order or "pk",
+                size=self.page_size,
+                number=whole_number.read(given.get("page"), most=LAST_PAGE) or 1,
+                after=whole_number.read(given.get("after")),
+                before=whole_number.read(given.get("before")),
+            )
         paginator = Paginator(self.queryset, self.page_size)
         try:
             return paginator.page(self.request.GET.get("page", 1))
         except InvalidPage:
             return paginator.page(1)
 
-    @property
+    @cached_property
     def count(self) -> int:
-        return self.page.paginator.count
+        return min(self._counted, long_page.MOST_COUNTED) if self.is_long else self.page.paginator.count
+
+    @property
+    def is_counted(self) -> bool:
+        """Say whether `count` is how many there are; a long list may have more."""
+        return not self.is_long or self._counted <= long_page.MOST_COUNTED
+
+    @cached_property
+    def _counted(self) -> int:
+        return long_page.count(self.queryset)
 
     @property
     def is_filtered(self) -> bool:
-        return any(value for key, value in self.request.GET.items() if key not in {"sort", "page"})
+        return any(value for key, value in self.request.GET.items() if key not in {"sort", *PLACE})
 
     @cached_property
     def headings(self) -> list[Heading]:
@@ -89,7 +124,7 @@ class Listing:
             descending = self.sort.startswith("-")
             direction = ("descending" if descending else "ascending") if is_current else ""
             following = f"-{column.key}" if is_current and not descending else column.key
-            found.append(Heading(column, self.address(sort=following, page="") if column.sort else "", direction))
+            found.append(Heading(column, self.address(sort=following, **NOWHERE) if column.sort else "", direction))
         return found
 
     def address(self, **changes: Any) -> str:
@@ -104,13 +139,21 @@ class Listing:
 
     @property
     def previous_url(self) -> str:
-        return self.address(page=self.page.previous_page_number()) if self.page.has_previous() else ""
+        if not self.page.has_previous():
+            return ""
+        number = self.page.previous_page_number()
+        # The first page begins with whatever is the first by then.
+        before = self.page.object_list[0].pk if self.is_long and number > 1 and self.page.object_list else ""
+        return self.address(page=number, before=before, after="")
 
     @property
     def next_url(self) -> str:
-        return self.address(page=self.page.next_page_number()) if self.page.has_next() else ""
+        if not self.page.has_next():
+            return ""
+        after = self.page.object_list[-1].pk if self.is_long else ""
+        return self.address(page=self.page.next_page_number(), after=after, before="")
 
     @property
     def query(self) -> str:
         """The filters and sort without the page: what an export or a saved view repeats."""
-        return self.address(page="")
+        return self.address(**NOWHERE)

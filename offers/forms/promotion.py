@@ -4,16 +4,20 @@ from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from django import forms
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
+from loyalty import whole_number
 from loyalty.errors import DomainError
 from loyalty.models import Programme
-from offers.models import PersonalizedPromotion
+from offers.models import PersonalizedPromotion, PromotionProductList
 from offers.services import promotion as service
 from offers.services import promotion_list
 
 # Pasted by hand; a system's own come through the API.
 LONGEST_PASTE = 2_500_000
+# A promotion may have a list for each of its members; more are no choice for a person.
+MOST_LISTS = 200
 
 
 def pasted(text: str) -> list[str]:
@@ -186,7 +190,13 @@ class EnrolmentFilter(forms.Form):
         ],
     )
 
-    def __init__(self, data: Any, *, lists: Iterable[tuple[int, str]]) -> None:
+    def __init__(self, data: Any, *, lists: QuerySet[PromotionProductList]) -> None:
         super().__init__(data)
-        choices = [("", _("Any list")), *((str(key), name) for key, name in lists)]
+        named = lists.order_by("name", "pk").values_list("pk", "name")
+        known = dict(named[:MOST_LISTS])
+        # One further behind is asked for by its link.
+        asked = whole_number.read(data.get("list"))
+        if asked is not None and asked not in known and len(known) == MOST_LISTS:
+            known |= dict(named.filter(pk=asked))
+        choices = [("", _("Any list")), *((str(key), name) for key, name in known.items())]
         cast(forms.ChoiceField, self.fields["list"]).choices = choices

@@ -8,6 +8,7 @@ from django.db.models import Prefetch, Q, QuerySet
 
 from loyalty.errors import NotFound
 from loyalty.models import Member, Product
+from loyalty.selectors import member as members
 from offers.models import (
     PersonalizedPromotion,
     PromotionChoice,
@@ -16,6 +17,8 @@ from offers.models import (
     PromotionProductList,
 )
 
+# A text that begins more members' names and ids says little about who is meant.
+MOST_FOUND = 1000
 STATES = ("not_chosen", "chosen", "locked", "withdrawn")
 
 
@@ -79,7 +82,7 @@ def enrolments(
     """Return a promotion's members with their lists and choices, or one list's; two queries, however many.
 
     `state` is one of STATES, or empty: everybody who is not withdrawn. `text` is the beginning of an external id, or
-    of a name.
+    of the words of a name; those are looked for at once, in three more queries.
     """
     found = PromotionEnrolment.objects.filter(promotion=promotion).select_related(
         "member", "product_list", "promotion", "actor", "api_client"
@@ -92,11 +95,16 @@ def enrolments(
     elif state == "locked":
         found = found.filter(locked_at__isnull=False)
     if text:
-        found = found.filter(
-            Q(member__external_id__startswith=text)
-            | Q(member__first_name__istartswith=text)
-            | Q(member__last_name__istartswith=text)
-        )
+        begun = members.begun(programme=promotion.programme, text=text, most=MOST_FOUND)
+        if begun is not None:
+            found = found.filter(member__in=begun)
+        else:
+            # So many that the next page's are soon met, whoever else stands between them.
+            found = found.filter(
+                Q(member__external_id__startswith=text)
+                | Q(member__first_name__istartswith=text)
+                | Q(member__last_name__istartswith=text)
+            )
     chosen = PromotionChoice.objects.select_related("item__product").order_by("item__position")
     return found.prefetch_related(Prefetch("choices", queryset=chosen))
 

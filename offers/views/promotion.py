@@ -6,6 +6,7 @@ Open only to roles with the PersonalizedPromotions functionality.
 from collections.abc import Iterator
 from typing import Any
 
+from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -20,7 +21,7 @@ from loyalty.listing import Column, Listing
 from loyalty.services import audit
 from loyalty.staff import StaffRequest
 from offers.forms.promotion import EnrolmentFilter, PromotionFilter, PromotionForm
-from offers.models import PersonalizedPromotion, PromotionEnrolment
+from offers.models import PersonalizedPromotion, PromotionEnrolment, PromotionProductList
 from offers.selectors import promotion as selectors
 from offers.selectors import promotion_enrolment as enrolments
 from offers.services import promotion as service
@@ -48,6 +49,8 @@ MEMBERS = (
 )
 HEAD = ("member", "kind", "list", "products", "assigned_at", "chosen_at", "locked_at", "withdrawn_at")
 EXPORT_PART = 2000
+# Of a promotion's lists, so many stand on a page of it.
+LISTS = 20
 
 
 @staff(PERMISSION)
@@ -99,13 +102,13 @@ def edit(request: StaffRequest, pk: int) -> HttpResponse:
 def promotion(request: StaffRequest, pk: int) -> HttpResponse:
     """Show one promotion: what it lets choose, its lists, who holds it and what happened."""
     found = find(request, pk)
-    lists = list(selectors.lists(promotion=found))
-    filters = EnrolmentFilter(request.GET, lists=[(one.pk, one.name) for one in lists])
+    lists = Paginator(selectors.lists(promotion=found), LISTS).get_page(request.GET.get("lists"))
+    filters = _filter(request, found)
     context = {
         "promotion": found,
         "lists": lists,
         "listing": Listing(
-            request, _members(request, found), columns=MEMBERS, default_sort="-assigned", filters=filters
+            request, _members(found, filters), columns=MEMBERS, default_sort="-assigned", filters=filters, is_long=True
         ),
         "history": selectors.history(promotion=found),
         "was_assigned": selectors.was_assigned(promotion=found),
@@ -126,7 +129,9 @@ def members(request: StaffRequest, pk: int) -> HttpResponseBase:
         data={"filters": {key: value for key, value in request.GET.items() if key != "q"}},
     )
     return csv_export.stream(
-        name=f"promotion-{found.pk}.csv", head=HEAD, lines=_lines(_members(request, found).order_by("pk"))
+        name=f"promotion-{found.pk}.csv",
+        head=HEAD,
+        lines=_lines(_members(found, _filter(request, found)).order_by("pk")),
     )
 
 
@@ -203,13 +208,15 @@ def _form(request: StaffRequest, found: PersonalizedPromotion | None) -> HttpRes
     return render(request, "offers/promotion_form.html", context, status=422 if is_sent else 200)
 
 
-def _members(request: StaffRequest, found: PersonalizedPromotion) -> Any:
-    lists = dict(selectors.lists(promotion=found).values_list("pk", "name"))
-    filters = EnrolmentFilter(request.GET, lists=lists.items())
+def _filter(request: StaffRequest, found: PersonalizedPromotion) -> EnrolmentFilter:
+    return EnrolmentFilter(request.GET, lists=PromotionProductList.objects.filter(promotion=found))
+
+
+def _members(found: PersonalizedPromotion, filters: EnrolmentFilter) -> Any:
     filters.is_valid()
     given = filters.cleaned_data
     held = enrolments.enrolments(promotion=found, state=given.get("state", ""), text=given.get("q", ""))
-    return held.filter(product_list_id=int(given["list"])) if given.get("list") else held
+    return held.filter(product_list=given["list"]) if given.get("list") else held
 
 
 def _lines(found: Any) -> Iterator[list[Any]]:

@@ -65,7 +65,7 @@ def grants(request: staff.StaffRequest) -> HttpResponse:
     found = _filtered(request)
     # What cannot be asked for finds nothing: all rows would pass for an answer.
     rows = found.qs if found.form.is_valid() else found.qs.none()
-    listing = Listing(request, rows, columns=COLUMNS, default_sort="-at", filters=found.form)
+    listing = Listing(request, rows, columns=COLUMNS, default_sort="-at", filters=found.form, is_long=True)
     context = {"listing": listing, "reasons": reason.labels(programme=request.programme)}
     return render(request, "support/ledger.html", context)
 
@@ -93,7 +93,7 @@ def export(request: staff.StaffRequest, file_format: table_export.Format) -> Htt
 def mine(request: staff.StaffRequest) -> HttpResponse:
     """Show a person's own grants, what can still be undone, and what of them was taken back."""
     found = ledger.of_agent(programme=request.programme, user=request.user)
-    listing = Listing(request, found, columns=OWN_COLUMNS, default_sort="-at")
+    listing = Listing(request, found, columns=OWN_COLUMNS, default_sort="-at", is_long=True)
     context = {
         "listing": listing,
         "reasons": reason.labels(programme=request.programme),

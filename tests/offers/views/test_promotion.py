@@ -9,7 +9,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from loyalty.models import AuditEvent
+from offers.forms import promotion as forms
 from offers.models import PersonalizedPromotion, PromotionEnrolment, PromotionEvent, PromotionProductList
+from offers.selectors import promotion as selectors
+from offers.selectors import promotion_enrolment as enrolments
+from offers.views import promotion as chapter
 from tests.factories import (
     MemberFactory,
     ProductFactory,
@@ -256,3 +260,65 @@ def test_the_chapter_and_a_promotion_cost_the_same_however_many(
         marketer.get(address("promotions"))
     with django_assert_max_num_queries(18):
         marketer.get(address("promotion", promotion.pk))
+
+
+def test_s2_04_a_promotions_members_are_found_by_the_beginning_of_an_id_or_of_a_word_of_a_name(
+    programme, marketer, promotion, monkeypatch
+):
+    """S2-04: without case and accents; the same members where a text begins so many that they are met in passing."""
+    offered = product_list(promotion)
+    people = {"M-1": ("José", "García Muñoz"), "M-2": ("Maria", "Gomez"), "M-3": ("Ann", "Lee"), "X-1": ("Gary", "M-1")}
+    members = [
+        MemberFactory(programme=programme, external_id=key, first_name=first, last_name=last)
+        for key, (first, last) in people.items()
+    ]
+    enlist(offered, *members[:3], members[3])
+    MemberFactory(programme=programme, external_id="M-4", first_name="José", last_name="García")
+    MemberFactory(external_id="M-1")
+
+    def shown(text):
+        listing = marketer.get(address("promotion", promotion.pk), {"q": text, "sort": "member"}).context["listing"]
+        return [one.member.external_id for one in listing.page.object_list]
+
+    assert shown("M-") == ["M-1", "M-2", "M-3", "X-1"]
+    assert shown("jose munoz") == shown("Muño") == ["M-1"]
+    assert shown("ga") == ["M-1", "X-1"]
+    assert shown("gomez maria") == ["M-2"]
+    assert shown("nobody") == shown("%") == shown("(") == []
+    monkeypatch.setattr(enrolments, "MOST_FOUND", 1)
+    assert shown("M-") == ["M-1", "M-2", "M-3", "X-1"]
+    assert shown("ga") == ["M-1", "X-1"]
+
+
+def test_s2_04_a_promotion_with_a_list_for_each_member_shows_some_and_leads_to_all(
+    programme, marketer, promotion, monkeypatch
+):
+    for n in range(5):
+        enlist(product_list(promotion, name=f"List {n}"), MemberFactory(programme=programme, external_id=f"M{n}"))
+    monkeypatch.setattr(chapter, "LISTS", 2)
+    monkeypatch.setattr(forms, "MOST_LISTS", 2)
+    page = address("promotion", promotion.pk)
+    names = [[one.name for one in marketer.get(f"{page}?lists={n}").context["lists"]] for n in (1, 2, 3)]
+    assert names == [["List 0", "List 1"], ["List 2", "List 3"], ["List 4"]]
+    assert "1 to 2 of 5" in words(marketer.get(page))
+    # The filter's choices are bounded too, and a list that is asked for by its link is one of them.
+    last = promotion.lists.get(name="List 4")
+    shown = marketer.get(f"{page}?list={last.pk}").context["listing"]
+    assert [one.member.external_id for one in shown.page.object_list] == ["M4"]
+    assert [name for _key, name in shown.filters.fields["list"].choices][1:] == ["List 0", "List 1", "List 4"]
+    theirs = product_list(PromotionFactory())
+    assert len(marketer.get(f"{page}?list={theirs.pk}").context["listing"].filters.fields["list"].choices) == 3
+
+
+def test_s2_04_the_history_is_the_newest_of_all_members_of_the_promotion(programme, marketer, promotion, monkeypatch):
+    monkeypatch.setattr(selectors, "HISTORY", 4)
+    offered = product_list(promotion)
+    members = [MemberFactory(programme=programme) for _ in range(6)]
+    enlist(offered, *members)
+    first = enlist(offered, members[0])
+    choose(first, "tea")
+    choose(first, "coffee")
+    choose(enlist(product_list(PromotionFactory(programme=programme)), members[1]), "tea")
+    newest = PromotionEvent.objects.filter(enrolment__promotion=promotion).order_by("-id")[:4]
+    assert selectors.history(promotion=promotion) == list(newest)
+    assert [one.verb for one in newest] == ["changed", "chosen", "assigned", "assigned"]
