@@ -12,9 +12,9 @@ from support.models import Allowance, MemberAllowance
 from tests.factories import ProgrammeFactory, UserFactory
 from tests.factories.allowance import allow
 from tests.support.test_allowance import ask
-from tests.support.test_grant import ann, programme, template, user
+from tests.support.test_grant import template
 
-__all__ = ["ann", "programme", "template", "user"]
+__all__ = ["template"]
 
 pytestmark = pytest.mark.django_db
 EMPTY = {"per_day": "", "day": "", "per_week": "", "week": "", "single": ""}

@@ -18,38 +18,13 @@ from offers.services import assignment_verbs, closing, extension, reissue, revoc
 from offers.services.verb import By
 from support.forms.as_of import read
 from support.selectors import as_of
-from tests.factories import (
-    ConfigOfferFactory,
-    MemberFactory,
-    ProgrammeFactory,
-    PurchaseFactory,
-    UserFactory,
-    give,
-    import_codes,
-    redeem,
-)
+from tests.factories import ConfigOfferFactory, PurchaseFactory, give, import_codes, redeem
 from tests.machines import drive
 from tests.offers.services.test_verbs_machine import Verbs
 
 pytestmark = pytest.mark.django_db
 BEGUN = datetime.datetime(2026, 3, 2, 9, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-
-
-@pytest.fixture
-def programme():
-    return ProgrammeFactory(currency="EUR", timezone="Europe/Paris")
-
-
-@pytest.fixture
-def ann(programme):
-    return MemberFactory(programme=programme, external_id="M-1", first_name="Ann", last_name="Lee")
-
-
-@pytest.fixture
-def agent(client, programme):
-    client.force_login(UserFactory(role="support agent", programmes=[programme]))
-    return client
 
 
 def recorded(member, at):

@@ -22,11 +22,6 @@ def programme():
 
 
 @pytest.fixture
-def user(programme):
-    return UserFactory(role="support agent", programmes=[programme])
-
-
-@pytest.fixture
 def agent(user):
     client = Client()
     client.force_login(user)

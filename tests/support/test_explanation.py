@@ -13,7 +13,6 @@ from tests.factories import (
     DraftOfferFactory,
     MemberFactory,
     OfferTemplateFactory,
-    ProgrammeFactory,
     TargetingFactory,
     UserFactory,
     give,
@@ -28,24 +27,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def programme():
-    return ProgrammeFactory(currency="EUR", timezone="Europe/Paris")
-
-
-@pytest.fixture
 def ann(programme):
     return MemberFactory(programme=programme, external_id="M-1", first_name="Ann", last_name="Lee", city="Lyon")
-
-
-@pytest.fixture
-def user(programme):
-    return UserFactory(role="support agent", programmes=[programme])
-
-
-@pytest.fixture
-def agent(client, user):
-    client.force_login(user)
-    return client
 
 
 def explain(client, member, **given):

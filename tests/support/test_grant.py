@@ -31,27 +31,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def programme():
-    return ProgrammeFactory(currency="EUR", timezone="Europe/Paris")
-
-
-@pytest.fixture
-def ann(programme):
-    return MemberFactory(programme=programme, first_name="Ann", last_name="Lee")
-
-
-@pytest.fixture
-def user(programme):
-    return UserFactory(role="support agent", programmes=[programme], first_name="Ola", last_name="Agent")
-
-
-@pytest.fixture
-def agent(client, user):
-    client.force_login(user)
-    return client
-
-
-@pytest.fixture
 def template(programme):
     offer = ConfigOfferFactory(
         programme=programme,

@@ -14,9 +14,9 @@ from support.forms.grant_batch import as_text
 from support.models import GrantBatch
 from tests.factories import MemberFactory, ProgrammeFactory, UserFactory
 from tests.factories.allowance import allow
-from tests.support.test_grant_batch import agent, lead, make, programme, template
+from tests.support.test_grant_batch import agent, lead, make, template
 
-__all__ = ["agent", "lead", "programme", "template"]
+__all__ = ["agent", "lead", "template"]
 
 pytestmark = pytest.mark.django_db
 

@@ -13,9 +13,9 @@ from support.services import assignment as verbs
 from tests.factories import ConfigOfferFactory, MemberFactory, ProgrammeFactory, UserFactory, import_codes
 from tests.factories.allowance import allow, allow_members
 from tests.support.test_allowance import ask
-from tests.support.test_grant import agent, ann, filled, programme, send, template, user
+from tests.support.test_grant import filled, send, template
 
-__all__ = ["agent", "ann", "programme", "template", "user"]
+__all__ = ["template"]
 
 pytestmark = pytest.mark.django_db
 

@@ -28,26 +28,10 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def programme():
-    return ProgrammeFactory(currency="EUR", timezone="Europe/Paris")
-
-
-@pytest.fixture
 def ann(programme):
     return MemberFactory(
         programme=programme, external_id="M-1", first_name="Ann", last_name="Lee", tier="gold", city="Lyon"
     )
-
-
-@pytest.fixture
-def user(programme):
-    return UserFactory(role="support agent", programmes=[programme], first_name="Ola", last_name="Agent")
-
-
-@pytest.fixture
-def agent(client, user):
-    client.force_login(user)
-    return client
 
 
 def page(client, member):

@@ -51,11 +51,6 @@ def held(promotion, ann):
 
 
 @pytest.fixture
-def user(programme):
-    return UserFactory(role="support agent", programmes=[programme])
-
-
-@pytest.fixture
 def agent(user):
     client = Client()
     client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")

@@ -12,9 +12,9 @@ from loyalty.models import AuditEvent
 from offers.models import DoorEntry
 from support.models import GrantReason
 from tests.factories import ProgrammeFactory, UserFactory
-from tests.support.test_grant import agent, ann, filled, programme, send, template, user
+from tests.support.test_grant import filled, send, template
 
-__all__ = ["agent", "ann", "programme", "template", "user"]
+__all__ = ["template"]
 
 pytestmark = pytest.mark.django_db
 USUAL = ["code_refused", "not_received", "expired", "product_missing", "service", "goodwill", "other"]

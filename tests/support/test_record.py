@@ -24,7 +24,6 @@ from tests.factories import (
     ConfigOfferFactory,
     MemberFactory,
     OfferTemplateFactory,
-    ProgrammeFactory,
     PromotionFactory,
     PurchaseFactory,
     PurchaseLineFactory,
@@ -49,11 +48,6 @@ NOT_HERS = {
     "offers.MemberCount": "how many of a campaign's offers stand under offers",
     "offers.PersonalOfferRow": "an import's report of values, which stand under terms of your own and under offers",
 }
-
-
-@pytest.fixture
-def programme():
-    return ProgrammeFactory(currency="EUR", timezone="Europe/Paris")
 
 
 @pytest.fixture

@@ -9,37 +9,9 @@ from django.urls import reverse
 from loyalty import clock
 from loyalty.models import AuditEvent
 from offers.models import Assignment, Redemption, Source
-from tests.factories import (
-    ConfigOfferFactory,
-    MemberFactory,
-    ProgrammeFactory,
-    PurchaseFactory,
-    UserFactory,
-    give,
-)
+from tests.factories import ConfigOfferFactory, MemberFactory, ProgrammeFactory, PurchaseFactory, UserFactory, give
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def programme():
-    return ProgrammeFactory(currency="EUR", timezone="Europe/Paris")
-
-
-@pytest.fixture
-def ann(programme):
-    return MemberFactory(programme=programme)
-
-
-@pytest.fixture
-def user(programme):
-    return UserFactory(role="support agent", programmes=[programme])
-
-
-@pytest.fixture
-def agent(client, user):
-    client.force_login(user)
-    return client
 
 
 @pytest.fixture

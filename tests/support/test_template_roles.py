@@ -11,9 +11,9 @@ from support.services import grant_request
 from tests.factories import OfferTemplateFactory, UserFactory
 from tests.factories.allowance import allow
 from tests.support.test_allowance import ask
-from tests.support.test_grant import agent, ann, filled, programme, send, template, user
+from tests.support.test_grant import filled, send, template
 
-__all__ = ["agent", "ann", "programme", "template", "user"]
+__all__ = ["template"]
 
 pytestmark = pytest.mark.django_db
 

@@ -21,41 +21,12 @@ from offers.models import (
 )
 from support.models import GrantRequest
 from support.selectors import timeline as timelines
-from tests.factories import (
-    ConfigOfferFactory,
-    MemberFactory,
-    ProgrammeFactory,
-    PurchaseFactory,
-    UserFactory,
-    give,
-    redeem,
-)
+from tests.factories import ConfigOfferFactory, MemberFactory, PurchaseFactory, UserFactory, give, redeem
 
 pytestmark = pytest.mark.django_db
 BEGUN = datetime.datetime(2026, 3, 2, 9, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NOW = BEGUN + 30 * DAY
-
-
-@pytest.fixture
-def programme():
-    return ProgrammeFactory(currency="EUR", timezone="Europe/Paris")
-
-
-@pytest.fixture
-def ann(programme):
-    return MemberFactory(programme=programme, external_id="M-1", first_name="Ann", last_name="Lee")
-
-
-@pytest.fixture
-def user(programme):
-    return UserFactory(role="support agent", programmes=[programme], first_name="Ola", last_name="Agent")
-
-
-@pytest.fixture
-def agent(client, user):
-    client.force_login(user)
-    return client
 
 
 @pytest.fixture
