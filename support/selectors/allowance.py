@@ -10,8 +10,10 @@ from django.db.models.functions import Coalesce
 
 from loyalty.models import Programme, User
 from offers.models import GrantLedgerEntry
+from offers.models.limit import day_of
 from support.models import Allowance, MemberAllowance
 from support.models.allowance import LIMITS
+from support.selectors.period import monday
 
 
 @dataclass(frozen=True)
@@ -93,11 +95,6 @@ def _most_generous(values: Sequence[int | None]) -> int | None:
     return max(known) if known and len(known) == len(values) else None
 
 
-def today(programme: Programme, now: datetime) -> date:
-    """Return the programme's day (D-09)."""
-    return now.astimezone(programme.zone).date()
-
-
 def usage(*, programme: Programme, agent: User, now: datetime) -> Usage:
     """Return what the ledger has counted for the agent; what was taken back does not count."""
     return usages(programme=programme, agents=[agent.pk], now=now).get(agent.pk, Usage())
@@ -105,10 +102,10 @@ def usage(*, programme: Programme, agent: User, now: datetime) -> Usage:
 
 def usages(*, programme: Programme, agents: Iterable[int] | None, now: datetime) -> dict[int, Usage]:
     """Return the same of several agents, or of everybody with a grant this week, by their ids; one query."""
-    day = today(programme, now)
-    monday = day - timedelta(days=day.weekday())
+    day = day_of(now, programme.zone)
+    first = monday(day)
     # To the end of the week and not further: a clock that went back counts nothing twice.
-    found = GrantLedgerEntry.objects.filter(programme=programme, day__gte=monday, day__lt=monday + timedelta(days=7))
+    found = GrantLedgerEntry.objects.filter(programme=programme, day__gte=first, day__lt=first + timedelta(days=7))
     if agents is not None:
         found = found.filter(agent__in=list(agents))
     of_day = Q(day=day)
@@ -129,7 +126,7 @@ def usages(*, programme: Programme, agents: Iterable[int] | None, now: datetime)
 
 def since(programme: Programme, days: int, now: datetime) -> date:
     """Return the first of the last `days` days, today included."""
-    return today(programme, now) - timedelta(days=days - 1)
+    return day_of(now, programme.zone) - timedelta(days=days - 1)
 
 
 def member_usage(*, programme: Programme, member_ids: Sequence[int], days: int, now: datetime) -> MemberUsage:

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from loyalty.models import Member, User
 from offers.models import GrantLedgerEntry
 from offers.models.grant_ledger import ticket_key
 from support.models import GrantRequest
-from support.selectors import allowance
+from support.selectors import allowance, ledger
 
 # What was granted longer ago for the same reason is hardly the same complaint; a ticket stays the same for good.
 SAME_WITHIN_DAYS = 30
@@ -85,9 +85,8 @@ def before(
 
 def _standing(alike: Q) -> QuerySet[GrantLedgerEntry]:
     """Return grants that were not taken back."""
-    taken_back = GrantLedgerEntry.objects.filter(assignment=OuterRef("assignment"), n=-1)
     return (
-        GrantLedgerEntry.objects.filter(alike, ~Exists(taken_back), n=1)
+        GrantLedgerEntry.objects.filter(alike, ~ledger.IS_BACK, n=1)
         .select_related("agent", "member", "config_offer")
         .order_by("-id")
     )

@@ -16,9 +16,10 @@ from django.utils.translation import gettext
 from loyalty import clock
 from loyalty.models import AuditEvent, Member, Programme, User
 from offers.models import DoorEntry, GrantLedgerEntry, MassAssignment, VoucherBank
+from offers.models.limit import day_of
 from offers.selectors import voucher as vouchers
 from support.models import GrantRequest
-from support.selectors import allowance, grant_request
+from support.selectors import allowance, grant_request, period
 from support.selectors.allowance import Bounds, Usage
 
 WEEKS = 12
@@ -203,8 +204,7 @@ def figures(*, programme: Programme, now: datetime) -> Figures:
     Reads the whole assignments table once: the caller keeps the answer for a while and shows `counted_at`.
     """
     zone = programme.timezone
-    today = now.astimezone(programme.zone).date()
-    monday = today - timedelta(days=today.weekday())
+    monday = period.monday(day_of(now, programme.zone))
     first = clock.start_of_day(monday - timedelta(weeks=WEEKS - 1), programme.zone)
     with connection.cursor() as cursor:
         cursor.execute(
@@ -275,4 +275,4 @@ def _last_week(programme: Programme, now: datetime) -> date:
 
 
 def _today(programme: Programme, now: datetime) -> datetime:
-    return clock.start_of_day(now.astimezone(programme.zone).date(), programme.zone)
+    return clock.start_of_day(day_of(now, programme.zone), programme.zone)

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from django.utils.translation import gettext_lazy as _
 
 from loyalty.models import Programme
+from offers.models.limit import day_of
 
 WEEK, LAST_WEEK, RECENT, OWN = "week", "last_week", "28_days", "own"
 LABELS = {
@@ -47,7 +48,7 @@ def monday(day: date) -> date:
 
 def named(*, programme: Programme, name: str, now: datetime) -> Period:
     """Return this week, last week or the last 28 days, today included."""
-    today = now.astimezone(programme.zone).date()
+    today = day_of(now, programme.zone)
     begin = monday(today)
     if name == WEEK:
         return Period(name, begin, begin + timedelta(days=6))

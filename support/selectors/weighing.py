@@ -43,9 +43,9 @@ def weigh(
     now: datetime,
     apart_from: GrantRequest | None = None,
 ) -> Weight:
-    """Return what an agent's grant of this cost would do to the allowances, and what was granted before; six queries.
+    """Return what an agent's grant of this cost would do to the allowances, and what was granted before.
 
-    `apart_from` is the request itself, where it waits already.
+    `apart_from` is the request itself, where it waits already. At most seven queries.
     """
     programme = member.programme
     bounds = allowance.bounds(programme=programme, agent=agent)

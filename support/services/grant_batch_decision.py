@@ -7,14 +7,14 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 
 from loyalty.database import execute, in_transaction
-from loyalty.errors import Conflict, InvalidInput, NotFound
+from loyalty.errors import NotFound
 from loyalty.models import Programme, User
 from support.models import GrantBatch, GrantBatchLine
 from support.selectors import grant as templates
 from support.services import grant_batch
 from support.services.grant import Why
 from support.services.grant_batch_lines import Line, Plan, made_good
-from support.services.grant_request import LONGEST_ANSWER, require_granter
+from support.services.grant_request import NotApprovable, require_decidable, require_granter, sentence
 
 State = GrantBatch.State
 TELL = """
@@ -37,17 +37,11 @@ EXPIRE = """
 """
 
 
-class NotDecidable(Conflict):
-    """The set waits for nothing, not for this person, or its offer cannot be granted now."""
-
-    code = "not_approvable"
-
-
 def approve(*, programme: Programme, batch_id: UUID, actor: User, now: datetime) -> GrantBatch:
     """Give a set that waits, as its agent's with this person as its approver, once; all but the allowance anew.
 
-    Raises NotDecidable for whoever asked, where it was decided, and where its offer can no longer be granted;
-    NotApprovable where whoever asked may not grant any more.
+    Raises NotApprovable for whoever asked, where it was decided, and where its offer can no longer be granted, or by
+    whoever asked.
     """
 
     def work() -> GrantBatch:
@@ -56,7 +50,7 @@ def approve(*, programme: Programme, batch_id: UUID, actor: User, now: datetime)
         try:
             template = templates.get(programme=programme, user=batch.asked_by, template_id=batch.template_id)
         except NotFound as error:
-            raise NotDecidable(
+            raise NotApprovable(
                 _("It goes on waiting: the offer can no longer be granted. Decline it and say so.")
             ) from error
         why = Why(batch.reason, batch.ticket, batch.note)
@@ -89,9 +83,7 @@ def approve(*, programme: Programme, batch_id: UUID, actor: User, now: datetime)
 
 def decline(*, programme: Programme, batch_id: UUID, answer: str, actor: User, now: datetime) -> GrantBatch:
     """Refuse a set that waits, with a sentence. Raises as `approve`, and InvalidInput without a sentence."""
-    said = answer.strip()
-    if not said or len(said) > LONGEST_ANSWER:
-        raise InvalidInput(_("Say why, in up to 500 characters."), code="missing_reason")
+    said = sentence(answer)
 
     def work() -> GrantBatch:
         batch = _waiting(programme, batch_id, actor, now)
@@ -102,14 +94,14 @@ def decline(*, programme: Programme, batch_id: UUID, answer: str, actor: User, n
 
 
 def withdraw(*, programme: Programme, batch_id: UUID, actor: User, now: datetime) -> GrantBatch:
-    """Take back one's own set while it waits. Raises NotDecidable once it is decided, NotFound for others'."""
+    """Take back one's own set while it waits. Raises NotApprovable once it is decided, NotFound for others'."""
 
     def work() -> GrantBatch:
         batch = grant_batch.locked(programme, batch_id)
         if batch.asked_by_id != actor.pk:
             raise NotFound(_("There is no such set of yours."))
         if batch.state != State.WAITING:
-            raise NotDecidable(_("It waits no longer: it was decided."))
+            raise NotApprovable(_("It waits no longer: it was decided."))
         return _close(batch, State.WITHDRAWN, actor, now)
 
     return in_transaction(work)
@@ -124,11 +116,8 @@ def _waiting(programme: Programme, batch_id: UUID, actor: User, now: datetime) -
     """Return what waits, locked, for somebody else than who asked."""
     batch = grant_batch.locked(programme, batch_id)
     if batch.state != State.WAITING:
-        raise NotDecidable(_("It waits no longer: it was decided."))
-    if batch.asked_by_id == actor.pk:
-        raise NotDecidable(_("You asked for it. Somebody else decides."))
-    if batch.expires_at <= now:
-        raise NotDecidable(_("It waited too long and is over. It has to be asked for anew."))
+        raise NotApprovable(_("It waits no longer: it was decided."))
+    require_decidable(batch, actor=actor, now=now)
     return batch
 
 

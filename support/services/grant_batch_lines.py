@@ -63,7 +63,7 @@ class Plan:
 
 
 def find(plan: Plan) -> list[Line]:
-    """Return each one named with the member she is, or why nobody is meant; three statements for any number."""
+    """Return each one named with the member she is, or why nobody is meant; two statements for any number."""
     if not plan.named:
         raise InvalidInput(_("Name at least one member."), code="no_member_found")
     if len(plan.named) > MOST:

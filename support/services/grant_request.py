@@ -12,7 +12,7 @@ from loyalty.errors import Conflict, InvalidInput, NotFound
 from loyalty.models import Programme, User
 from loyalty.services import audit
 from offers.models.outcome import OUTCOME_SENTENCES
-from support.models import GrantRequest
+from support.models import GrantBatch, GrantRequest
 from support.selectors import grant as templates
 from support.services import grant
 
@@ -32,7 +32,7 @@ EXPIRE = """
 
 
 class NotApprovable(Conflict):
-    """The grant waits for nothing, not for this person, or cannot be given now."""
+    """The grant, or the set, waits for nothing, not for this person, or cannot be given now."""
 
     code = "not_approvable"
 
@@ -71,9 +71,7 @@ def approve(*, programme: Programme, request_id: int, actor: User, now: datetime
 def decline(*, programme: Programme, request_id: int, answer: str, actor: User, now: datetime) -> GrantRequest:
     """Refuse what waits, with a sentence for whoever asked. Raises NotApprovable and NotFound as `approve`, and
     InvalidInput without a sentence."""
-    said = answer.strip()
-    if not said or len(said) > LONGEST_ANSWER:
-        raise InvalidInput(_("Say why, in up to 500 characters."), code="missing_reason")
+    said = sentence(answer)
 
     def work() -> GrantRequest:
         asked = _lock(programme, request_id, actor, now)
@@ -107,13 +105,26 @@ def require_granter(*, programme: Programme, agent: User) -> None:
         raise NotApprovable(_("Who asked may not grant any more. Decline it and say so."))
 
 
+def sentence(answer: str) -> str:
+    """Return what a decliner says, which has to be something. Raises InvalidInput."""
+    said = answer.strip()
+    if not said or len(said) > LONGEST_ANSWER:
+        raise InvalidInput(_("Say why, in up to 500 characters."), code="missing_reason")
+    return said
+
+
+def require_decidable(waiting: GrantRequest | GrantBatch, *, actor: User, now: datetime) -> None:
+    """Raise NotApprovable for whoever asked, and for what waited too long."""
+    if waiting.asked_by_id == actor.pk:
+        raise NotApprovable(_("You asked for it. Somebody else decides."))
+    if waiting.expires_at <= now:
+        raise NotApprovable(_("It waited too long and is over. It has to be asked for anew."))
+
+
 def _lock(programme: Programme, request_id: int, actor: User, now: datetime) -> GrantRequest:
     """Return what waits, locked, for somebody else than who asked."""
     asked = _waiting(programme, request_id)
-    if asked.asked_by_id == actor.pk:
-        raise NotApprovable(_("You asked for it. Somebody else decides."))
-    if asked.expires_at <= now:
-        raise NotApprovable(_("It waited too long and is over. It has to be asked for anew."))
+    require_decidable(asked, actor=actor, now=now)
     return asked
 
 

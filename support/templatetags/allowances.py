@@ -17,16 +17,6 @@ EXCEEDS = {
     "member_number": _("%(reached)s grants for this member, of %(allowed)s"),
     "member_minor": _("%(reached)s for this member, of %(allowed)s"),
 }
-# A limit in a few words, as the button names it.
-NAMES = {
-    "per_day": _("grants per day"),
-    "day_minor": _("money per day"),
-    "per_week": _("grants per week"),
-    "week_minor": _("money per week"),
-    "single_minor": _("money of one grant"),
-    "member_number": _("grants per member"),
-    "member_minor": _("money per member"),
-}
 USED = {"per_day": "today", "day_minor": "today_minor", "per_week": "week", "week_minor": "week_minor"}
 
 
@@ -36,11 +26,6 @@ def exceeds(context: template.Context, excess: Excess) -> str:
     words = {"reached": _amount(context, excess.limit, excess.reached)}
     words["allowed"] = _amount(context, excess.limit, excess.allowed)
     return str(EXCEEDS[excess.limit] % words)
-
-
-@register.filter
-def limit_name(code: str) -> str:
-    return str(NAMES[code])
 
 
 @register.simple_tag(takes_context=True)

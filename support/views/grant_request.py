@@ -53,32 +53,29 @@ def detail(request: staff.StaffRequest, request_id: int) -> HttpResponse:
 @staff.required("loyalty.view_member", "support.view_grantrequest", "support.approve_grantrequest")
 def approve(request: staff.StaffRequest, request_id: int) -> HttpResponse:
     """Give what somebody else asked for; a second click finds it done."""
-    return _decided(request, request_id, lambda **given: service.approve(**given), _("Approved. It is granted."))
+    return _decided(request, request_id, service.approve, _("Approved. It is granted."))
 
 
 @require_POST
 @staff.required("loyalty.view_member", "support.view_grantrequest", "support.approve_grantrequest")
 def decline(request: staff.StaffRequest, request_id: int) -> HttpResponse:
     """Refuse what somebody else asked for, with a sentence for her."""
-    answer = request.POST.get("answer", "")
-    return _decided(
-        request,
-        request_id,
-        lambda **given: service.decline(answer=answer, **given),
-        _("Declined. Who asked reads your answer on Home and in the member's timeline."),
-    )
+    said = _("Declined. Who asked reads your answer on Home and in the member's timeline.")
+    return _decided(request, request_id, service.decline, said, answer=request.POST.get("answer", ""))
 
 
 @require_POST
 @staff.required("loyalty.view_member", "offers.grant_assignment")
 def withdraw(request: staff.StaffRequest, request_id: int) -> HttpResponse:
     """Take back one's own wish."""
-    return _decided(request, request_id, lambda **given: service.withdraw(**given), _("Withdrawn."))
+    return _decided(request, request_id, service.withdraw, _("Withdrawn."))
 
 
-def _decided(request: staff.StaffRequest, request_id: int, act: Callable[..., GrantRequest], said: str) -> HttpResponse:
+def _decided(
+    request: staff.StaffRequest, request_id: int, act: Callable[..., GrantRequest], said: str, **more: str
+) -> HttpResponse:
     try:
-        act(programme=request.programme, request_id=request_id, actor=request.user, now=clock.now())
+        act(programme=request.programme, request_id=request_id, actor=request.user, now=clock.now(), **more)
     except NotFound:
         raise
     except DomainError as error:

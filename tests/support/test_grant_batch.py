@@ -23,7 +23,6 @@ from tests.factories import (
     ConfigOfferFactory,
     MemberFactory,
     OfferTemplateFactory,
-    ProgrammeFactory,
     UserFactory,
     import_codes,
     limit_of,
@@ -34,11 +33,6 @@ from tests.offers.selectors.test_integrity import found
 
 pytestmark = pytest.mark.django_db
 TERMS = {"benefit": {"type": "amount", "size": 500}}
-
-
-@pytest.fixture
-def programme():
-    return ProgrammeFactory(currency="EUR", timezone="Europe/Paris")
 
 
 @pytest.fixture
@@ -192,7 +186,7 @@ class TestBeyondALimit:
         assert batch.excesses == [{"limit": "per_week", "allowed": 2, "reached": 3}]
         assert outcomes(batch) == ["", "", "", "unknown_member"]
         assert Assignment.objects.count() == GrantLedgerEntry.objects.count() == 0
-        with pytest.raises(decision.NotDecidable):
+        with pytest.raises(NotApprovable):
             decision.approve(programme=programme, batch_id=batch.pk, actor=agent, now=clock.now())
         # Meanwhile one of them was made good otherwise.
         make(template, members[:1], agent)
@@ -202,7 +196,7 @@ class TestBeyondALimit:
         rows = GrantLedgerEntry.objects.filter(batch=batch.pk)
         assert {(row.agent, row.approved_by) for row in rows} == {(agent, lead)}
         assert (rows.count(), done.exposure_minor) == (2, 1000)
-        with pytest.raises(decision.NotDecidable):
+        with pytest.raises(NotApprovable):
             decision.approve(programme=programme, batch_id=batch.pk, actor=lead, now=clock.now())
         assert found() == {}
 
@@ -219,7 +213,7 @@ class TestBeyondALimit:
         allow(programme, per_day=0)
         late, own = (make(template, [MemberFactory(programme=programme)], agent) for _ in range(2))
         then = clock.now() + timedelta(days=8)
-        with pytest.raises(decision.NotDecidable):
+        with pytest.raises(NotApprovable):
             decision.approve(programme=programme, batch_id=late.pk, actor=lead, now=then)
         with pytest.raises(NotFound):
             decision.withdraw(programme=programme, batch_id=own.pk, actor=lead, now=clock.now())
