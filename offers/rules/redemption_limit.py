@@ -1,6 +1,7 @@
 """How often one assigned offer may be used."""
 
-from typing import Annotated, ClassVar
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from annotated_types import Ge, Le
@@ -12,6 +13,11 @@ from offers.rules.rule import LARGEST_LIMIT, Rule
 
 # An offer without this rule may be used once.
 DEFAULT = 1
+
+
+def uses(terms: Mapping[str, Any]) -> int:
+    """Return how often an assignment with these effective terms may be used."""
+    return int((terms.get(RedemptionLimit.kind) or {}).get("limit", DEFAULT))
 
 
 class RedemptionLimit(Rule):

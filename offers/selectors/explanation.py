@@ -28,7 +28,7 @@ from offers.models import (
     Redemption,
     RunSchedule,
 )
-from offers.rules.redemption_limit import DEFAULT
+from offers.rules import redemption_limit
 from offers.selectors import targeting_explanation
 
 MOST_HELD = 30
@@ -36,6 +36,8 @@ MOST_RUNS = 20
 MOST_SCHEDULES = 10
 MOST_REFUSALS = 20
 ENDINGS = ("revoked", "undone", "reissued", "closed", "declined")
+# The most usable first.
+LIVE = ("usable", "upcoming", "waiting_for_acceptance", "waiting_for_till")
 NOT_BEGUN = {"awaiting_approval", "scheduled"}
 
 # A run's frozen audience holds a row of hers, or none; the chunk that she lies in says whether the run came to her.
@@ -77,7 +79,7 @@ class Held:
 
     @property
     def is_live(self) -> bool:
-        return self.status in {"usable", "upcoming", "waiting_for_acceptance", "waiting_for_till"}
+        return self.status in LIVE
 
     @property
     def ended_by(self) -> str:
@@ -182,15 +184,7 @@ def facts(
         "programme", "current_revision", "voucher_bank", "eligibility__targeting"
     ).get(pk=offer_id)
     key = {"member_id": member.pk, "programme_id": member.programme_id, "offer_id": offer.pk, "most": MOST_RUNS}
-    runs = [
-        Run(
-            **{
-                **row,
-                "criteria": _json(row["criteria"]),
-            }
-        )
-        for row in rows(RUNS, key)
-    ]
+    runs = [Run(**{**row, "criteria": _json(row["criteria"])}) for row in rows(RUNS, key)]
     schedules = list(
         RunSchedule.objects.filter(template__config_offer=offer, ended_at__isnull=True, next_at__isnull=False)
         .select_related("targeting_version__targeting")
@@ -242,16 +236,11 @@ def _held(
             status=one.status(now),
             ending=ended.get(one.pk),
             uses=[use for use in uses if use.assignment_id == one.pk],
-            limit=_limit(one),
+            limit=redemption_limit.uses(rules.effective(one.revision.terms, one.terms or {})),
             successor=successors.get(one.pk),
         )
         for one in found
     ]
-
-
-def _limit(held: Assignment) -> int:
-    effective = rules.effective(held.revision.terms, held.terms or {})
-    return int(effective.get("redemption_limit", {}).get("limit", DEFAULT))
 
 
 def _refusals(member: Member, offer: ConfigOffer) -> list[DoorEntry]:

@@ -217,25 +217,21 @@ class Steps:
         return Step("targeted", code, state, f"{text} {said}", clauses=clauses, links=links, **_values(clauses))
 
     def doors(self) -> Iterator[Step]:
-        doors = iter(self.facts.refusals)
         found = False
         for attempt in attempts(self.facts):
-            if attempt.run is not None:
-                continue
-            found = True
             words = {"when": self.when(attempt.at)}
             if attempt.row is not None:
                 words |= {"import": str(attempt.row.upload), "reason": personal_offer_report.why(attempt.row)}
                 links = {"import": attempt.row.upload_id}
                 yield self.step("door", attempt.code, FAILED, "import_refused", links=links, **words)
-                continue
-            entry = next(doors)
-            door = str(Source(entry.door).label)
-            words |= {
-                "door": f"{entry.actor}, {door}" if entry.actor else door,
-                "reason": explanation_words.refused(attempt.code, attempt.reasons),
-            }
-            yield self.step("door", attempt.code, FAILED, "door_refused", **words)
+            elif attempt.entry is not None:
+                door = str(Source(attempt.entry.door).label)
+                words |= {
+                    "door": f"{attempt.entry.actor}, {door}" if attempt.entry.actor else door,
+                    "reason": explanation_words.refused(attempt.code, attempt.reasons),
+                }
+                yield self.step("door", attempt.code, FAILED, "door_refused", **words)
+            found = found or attempt.run is None
         if not found:
             yield self.step("door", "no_refusal", NOT_ASKED)
 

@@ -12,14 +12,12 @@ from typing import Any
 
 from loyalty.models import Member
 from offers import rules
-from offers.models import Audience, ConfigOffer, PersonalOfferRow
-from offers.selectors.explanation import Facts, Held, Run, Waiting
+from offers.models import Audience, ConfigOffer, DoorEntry, PersonalOfferRow
+from offers.selectors.explanation import LIVE, Facts, Held, Run, Waiting
 from offers.selectors.explanation_subject import Subject
 from offers.services import reason
 from offers.services.door import Preview
 from offers.services.reason import Reason
-
-LIVE = ("usable", "upcoming", "waiting_for_acceptance", "waiting_for_till")
 
 
 @dataclass(frozen=True)
@@ -31,6 +29,7 @@ class Attempt:
     reasons: Sequence[Reason] = ()
     run: Run | None = None
     row: PersonalOfferRow | None = None
+    entry: DoorEntry | None = None
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,7 @@ def attempts(facts: Facts) -> Iterator[Attempt]:
     known: dict[int, reason.Conditions] = {}
     for entry in facts.refusals:
         reasons = [reason.read(stored, known) for stored in entry.answer.get("reasons", [])]
-        yield Attempt(str(entry.answer.get("outcome", "")), entry.created_at, reasons)
+        yield Attempt(str(entry.answer.get("outcome", "")), entry.created_at, reasons, entry=entry)
     for run in facts.runs:
         if run.where == "out":
             yield Attempt("not_targeted", run.at, run=run)

@@ -168,9 +168,7 @@ def _is_counted(held: Assignment, purchase: Purchase) -> bool:
 
 
 def _left(held: Assignment, used: int) -> int:
-    terms = rules.effective(held.revision.terms, held.terms or {})
-    limit = terms.get("redemption_limit") or {}
-    return int(limit.get("limit", redemption_limit.DEFAULT)) - used
+    return redemption_limit.uses(rules.effective(held.revision.terms, held.terms or {})) - used
 
 
 def _redeem(held: Assignment, use: Use, used: int, *, by: By, reason: str, now: datetime) -> Redeemed:
