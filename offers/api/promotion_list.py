@@ -12,8 +12,8 @@ from loyalty import clock
 from loyalty.api.documentation import IDEMPOTENCY, ProblemSchema
 from loyalty.api.idempotency import idempotent
 from loyalty.api.pagination import NewestFirstCursor
-from loyalty.errors import InvalidInput
 from offers.api.promotion import BY, PAGES, REFUSALS, PromotionView
+from offers.api.view import refuse_unknown
 from offers.models import PromotionListItem, PromotionProductList
 from offers.selectors import promotion as selectors
 from offers.services import promotion_list as service
@@ -95,13 +95,7 @@ class ProductListView(PromotionView):
     def known(self, *names: str) -> Mapping[str, Any]:
         """Return the body. Raises InvalidInput for fields that are not these."""
         body = self.storable_body()
-        problems = [
-            {"field": one, "code": "unknown_field", "message": f"“{one}” is not known here. Use: {', '.join(names)}."}
-            for one in body
-            if one not in names
-        ]
-        if problems:
-            raise InvalidInput("Some fields are not acceptable.", problems=problems)
+        refuse_unknown(body, names)
         return body
 
     def shown(self, product_list: PromotionProductList, status: int = 200) -> Response:

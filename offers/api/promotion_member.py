@@ -17,6 +17,7 @@ from loyalty.models import Member
 from loyalty.selectors import member as members
 from offers.api.promotion import BY, PAGES, REFUSALS
 from offers.api.promotion_list import ProductListView
+from offers.api.view import refuse_unknown
 from offers.models import PromotionEnrolment
 from offers.selectors import promotion_enrolment as selectors
 from offers.services import promotion_choice, promotion_enrolment
@@ -104,9 +105,7 @@ class ChoiceSchema(serializers.Serializer[Any]):
 
 def asked_choice(body: Any) -> dict[str, Any]:
     """Return what a body says of a choice, for the service. Raises with every problem of its shape."""
-    if strange := [name for name in body if name not in ("products", "revision")]:
-        problems = [{"field": one, "code": "unknown_field", "message": "Use: products, revision."} for one in strange]
-        raise InvalidInput("Some fields are not acceptable.", problems=problems)
+    refuse_unknown(body, ("products", "revision"))
     asked = ChoiceValues(data=body)
     asked.is_valid(raise_exception=True)
     return {"products": asked.validated_data["products"], "seen": asked.validated_data.get("revision")}
@@ -118,13 +117,7 @@ class PromotionMembersView(ProductListView):
     def known_of_members(self, *names: str) -> Any:
         """Return the body; its ids are checked, and named, by the service."""
         body = self.body()
-        problems = [
-            {"field": str(one), "code": "unknown_field", "message": f"Use: {', '.join(names)}."}
-            for one in body
-            if one not in names
-        ]
-        if problems:
-            raise InvalidInput("Some fields are not acceptable.", problems=problems)
+        refuse_unknown(body, names)
         return body
 
 

@@ -15,6 +15,7 @@ from loyalty.api.pagination import NewestFirstCursor
 from loyalty.errors import InvalidInput
 from loyalty.models import Scope
 from offers.api.targeting import TargetingView
+from offers.api.view import unknown_fields
 from offers.models import Targeting
 from offers.selectors import targeting as selectors
 from offers.selectors import targeting_catalogue, targeting_history, targeting_use
@@ -90,11 +91,7 @@ class SavedTargetingView(TargetingView):
     def values(self, known: tuple[str, ...]) -> dict[str, Any]:
         """Return the body's values. Raises InvalidInput for unknown fields, null, and what nothing can keep."""
         body = dict(self.storable_body())
-        problems = [
-            {"field": name, "code": "unknown_field", "message": f"“{name}” is not known here. Use: {', '.join(known)}."}
-            for name in body
-            if name not in known
-        ]
+        problems = unknown_fields(body, known)
         problems += [
             {"field": name, "code": "null", "message": f"“{name}” cannot be null. Leave it out to keep it as it is."}
             for name in known

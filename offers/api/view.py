@@ -1,6 +1,6 @@
 """What the machines' views of the catalogue share."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from rest_framework.request import Request
@@ -9,6 +9,22 @@ from loyalty import storable
 from loyalty.api.view import ClientView
 from loyalty.errors import InvalidInput
 from offers.services import module
+
+
+def unknown_fields(body: Mapping[str, Any], known: Collection[str]) -> list[dict[str, str]]:
+    """Return a problem for each field of a body that is not known."""
+    message = "“%s” is not known here. Use: %s."
+    return [
+        {"field": str(name), "code": "unknown_field", "message": message % (name, ", ".join(known))}
+        for name in body
+        if name not in known
+    ]
+
+
+def refuse_unknown(body: Mapping[str, Any], known: Collection[str]) -> None:
+    """Raise InvalidInput for fields that are not known, each of them named."""
+    if problems := unknown_fields(body, known):
+        raise InvalidInput("Some fields are not acceptable.", problems=problems)
 
 
 class OffersView(ClientView):
