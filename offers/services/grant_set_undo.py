@@ -12,35 +12,19 @@ from loyalty.database import execute, rows
 from loyalty.models import Programme, User
 from offers.models import ConfigOffer, Source
 from offers.models.limit import day_of
-from offers.selectors.mass_assignment_undo import CODE, RESULT
 from offers.services import grant_ledger, limit, voucher_tape
+from offers.services.mass_assignment_undo_statements import CHANGES, TAKEN
 
 # In the order of their ids, as whoever locks several assignments; what commits before is seen by the next statement.
 LOCK = (
     "SELECT count(*) FROM (SELECT id FROM offers_assignment WHERE id = ANY(%(ids)s::uuid[]) ORDER BY id FOR UPDATE) x"
 )
+_GIVEN = "FROM offers_assignment AS held WHERE held.id = ANY(%(ids)s::uuid[])"
 TAKE_BACK = f"""
-    WITH held AS MATERIALIZED (
-        SELECT held.id, held.member_id, held.holding_key, held.exposed_at, held.exposure_minor, held.synchronized_at,
-               held.voucher_code_id, {RESULT}
-          FROM offers_assignment AS held
-         WHERE held.id = ANY(%(ids)s::uuid[])
-    ), judged AS MATERIALIZED (
-        SELECT held.*, code.id AS code_id, code.code, code.fate
-          FROM held {CODE.format(held="held")}
-    ), taken AS (
-        UPDATE offers_assignment AS assignment
-           SET revoked_at = %(now)s, updated_at = %(now)s, holding_key = NULL,
-               voucher_code_id = CASE WHEN judged.fate = 'returned' THEN NULL ELSE assignment.voucher_code_id END
-          FROM judged
-         WHERE assignment.id = judged.id AND judged.result = 'revoked'
-    ), noted AS (
+    WITH {TAKEN.format(given=_GIVEN)}, noted AS (
         INSERT INTO offers_assignmentevent (assignment_id, at, verb, source, actor_id, data)
         SELECT id, %(now)s, 'undone', %(source)s, %(actor_id)s,
-               jsonb_build_object('reason', 'undone', 'revoked_at', jsonb_build_array(NULL, %(moment)s::text),
-                                  'holding_key', jsonb_build_array(holding_key, NULL))
-               || CASE WHEN fate = 'returned' THEN jsonb_build_object('voucher_code', jsonb_build_array(
-                           jsonb_build_object('id', code_id, 'code', code), NULL)) ELSE '{{}}' END
+               {CHANGES} || jsonb_build_object('reason', 'undone')
           FROM judged
          WHERE result = 'revoked'
          ORDER BY id

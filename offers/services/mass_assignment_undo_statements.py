@@ -27,13 +27,13 @@ LOCK = f"""
       FROM (SELECT held.revoked_at {_GIVEN} ORDER BY held.id FOR UPDATE OF held) AS locked
 """
 
-# Takes back what nobody used: row, event, outbox; names the codes that go back, and who keeps hers. The rows are
-# locked. `now` is nobody else's moment of revocation in this chunk: with it the outbox addresses exactly these.
-TAKE_BACK = f"""
-    WITH held AS MATERIALIZED (
+# Of the assignments of a `given`, which are locked: what becomes of each, and the rows of what is taken back. A run's
+# undo and that of a set of the desk (`grant_set_undo`) begin so.
+TAKEN = f"""
+    held AS MATERIALIZED (
         SELECT held.id, held.member_id, held.holding_key, held.exposed_at, held.exposure_minor, held.synchronized_at,
                held.voucher_code_id, {RESULT}
-        {_GIVEN}
+        {{given}}
     ), judged AS MATERIALIZED (
         SELECT held.*, code.id AS code_id, code.code, code.fate
           FROM held {CODE.format(held="held")}
@@ -43,14 +43,24 @@ TAKE_BACK = f"""
                voucher_code_id = CASE WHEN judged.fate = 'returned' THEN NULL ELSE assignment.voucher_code_id END
           FROM judged
          WHERE assignment.id = judged.id AND judged.result = 'revoked'
-    ), noted AS (
+    )
+"""
+# What the event of each says that it changed.
+CHANGES = """
+               jsonb_build_object('revoked_at', jsonb_build_array(NULL, %(moment)s::text),
+                                  'holding_key', jsonb_build_array(holding_key, NULL))
+               || CASE WHEN fate = 'returned' THEN jsonb_build_object('voucher_code', jsonb_build_array(
+                           jsonb_build_object('id', code_id, 'code', code), NULL)) ELSE '{}' END
+"""
+
+# Takes back what nobody used: row, event, outbox; names the codes that go back, and who keeps hers. The rows are
+# locked. `now` is nobody else's moment of revocation in this chunk: with it the outbox addresses exactly these.
+TAKE_BACK = f"""
+    WITH {TAKEN.format(given=_GIVEN)}, noted AS (
         INSERT INTO offers_assignmentevent (assignment_id, at, verb, source, actor_id, api_client_id, data)
         SELECT id, %(now)s, 'undone', %(source)s, %(actor_id)s, %(api_client_id)s,
-               jsonb_build_object('run', %(run_id)s::bigint, 'revoked_at', jsonb_build_array(NULL, %(moment)s::text),
-                                  'holding_key', jsonb_build_array(holding_key, NULL))
+               {CHANGES} || jsonb_build_object('run', %(run_id)s::bigint)
                || CASE WHEN %(reason)s::text <> '' THEN jsonb_build_object('reason', %(reason)s::text) ELSE '{{}}' END
-               || CASE WHEN fate = 'returned' THEN jsonb_build_object('voucher_code', jsonb_build_array(
-                           jsonb_build_object('id', code_id, 'code', code), NULL)) ELSE '{{}}' END
           FROM judged
          WHERE result = 'revoked'
          ORDER BY id
