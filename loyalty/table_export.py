@@ -36,7 +36,9 @@ class Column:
     kind: Kind = "text"
 
 
-def stream(*, name: str, format: Format, columns: Sequence[Column], lines: Iterable[Sequence[Any]]) -> Any:
+def stream(
+    *, name: str, format: Format, columns: Sequence[Column], lines: Iterable[Sequence[Any]]
+) -> StreamingHttpResponse:
     """Answer with the file `name` (its ending is added); `lines` hold a value a column. No cell runs as a formula."""
     if format == "csv":
         head = [column.name for column in columns]
@@ -47,7 +49,9 @@ def stream(*, name: str, format: Format, columns: Sequence[Column], lines: Itera
     return answer
 
 
-def stream_written(*, name: str, format: Format, columns: Sequence[Column], parts: Iterable[bytes]) -> Any:
+def stream_written(
+    *, name: str, format: Format, columns: Sequence[Column], parts: Iterable[bytes]
+) -> StreamingHttpResponse:
     """Answer with the file `name` of lines that the database wrote as CSV without a head, a value a column, none twice.
 
     For CSV the cells are safe already (`csv_export.safe_cell`); a part, some thousand lines, is in memory at a time.

@@ -11,8 +11,8 @@ from loyalty import whole_number
 from loyalty.errors import DomainError
 from loyalty.models import Programme
 from offers.models import PersonalizedPromotion, PromotionProductList
+from offers.services import member_list, promotion_list
 from offers.services import promotion as service
-from offers.services import promotion_list
 
 # Pasted by hand; a system's own come through the API.
 LONGEST_PASTE = 2_500_000
@@ -22,8 +22,7 @@ MOST_LISTS = 200
 
 def pasted(text: str) -> list[str]:
     """Return ids that were pasted, one a line or with commas or semicolons between."""
-    found = (part.strip() for line in text.splitlines() for part in line.replace(";", ",").split(","))
-    return [one for one in found if one]
+    return [one for _line, one in member_list.pasted_lines(text)]
 
 
 class ServiceForm(forms.Form):

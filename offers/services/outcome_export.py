@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from django.http import StreamingHttpResponse
+
 from loyalty import table_export
 from loyalty.models import ApiClient, User
 from loyalty.services import audit
@@ -39,7 +41,7 @@ def export(
     now: datetime,
     actor: User | None = None,
     api_client: ApiClient | None = None,
-) -> Any:
+) -> StreamingHttpResponse:
     """Audit the export and answer with it: one line a member of the frozen audience, a part in memory at a time.
 
     The database writes CSV, and what Parquet is made of: a million lines in Python took minutes. A sheet is written

@@ -56,10 +56,7 @@ def export(request: StaffRequest, run_id: int, file_format: table_export.Format)
     wanted = _filter(request).wanted
     if wanted is None:
         raise NotFound(_("There is no such outcome."))
-    answer: HttpResponseBase = outcome_export.export(
-        run=run, wanted=wanted, file_format=file_format, now=clock.now(), actor=request.user
-    )
-    return answer
+    return outcome_export.export(run=run, wanted=wanted, file_format=file_format, now=clock.now(), actor=request.user)
 
 
 def _filter(request: StaffRequest) -> OutcomeFilter:

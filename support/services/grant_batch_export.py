@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.db.models import QuerySet
+from django.http import StreamingHttpResponse
 
 from loyalty import table_export
 from loyalty.models import User
@@ -23,7 +24,9 @@ COLUMNS = (
 )
 
 
-def export(*, batch: GrantBatch, found: QuerySet[GrantBatchLine], file_format: table_export.Format, actor: User) -> Any:
+def export(
+    *, batch: GrantBatch, found: QuerySet[GrantBatchLine], file_format: table_export.Format, actor: User
+) -> StreamingHttpResponse:
     """Audit the export and answer with it: a line for each one named. Contact data that named her is masked."""
     audit.record(
         action="grant_batch.exported",

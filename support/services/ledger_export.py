@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from django.http import StreamingHttpResponse
+
 from loyalty import money, table_export
 from loyalty.models import Programme, User
 from loyalty.services import audit
@@ -39,7 +41,7 @@ def export(
     filters: Mapping[str, str],
     file_format: table_export.Format,
     actor: User,
-) -> Any:
+) -> StreamingHttpResponse:
     """Audit the export and answer with it: one line a grant that `found` keeps, a part in memory at a time."""
     audit.record(
         action="ledger.exported",

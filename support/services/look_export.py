@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 from django.db.models import QuerySet
+from django.http import StreamingHttpResponse
 
 from loyalty import table_export
 from loyalty.models import AuditEvent, Programme, User
@@ -32,7 +33,7 @@ def export(
     filters: Mapping[str, str],
     file_format: table_export.Format,
     actor: User,
-) -> Any:
+) -> StreamingHttpResponse:
     """Audit the export and answer with it: one line a look that `found` keeps, a part in memory at a time."""
     event = audit.record(
         action="look.exported", actor=actor, programme=programme, data={"format": file_format, "filters": dict(filters)}

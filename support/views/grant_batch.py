@@ -142,10 +142,7 @@ def export(request: staff.StaffRequest, batch_id: UUID, file_format: table_expor
     """Stream what became of each one named; the export is audited."""
     batch = selectors.get(programme=request.programme, user=request.user, batch_id=batch_id)
     found = selectors.lines(found=batch, outcome=request.GET.get("outcome", ""))
-    answer: HttpResponseBase = grant_batch_export.export(
-        batch=batch, found=found, file_format=file_format, actor=request.user
-    )
-    return answer
+    return grant_batch_export.export(batch=batch, found=found, file_format=file_format, actor=request.user)
 
 
 @require_POST

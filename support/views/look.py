@@ -46,14 +46,13 @@ def export(request: staff.StaffRequest, file_format: table_export.Format) -> Htt
     found = _filtered(request)
     if not found.form.is_valid():
         raise NotFound(_("There are no such looks."))
-    answer: HttpResponseBase = look_export.export(
+    return look_export.export(
         programme=request.programme,
         found=found.qs.order_by("-id"),
         filters={key: str(value) for key, value in request.GET.items() if value},
         file_format=file_format,
         actor=request.user,
     )
-    return answer
 
 
 def _filtered(request: staff.StaffRequest) -> LookFilter:

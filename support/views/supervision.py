@@ -77,7 +77,7 @@ def export(request: staff.StaffRequest, file_format: table_export.Format) -> Htt
     found = _filtered(request)
     if not found.form.is_valid():
         raise NotFound(_("There are no such grants."))
-    answer: HttpResponseBase = ledger_export.export(
+    return ledger_export.export(
         programme=request.programme,
         found=found.qs.order_by("-id"),
         reasons=reason.labels(programme=request.programme),
@@ -85,7 +85,6 @@ def export(request: staff.StaffRequest, file_format: table_export.Format) -> Htt
         file_format=file_format,
         actor=request.user,
     )
-    return answer
 
 
 @require_safe
