@@ -98,7 +98,7 @@ def in_transaction(work: Callable[[], Result], *, attempts: int = 5) -> Result:
                 raise
             log.warning("transaction.retried", attempt=attempt, cause=type(error.__cause__).__name__)
             # Jitter keeps two victims of each other from meeting again.
-            time.sleep(random.uniform(0.005, 0.03) * attempt)  # noqa: S311
+            time.sleep(random.uniform(0.005, 0.03) * attempt)  # noqa: S311 (no secret: it keeps two apart)
     raise AssertionError("unreachable")
 
 

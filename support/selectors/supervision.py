@@ -121,7 +121,7 @@ class Overview:
 
 
 def overview(*, programme: Programme, period: Period) -> Overview:
-    """Count the period's grants: one statement for the figures, and one for each kind of name."""
+    """Count the period's grants: one statement for the figures, one for each kind of name, three for requests."""
     found = rows(
         OVERVIEW,
         {

@@ -1,7 +1,5 @@
 """Who looked at what: by person, member, kind and day, on a page and as a file (issue 5)."""
 
-from datetime import timedelta
-
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -14,7 +12,7 @@ from loyalty.errors import NotFound
 from loyalty.listing import Column, Listing
 from support.filters.look import LookFilter
 from support.selectors import look as selectors
-from support.selectors.period import RECENT_DAYS
+from support.selectors import period
 from support.services import look_export
 
 MAY = "loyalty.view_auditevent"
@@ -58,6 +56,6 @@ def export(request: staff.StaffRequest, file_format: table_export.Format) -> Htt
 def _filtered(request: staff.StaffRequest) -> LookFilter:
     asked = request.GET.copy()
     if not any(asked.get(name) for name in ("since", "until", "member")):
-        today = clock.now().astimezone(request.programme.zone).date()
-        asked["since"] = (today - timedelta(days=RECENT_DAYS - 1)).isoformat()
+        recent = period.named(programme=request.programme, name=period.RECENT, now=clock.now())
+        asked["since"] = recent.first.isoformat()
     return LookFilter(asked, queryset=selectors.looks(programme=request.programme), request=request)
