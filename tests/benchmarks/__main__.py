@@ -13,7 +13,7 @@ def main() -> None:
     parser.add_argument(
         "names",
         nargs="*",
-        default=["A", "B", "C", "D", "E", "I", "J", "K", "L", "M", "N"],
+        default=["A", "B", "C", "D", "E", "I", "J", "K", "L", "M", "N", "O", "P"],
         help="rows to measure (default: all)",
     )
     parser.add_argument("--members", type=int, default=1_000_000)
@@ -33,6 +33,8 @@ def main() -> None:
         l_builder,
         m_undo,
         n_member_search,
+        o_make_good,
+        p_enlisting,
     )
 
     rows = {
@@ -50,6 +52,8 @@ def main() -> None:
         "L": lambda: l_builder.run(n=options.members, repeats=options.repeats),
         "M": lambda: m_undo.run(n=options.members, repeats=options.repeats),
         "N": lambda: n_member_search.run(n=options.members, repeats=options.repeats),
+        "O": lambda: o_make_good.run(n=options.members, repeats=options.repeats),
+        "P": lambda: p_enlisting.run(n=options.members, repeats=options.repeats),
     }
     unknown = sorted({name.upper() for name in options.names} - set(rows))
     if unknown:
