@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from io import TextIOWrapper
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -113,8 +114,13 @@ def process_environment() -> dict[str, str]:
 def flush_valkey() -> None:
     """Empty this worker's Valkey databases."""
     for url in (settings.REDIS_URL, settings.CELERY_BROKER_URL.replace("redis+socket", "unix")):
-        with redis.Redis.from_url(url.replace("virtual_host", "db")) as client:
-            client.flushdb()
+        _valkey(url.replace("virtual_host", "db")).flushdb()
+
+
+@cache
+def _valkey(url: str) -> redis.Redis:
+    # Kept: to make a client costs many times what it asks, and every test asks.
+    return redis.Redis.from_url(url)
 
 
 def database_name() -> str:
