@@ -12,7 +12,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from loyalty.models import Programme, User
-from support.selectors import grant_request
+from support.selectors import decision, grant_request
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Item:
     """The letter that follows `g` on the keyboard."""
     badge: Callable[..., int] | None = None
     """Counts what waits for the person there: `badge(programme=…, user=…)`."""
+    badge_label: str | Promise = ""
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Entry:
     key: str
     is_current: bool
     badge: int = 0
+    badge_label: str | Promise = ""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,14 @@ SECTIONS = (
         (
             Item(_("Home"), "support:home", "home", key="h"),
             Item(_("Members"), "support:members", "users", ("loyalty.view_member",), key="m"),
-            Item(_("My grants"), "support:my_grants", "gift", ("offers.grant_assignment",)),
+            Item(
+                _("My grants"),
+                "support:my_grants",
+                "gift",
+                ("offers.grant_assignment",),
+                badge=decision.count,
+                badge_label=_("decided and not read yet"),
+            ),
             Item(_("Make good for many"), "support:make_good", "users-group", ("support.add_grantbatch",)),
             Item(_("Supervision"), "support:supervision", "chart-bar", ("support.supervise",)),
             Item(
@@ -78,6 +87,7 @@ SECTIONS = (
                 "user-check",
                 ("support.view_grantrequest",),
                 badge=grant_request.count,
+                badge_label=_("waiting for you"),
             ),
             Item(_("Members by file"), "support:member_imports", "file-import", ("loyalty.import_members",)),
         ),
@@ -144,7 +154,15 @@ def groups(request: HttpRequest) -> list[Group]:
         Group(
             label,
             [
-                Entry(item.label, url, item.icon, item.key, url == current, _badge(item, programme, user))
+                Entry(
+                    item.label,
+                    url,
+                    item.icon,
+                    item.key,
+                    url == current,
+                    _badge(item, programme, user),
+                    item.badge_label,
+                )
                 for item, url in items
             ],
         )

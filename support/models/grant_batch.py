@@ -58,6 +58,8 @@ class GrantBatch(models.Model):
     decided_at = models.DateTimeField(_("decided"), null=True)
     # Why it was declined.
     answer = models.CharField(_("answer"), max_length=500, blank=True)
+    # When whoever asked said that she knows of the decision.
+    read_at = models.DateTimeField(_("decision read"), null=True)
     granted_at = models.DateTimeField(_("granted"), null=True)
     undone_at = models.DateTimeField(_("undone"), null=True)
 
@@ -83,6 +85,12 @@ class GrantBatch(models.Model):
         indexes = [
             # The list, and what waits: few are made a day.
             models.Index(fields=["programme", "-asked_at"], name="set_of_grants_by_programme"),
+            # How many decisions an agent has not read: asked on each of her pages.
+            models.Index(
+                fields=["asked_by"],
+                name="unread_decision_of_set",
+                condition=Q(decided_at__isnull=False, read_at__isnull=True),
+            ),
         ]
 
     def __str__(self) -> str:

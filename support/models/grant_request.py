@@ -50,6 +50,8 @@ class GrantRequest(models.Model):
     decided_at = models.DateTimeField(_("decided"), null=True)
     # Why it was declined.
     answer = models.CharField(_("answer"), max_length=500, blank=True)
+    # When whoever asked said that she knows of the decision.
+    read_at = models.DateTimeField(_("decision read"), null=True)
     assignment = relation("offers.Assignment", _("assignment"), related_name="+", null=True)
 
     class Meta:
@@ -83,6 +85,12 @@ class GrantRequest(models.Model):
             models.Index(fields=["member", "-asked_at"], name="request_by_member"),
             # What came of an agent's own.
             models.Index(fields=["asked_by", "-asked_at"], name="request_by_agent"),
+            # How many decisions an agent has not read: asked on each of her pages.
+            models.Index(
+                fields=["asked_by"],
+                name="unread_decision_of_request",
+                condition=Q(decided_at__isnull=False, read_at__isnull=True),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -19,8 +19,9 @@ from offers.models import DoorEntry, GrantLedgerEntry, MassAssignment, VoucherBa
 from offers.models.limit import day_of
 from offers.selectors import voucher as vouchers
 from support.models import GrantRequest
-from support.selectors import allowance, grant_request, period
+from support.selectors import allowance, decision, grant_request, period
 from support.selectors.allowance import Bounds, Usage
+from support.selectors.decision import Decisions
 
 WEEKS = 12
 RECENT_MEMBERS = 8
@@ -68,8 +69,10 @@ class Desk:
     usage: Usage
     """What she granted today and this week, and what counts for her (B-05)."""
     undone_today: int
+    decisions: Decisions
+    """What others decided about hers and she has not read yet."""
     own_requests: list[GrantRequest]
-    """Hers that wait for a second person, and what became of others lately."""
+    """Hers that wait for a second person, and what became of others lately, as far as she knows of it."""
     to_approve: int
     """Others' that wait for her."""
 
@@ -165,6 +168,9 @@ def desk(*, programme: Programme, user: User, now: datetime) -> Desk | None:
     """Return the agent's desk, or None for a role that does not grant."""
     if not user.has_perm("offers.grant_assignment"):
         return None
+    decisions = decision.unread(programme=programme, user=user)
+    unread = {one.pk for one in decisions.single}
+    own = grant_request.own(programme=programme, user=user, now=now)
     return Desk(
         recent_members=recent_members(programme=programme, user=user),
         bounds=allowance.bounds(programme=programme, agent=user),
@@ -172,7 +178,8 @@ def desk(*, programme: Programme, user: User, now: datetime) -> Desk | None:
         undone_today=GrantLedgerEntry.objects.filter(
             agent=user, programme=programme, n=-1, at__gte=_today(programme, now), day__gte=_last_week(programme, now)
         ).count(),
-        own_requests=grant_request.own(programme=programme, user=user, now=now),
+        decisions=decisions,
+        own_requests=[one for one in own if one.pk not in unread],
         to_approve=grant_request.count(programme=programme, user=user),
     )
 

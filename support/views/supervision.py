@@ -17,7 +17,7 @@ from loyalty.models import Programme
 from offers.services.revocation import UNDO_SECONDS
 from support.filters.ledger import LedgerFilter
 from support.forms.period import PeriodForm, chosen
-from support.selectors import ledger, reason, supervision
+from support.selectors import decision, ledger, reason, supervision
 from support.selectors.supervision import FENCE, FEWEST_AGENTS, FEWEST_GRANTS, Line, Overview
 from support.services import ledger_export
 
@@ -93,10 +93,13 @@ def mine(request: staff.StaffRequest) -> HttpResponse:
     """Show a person's own grants, what can still be undone, and what of them was taken back."""
     found = ledger.of_agent(programme=request.programme, user=request.user)
     listing = Listing(request, found, columns=OWN_COLUMNS, default_sort="-at", is_long=True)
+    now = clock.now()
     context = {
         "listing": listing,
         "reasons": reason.labels(programme=request.programme),
-        "undoable_since": clock.now() - timedelta(seconds=UNDO_SECONDS),
+        "undoable_since": now - timedelta(seconds=UNDO_SECONDS),
+        "decisions": decision.unread(programme=request.programme, user=request.user),
+        "now": now,
     }
     return render(request, "support/my_grants.html", context)
 
