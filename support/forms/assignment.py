@@ -10,7 +10,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from loyalty import money, years
-from loyalty.models import Programme, Purchase
+from loyalty.models import Programme, Purchase, User
 from offers.forms.day import DayField
 from offers.forms.money import MoneyField, in_currency
 from offers.models import Assignment
@@ -23,8 +23,8 @@ from support.selectors import purchase as purchases
 class ReasonForm(forms.Form):
     reason = forms.CharField(label=_("Reason"), max_length=200, help_text=_("Kept with the offer's history."))
 
-    def __init__(self, *args: Any, assignment: Assignment, **options: Any) -> None:
-        self.assignment = assignment
+    def __init__(self, *args: Any, assignment: Assignment, user: User, **options: Any) -> None:
+        self.assignment, self.user = assignment, user
         super().__init__(*args, **options)
         self.prepare()
         # Where its dialog begins: at the first field that is wrong, else at the first of all.
@@ -33,7 +33,7 @@ class ReasonForm(forms.Form):
         self.fields[first].widget.attrs["autofocus"] = True
 
     def prepare(self) -> None:
-        """Fit the fields to the assignment."""
+        """Fit the fields to the assignment and to who fills them in."""
 
 
 class RevokeForm(ReasonForm):
@@ -100,15 +100,24 @@ class RedeemForm(ReasonForm):
     field_order = ("receipt", "receipt_number", "benefit", "used_at", "reason")
 
     def prepare(self) -> None:
-        """Offer her latest receipts; without one the reason is asked for."""
+        """Offer her latest receipts to who may see them; without one the reason is asked for."""
         programme = self.assignment.config_offer.programme
-        self.receipts = {str(one.pk): one for one in purchases.receipts(member=self.assignment.member)[0]}
+        self.receipts: dict[str, Purchase] = {}
+        self.sees_receipts = self.user.has_perm("loyalty.view_purchase")
+        if self.sees_receipts:
+            self.receipts = {str(one.pk): one for one in purchases.receipts(member=self.assignment.member)[0]}
         in_currency(self, programme.currency)
         fields: Any = self.fields
-        fields["receipt"].choices = [
-            ("", _("No receipt at hand")),
-            *((key, _said(one, programme)) for key, one in self.receipts.items()),
-        ]
+        if self.sees_receipts:
+            fields["receipt"].choices = [
+                ("", _("No receipt at hand")),
+                *((key, _said(one, programme)) for key, one in self.receipts.items()),
+            ]
+        else:
+            # A number that she reads out can still be typed.
+            del fields["receipt"]
+            fields["receipt_number"].label = _("The receipt's number")
+            fields["receipt_number"].help_text = _("If she has the receipt at hand.")
         fields["reference"].initial = uuid.uuid4
         fields["reason"].required = False
         fields["reason"].help_text = _("Without a receipt: how we know of it. Kept with the offer's history.")
@@ -142,7 +151,10 @@ class RedeemForm(ReasonForm):
             given["purchase"] = self.receipts.get(given.get("receipt") or "")
         self._bound(given.get("benefit"), given.get("purchase"))
         if not given.get("purchase") and not number and not given.get("reason") and "receipt" not in self.errors:
-            self.add_error("reason", _("Choose the receipt, or say why there is none."))
+            missing = _("Choose the receipt, or say why there is none.")
+            if not self.sees_receipts:
+                missing = _("Give the receipt's number, or say why there is none.")
+            self.add_error("reason", missing)
         return given
 
     def _bound(self, benefit: int | None, purchase: Purchase | None) -> None:

@@ -79,7 +79,7 @@ def verb(name: str) -> Callable[[Act], staff.View]:
         @functools.wraps(act)
         def page(request: staff.StaffRequest, assignment_id: UUID) -> HttpResponse:
             assignment = selectors.get(programme=request.programme, assignment_id=assignment_id)
-            form = FORMS[name](request.POST, auto_id=f"{name}_%s", assignment=assignment)
+            form = FORMS[name](request.POST, auto_id=f"{name}_%s", assignment=assignment, user=request.user)
             came = act(request, assignment, form) if form.is_valid() else None
             if isinstance(came, Said):
                 toasts.say(request, came.text, undo=came.undo)
@@ -111,7 +111,9 @@ def detail(request: staff.StaffRequest, assignment_id: UUID) -> HttpResponse:
     context = _dialogs(assignment) | {
         "detail": selectors.detail(assignment=assignment, now=now),
         # Several of them on one page: each field has an id of its own.
-        "forms": {verb: form(auto_id=f"{verb}_%s", assignment=assignment) for verb, form in FORMS.items()},
+        "forms": {
+            verb: form(auto_id=f"{verb}_%s", assignment=assignment, user=request.user) for verb, form in FORMS.items()
+        },
         "now": now,
         "sentences": OUTCOME_SENTENCES,
     }
@@ -233,7 +235,7 @@ def dialog(request: staff.StaffRequest, assignment_id: UUID, name: str) -> HttpR
         raise PermissionDenied
     assignment = selectors.get(programme=request.programme, assignment_id=assignment_id)
     context = _dialogs(assignment)
-    form = FORMS[name](auto_id=f"{name}_%s", assignment=assignment)
+    form = FORMS[name](auto_id=f"{name}_%s", assignment=assignment, user=request.user)
     context |= {"verb": name, "title": context["titles"][name], "form": form, "is_open": True, "back": "member"}
     return render(request, "support/_verb_dialog.html", context)
 

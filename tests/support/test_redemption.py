@@ -4,9 +4,11 @@ import uuid
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import Permission
+from django.test import Client
 from django.urls import reverse
 
-from loyalty import clock
+from loyalty import clock, money
 from loyalty.models import AuditEvent
 from offers.models import Assignment, Redemption, Source
 from tests.factories import ConfigOfferFactory, MemberFactory, ProgrammeFactory, PurchaseFactory, UserFactory, give
@@ -83,6 +85,33 @@ def test_a_typed_number_has_to_be_hers(agent, programme, held, receipt):
     assert said == {1}
     assert not Redemption.objects.exists()
     assert mark(agent, held, receipt_number="R-77").status_code == 302
+    assert Redemption.objects.get().purchase == receipt
+
+
+def test_who_may_not_see_purchases_is_shown_no_receipt_and_may_type_a_number(programme, held, receipt):
+    """D-21, issue 5: a role of one's own that marks uses and does not look at receipts; the number is hers to say."""
+    user = UserFactory(programmes=[programme])
+    names = ["view_member", "view_assignment", "redeem_assignment"]
+    user.user_permissions.set(Permission.objects.filter(codename__in=names))
+    client = Client()
+    client.force_login(user)
+    htmx = {"HX-Request": "true"}
+    total = money.display(receipt.total_minor, programme.currency)
+    for address in (
+        reverse("support:verb_dialog", args=[held.pk, "redeem"]),
+        reverse("support:assignment", args=[held.pk]),
+    ):
+        page = client.get(address).text
+        assert "The receipt&#x27;s number" in page
+        for unseen in ('name="receipt"', "R-77", total, "No receipt at hand"):
+            assert unseen not in page, unseen
+    # Sent all the same, a receipt of the list is none.
+    refused = mark(client, held, receipt=receipt.pk, headers=htmx)
+    assert refused.status_code == 422
+    assert "Give the receipt&#x27;s number, or say why there is none." in refused.text
+    assert "R-77" not in refused.text
+    assert not Redemption.objects.exists()
+    mark(client, held, receipt_number="R-77")
     assert Redemption.objects.get().purchase == receipt
 
 

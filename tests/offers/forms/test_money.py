@@ -11,7 +11,7 @@ from support.filters.ledger import LedgerFilter
 from support.forms.allowance import AllowanceForm, MemberAllowanceForm
 from support.forms.assignment import RedeemForm
 from support.selectors import ledger
-from tests.factories import ConfigOfferFactory, MemberFactory, ProgrammeFactory, give
+from tests.factories import ConfigOfferFactory, MemberFactory, ProgrammeFactory, UserFactory, give
 
 READ = {"1,50": 150, "1.50": 150, "1 234,50": 123_450, "1.234,50": 123_450, "": None}
 REFUSED = ["1.234", "1,505", "-1", "1e3", "free"]
@@ -55,7 +55,7 @@ def of_limit(programme, text):
 def of_use(programme, text):
     held = give(MemberFactory(programme=programme), ConfigOfferFactory(programme=programme, terms={}))
     data = {"reference": "6f9619ff-8b86-4d01-b42d-00cf4fc964ff", "reason": "She called", "benefit": text}
-    form = RedeemForm(data, assignment=held)
+    form = RedeemForm(data, assignment=held, user=UserFactory())
     return form.cleaned_data["benefit"] if form.is_valid() else form.errors["benefit"]
 
 
