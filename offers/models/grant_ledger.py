@@ -62,8 +62,8 @@ class GrantLedgerEntry(models.Model):
             models.Index(fields=["member", "day"], include=["n", "exposure_minor"], name="ledger_by_member"),
             # Supervision: everything of some days.
             models.Index(fields=["programme", "day", "id"], name="ledger_by_day"),
-            # The list of grants by key, and how many there are.
-            models.Index(fields=["programme", "id"], name="grants_by_programme", condition=Q(n=1)),
+            # The list of grants by when they were granted, and how many there are.
+            models.Index(fields=["programme", "at", "id"], name="ledger_by_moment", condition=Q(n=1)),
             # Who gave something for the same complaint.
             models.Index(fields=["programme", "ticket_key"], name="ledger_by_ticket", condition=~Q(ticket_key="")),
             models.Index(fields=["batch"], name="ledger_by_batch", condition=Q(batch__isnull=False)),

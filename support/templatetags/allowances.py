@@ -44,5 +44,16 @@ def limit_value(context: template.Context, row: object, name: str) -> str:
     return str(_("no limit")) if value is None else _amount(context, name, value)
 
 
+@register.simple_tag(takes_context=True)
+def worst_case(context: template.Context, minor: int, grants: int = 1, *, is_alone: bool = False) -> str:
+    """Write what grants cost at most; grants of an offer without a ceiling in money cost nobody knows what (D-08).
+
+    `is_alone`: no word beside it says what it is.
+    """
+    if minor or not grants:
+        return money.display(minor, context["programme"].currency)
+    return str(_("cost unknown") if is_alone else _("unknown"))
+
+
 def _amount(context: template.Context, name: str, value: int) -> str:
     return money.display(value, context["programme"].currency) if IS_MONEY[name] else f"{value:,}"

@@ -23,7 +23,7 @@ from support.services import ledger_export
 
 SUPERVISE = "support.supervise"
 COLUMNS = (
-    Column("at", gettext_lazy("Granted"), sort="id"),
+    Column("at", gettext_lazy("Granted"), sort="at"),
     Column("agent", gettext_lazy("By"), sort="agent__username"),
     Column("member", gettext_lazy("To"), sort="member__external_id"),
     Column("offer", gettext_lazy("Offer"), sort="config_offer__name"),
@@ -79,7 +79,7 @@ def export(request: staff.StaffRequest, file_format: table_export.Format) -> Htt
         raise NotFound(_("There are no such grants."))
     return ledger_export.export(
         programme=request.programme,
-        found=found.qs.order_by("-id"),
+        found=found.qs.order_by("-at", "-id"),
         reasons=reason.labels(programme=request.programme),
         filters={key: str(value) for key, value in request.GET.items() if value},
         file_format=file_format,

@@ -66,10 +66,19 @@ def phone(open_context, ann):
 
 def opened(desk: Page, held: Assignment, verb: str) -> Locator:
     desk.goto(f"/support/assignments/{held.pk}")
-    desk.get_by_role("button", name=VERBS[verb][0]).click()
+    choose(desk, VERBS[verb][0])
     dialog = desk.get_by_role("dialog", name=re.compile(f"{verb} Coffee 5 €", re.IGNORECASE))
     expect(dialog).to_be_visible()
     return dialog
+
+
+def menu(desk: Page) -> Locator:
+    return desk.locator(".page-head details.holding-menu > summary")
+
+
+def choose(desk: Page, name: str) -> None:
+    menu(desk).click()
+    desk.get_by_role("button", name=name).click()
 
 
 def fill(dialog: Locator, verb: str, held: Assignment) -> None:
@@ -113,9 +122,10 @@ def test_by_mouse_each_verb_asks_for_a_reason_in_place_and_does_it_once(
 def test_by_keyboard_each_dialog_begins_in_its_first_field_and_gives_the_focus_back(verb, desk, held):
     """SCREENS: dialogs trap and return it; Enter sends, Escape leaves all as it was."""
     desk.goto(f"/support/assignments/{held.pk}")
-    opener = desk.get_by_role("button", name=VERBS[verb][0])
+    opener = menu(desk)
     opener.focus()
     desk.keyboard.press("Enter")
+    desk.get_by_role("button", name=VERBS[verb][0]).press("Enter")
     dialog = desk.get_by_role("dialog", name=re.compile(f"{verb} Coffee 5 €", re.IGNORECASE))
     expect(dialog).to_be_visible()
     expect(dialog.get_by_label("Reason" if verb in {"revoke", "close"} else "Last day")).to_be_focused()
@@ -130,6 +140,7 @@ def test_by_keyboard_each_dialog_begins_in_its_first_field_and_gives_the_focus_b
     assert not done.exists()
 
     desk.keyboard.press("Enter")
+    desk.get_by_role("button", name=VERBS[verb][0]).press("Enter")
     fill(dialog, verb, held)
     dialog.get_by_label("Reason").press("Enter")
     expect(desk.locator(".toast-line")).to_contain_text(VERBS[verb][1])
@@ -151,9 +162,9 @@ def test_a_refusal_stands_in_the_open_dialog_and_keeps_what_was_typed(
     assert_accessible(desk)
     shoot(desk, "reissue-refused")
     desk.keyboard.press("Escape")
-    expect(desk.get_by_role("button", name="Reissue…")).to_be_focused()
+    expect(menu(desk)).to_be_focused()
 
-    desk.get_by_role("button", name="Revoke…").click()
+    choose(desk, "Revoke…")
     dialog = desk.get_by_role("dialog", name="Revoke Coffee 5 €")
     closing.close(programme=offer.programme, assignment_id=held.pk, reason="x", by=By(Source.SUPPORT), now=clock.now())
     fill(dialog, "revoke", held)

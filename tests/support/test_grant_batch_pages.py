@@ -8,11 +8,15 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
+from loyalty import clock
 from offers.models import Assignment
 from offers.services import member_list
 from support.forms.grant_batch import as_text
 from support.models import GrantBatch
-from tests.factories import MemberFactory, ProgrammeFactory, UserFactory
+from support.services import grant_batch as service
+from support.services.grant import Why
+from support.services.grant_batch_lines import Plan
+from tests.factories import ConfigOfferFactory, MemberFactory, ProgrammeFactory, UserFactory
 from tests.factories.allowance import allow
 from tests.support.test_grant_batch import agent, lead, make, template
 
@@ -119,3 +123,37 @@ def test_only_own_sets_are_seen_but_by_who_looks_after_them(client, programme, a
     stranger = UserFactory(role="support lead", programmes=[ProgrammeFactory()])
     client.force_login(stranger)
     assert client.get(page).status_code == 404
+
+
+def test_d_08_a_set_whose_cost_nobody_knows_says_so_on_its_page_and_in_the_lists(programme, agent, lead, client):
+    """B-05, D-08: an offer without a ceiling in money; a set that gives nothing costs nothing."""
+    allow(programme, user=agent, per_day=1)
+    offer = ConfigOfferFactory(programme=programme, terms={"validity": {"days": 30}})
+    template = offer.templates.get()
+    ann, ben, cy = MemberFactory.create_batch(3, programme=programme)
+
+    def given(*members):
+        named = [(n, one.external_id) for n, one in enumerate(members, 1)]
+        wish = Plan(programme, template, {}, named, Why("service", "#77", ""))
+        return service.make(plan=wish, reference=uuid.uuid4(), actor=agent, now=clock.now())
+
+    granted, waiting = given(ann), given(ben, cy)
+    assert [one.state for one in (granted, waiting)] == ["granted", "waiting"]
+    client.force_login(lead)
+    for batch in (granted, waiting):
+        page = client.get(reverse("support:grant_batch", args=[batch.pk])).text
+        assert ("unknown" in page, "0.00" in page) == (True, False)
+    page = client.get(reverse("support:make_good")).text
+    assert (page.count("unknown"), "0.00" in page) == (2, False)
+    page = client.get(reverse("support:grant_requests")).text
+    assert ("cost unknown" in page, "0.00" in page) == (True, False)
+    page = client.get(reverse("support:ledger")).text
+    assert ("unknown" in page, "0.00" in page) == (True, False)
+    nothing = service.make(
+        plan=Plan(programme, template, {}, [(1, "nobody")], Why("service", "#78", "")),
+        reference=uuid.uuid4(),
+        actor=agent,
+        now=clock.now(),
+    )
+    page = client.get(reverse("support:grant_batch", args=[nothing.pk])).text
+    assert "0.00" in page

@@ -296,6 +296,19 @@ class TestPages:
         assert problem.text.count("<p>") >= 3
         assert problem.context["listing"].count == 0
 
+    def test_b_05_granted_sorts_by_when_it_was_granted(self, client, programme, agents, template):
+        """What was filled in later has higher ids and earlier moments; exports go the same way."""
+        first, last, between = (
+            entry(agents[0], MemberFactory(programme=programme), template, day=MONDAY + timedelta(days=n))
+            for n in (0, 4, 2)
+        )
+        url = reverse("support:ledger")
+        for sort, expected in {"": [last, between, first], "at": [first, between, last]}.items():
+            assert list(client.get(url, {"sort": sort}).context["listing"].page.object_list) == expected
+        exported = b"".join(client.get(reverse("support:ledger_export", args=["csv"])).streaming_content).decode()
+        places = [exported.index(row.member.external_id) for row in (last, between, first)]
+        assert places == sorted(places)
+
     @pytest.mark.parametrize("name", ["support:supervision", "support:ledger"])
     def test_the_number_of_queries_does_not_grow(self, client, programme, agents, template, name):
         """B-05: figures in one statement, names in bulk."""

@@ -157,7 +157,7 @@
       return;
     }
     if (at("[data-nav-open]")) return void openDrawer(!drawer()?.classList.contains("open"));
-    const fromMenu = at("details.menu .menu-item[hx-get]");
+    const fromMenu = at("details.menu .menu-item[hx-get], details.menu .menu-item[data-dialog]");
     if (fromMenu) {
       // The dialog that comes returns the focus to where it was: to what is still there.
       const menu = fromMenu.closest("details");
