@@ -212,7 +212,8 @@ def look(assert_accessible) -> Callable[[Page, str], None]:
             assert_accessible(page)
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} is too wide: {size}"
             if folder:
-                page.screenshot(path=Path(folder) / f"{name}-{size}.png", full_page=True)
+                # Hiding the caret leaves styles at fields, which the next swap would carry on.
+                page.screenshot(path=Path(folder) / f"{name}-{size}.png", full_page=True, caret="initial")
         page.set_viewport_size(DESK)
 
     return check

@@ -121,7 +121,8 @@ def test_the_page_asks_the_same_number_of_questions_for_1_10_and_100_offers(agen
         Assignment.objects.filter(pk=over.pk).update(revoked_at=clock.now())
         counts.append(queries())
     assert counts[0] == counts[1] == counts[2]
-    assert counts[0] <= 26
+    # One of them is the navigation's: what was decided about the agent's own grants (B-05).
+    assert counts[0] <= 27
 
 
 def test_a_code_is_shown_on_demand_and_recorded_before(agent, user, programme, ann):
