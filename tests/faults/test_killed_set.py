@@ -17,6 +17,7 @@ from support.selectors import allowance as allowances
 from support.services import grant_batch, grant_batch_decision
 from support.services.grant import Why
 from support.services.grant_batch_lines import Plan
+from support.services.grant_request import NotApprovable
 from tests.factories import (
     ConfigOfferFactory,
     MemberFactory,
@@ -154,7 +155,7 @@ def test_b_05_a_set_whose_approval_is_killed_goes_on_waiting_or_stands_and_is_gi
         assert GrantBatch.objects.get().state == "waiting"
         desk.approve()
     desk.assert_given_once()
-    with pytest.raises(grant_batch_decision.NotDecidable):
+    with pytest.raises(NotApprovable):
         desk.approve()
     desk.assert_given_once()
 
