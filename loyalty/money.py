@@ -7,8 +7,13 @@ from django.utils.formats import number_format
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
-# Digits after the point by ISO 4217; the rest have two.
-DIGITS = {"JPY": 0, "KRW": 0, "ISK": 0, "CLP": 0, "VND": 0, "HUF": 2, "BHD": 3, "KWD": 3, "TND": 3}
+# Digits after the point by ISO 4217, for every currency that has not two.
+DIGITS = {
+    "BIF": 0, "CLP": 0, "DJF": 0, "GNF": 0, "ISK": 0, "JPY": 0, "KMF": 0, "KRW": 0, "PYG": 0, "RWF": 0,
+    "UGX": 0, "UYI": 0, "VND": 0, "VUV": 0, "XAF": 0, "XOF": 0, "XPF": 0,
+    "BHD": 3, "IQD": 3, "JOD": 3, "KWD": 3, "LYD": 3, "OMR": 3, "TND": 3,
+    "CLF": 4, "UYW": 4,
+}  # fmt: skip
 SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥", "INR": "₹"}
 # Whose symbol stands before the amount where people write English; elsewhere, and for all others, it stands behind.
 BEFORE = {"USD", "GBP", "JPY", "INR"}
@@ -49,7 +54,8 @@ def read(text: str, currency: str) -> int:
     """Read an amount in major units, as people write it, as minor units: `1.50`, `1,50`, `1 234,50`, `1.234,50`.
 
     The sign that stands once is the one before the decimals. So `1.234` is 1234 in no currency: where there are three
-    decimals it is 1 and 234, elsewhere it has too many, and whoever meant thousands is told how to write them.
+    decimals it is 1 and 234, elsewhere it has too many, and whoever meant thousands is told how to write them. Noughts
+    beyond the currency's decimals say nothing and are left out, unless they may be thousands, as in `1.000`.
     Raises Unreadable with a sentence, for what is no amount and for more decimals than the currency has.
     """
     plain = text.translate(BLANKS).strip()
@@ -59,9 +65,10 @@ def read(text: str, currency: str) -> int:
     if not whole and not decimals:
         raise Unreadable(_not_an_amount(text, currency))
     most = digits(currency)
-    if len(decimals) > most:
+    beyond = decimals[most:]
+    if beyond.strip("0") or (beyond and _may_be_thousands(whole, decimals)):
         raise Unreadable(_too_many_decimals(text, currency, whole, decimals))
-    minor = int((whole or "0") + decimals.ljust(most, "0"))
+    minor = int((whole or "0") + decimals[:most].ljust(most, "0"))
     return -minor if sign else minor
 
 
@@ -80,6 +87,11 @@ def _parts(plain: str) -> tuple[str, str, str]:
     return re.sub(r"[^0-9]", "", whole), decimals, found["sign"]
 
 
+def _may_be_thousands(whole: str, decimals: str) -> bool:
+    """Say whether what stands behind the sign may as well be a group of a larger number."""
+    return len(decimals) == 3 and 0 < len(whole) <= 3 and not whole.startswith("0")
+
+
 def _not_an_amount(text: str, currency: str) -> str:
     words = {"value": _shown(text), "example": f"{to_major(1250, currency):f}"}
     return _("%(value)s is not an amount. Write one such as %(example)s.") % words
@@ -96,7 +108,7 @@ def _too_many_decimals(text: str, currency: str, whole: str, decimals: str) -> s
         )
     else:
         said = _("%(value)s has decimals, and %(currency)s has none.")
-    if len(decimals) == 3 and 0 < len(whole) <= 3 and not whole.startswith("0"):
+    if _may_be_thousands(whole, decimals):
         said = f"{said} {_('If thousands are meant, write %(thousands)s.')}"
     return said % words
 

@@ -33,6 +33,20 @@ def test_minor_units_round_half_up():
 
 
 @pytest.mark.parametrize(
+    ("count", "currencies"),
+    [
+        (0, "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"),
+        (2, "EUR USD GBP CHF HUF INR MGA MRU TWD XXQ"),
+        (3, "BHD IQD JOD KWD LYD OMR TND"),
+        (4, "CLF UYW"),
+    ],
+)
+def test_d_08_minor_units_are_those_of_iso_4217(count, currencies):
+    """D-08: every currency whose minor unit is no hundredth; a code that nobody knows has two digits."""
+    assert {code: money.digits(code) for code in currencies.split()} == dict.fromkeys(currencies.split(), count)
+
+
+@pytest.mark.parametrize(
     ("text", "currency", "minor"),
     [
         ("1,50", "EUR", 150),
@@ -57,6 +71,15 @@ def test_minor_units_round_half_up():
         ("1.5", "KWD", 1500),
         ("1,234", "KWD", 1234),
         ("1.234,567", "KWD", 1_234_567),
+        ("5.000", "OMR", 5000),
+        ("1.2345", "CLF", 12_345),
+        ("100.00", "JPY", 100),
+        ("100,0", "XAF", 100),
+        ("1,250.00", "JPY", 1250),
+        ("1.234,000", "EUR", 123_400),
+        ("1234.000", "EUR", 123_400),
+        ("0.500", "EUR", 50),
+        ("7.2500", "EUR", 725),
     ],
 )
 def test_d_08_an_amount_is_read_as_people_write_it(text, currency, minor):
@@ -81,6 +104,9 @@ def test_d_08_what_a_page_shows_can_be_typed_again(language, minor, currency):
         ("1234.567", "EUR", "“1234.567” has too many decimals. Give at most 2."),
         ("1.2345", "EUR", "“1.2345” has too many decimals. Give at most 2."),
         ("1.234", "JPY", "“1.234” has decimals, and JPY has none. If thousands are meant, write 1234."),
+        ("1.000", "EUR", "“1.000” has too many decimals. Give at most 2. If thousands are meant, write 1000."),
+        ("1.000", "JPY", "“1.000” has decimals, and JPY has none. If thousands are meant, write 1000."),
+        ("5.0001", "OMR", "“5.0001” has too many decimals. Give at most 3."),
         ("1.50", "JPY", "“1.50” has decimals, and JPY has none."),
         ("free", "JPY", "“free” is not an amount. Write one such as 1250."),
         ("1,234,56", "EUR", "“1,234,56” is not an amount. Write one such as 12.50."),
