@@ -1,7 +1,7 @@
 """Roles in the admin: what is given to one and taken from it leaves an audit row, and nobody gives what she has not."""
 
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.contrib import admin
@@ -10,11 +10,17 @@ from django.contrib.auth.models import Group, Permission
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from loyalty import staff
 from loyalty.admin.bound_form import bound
 from loyalty.models import Programme, User
 from loyalty.services import audit
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
+MAY_NOT_GIVE = gettext_lazy("You may not give what you may not do: %(names)s.")
 
 admin.site.unregister(Group)
 
@@ -90,10 +96,10 @@ def beyond(person: User, permissions: Iterable[Permission]) -> list[Permission]:
     return [one for one in permissions if not person.has_perm(_name(one))]
 
 
-def refuse(names: Iterable[str]) -> None:
-    """Raise ValidationError with what the person may not give; nothing where that is nothing."""
+def refuse(names: Iterable[str], sentence: "StrOrPromise" = MAY_NOT_GIVE) -> None:
+    """Raise ValidationError with what the person may not give, or take away; nothing where that is nothing."""
     if told := ", ".join(names):
-        raise forms.ValidationError(_("You may not give what you may not do: %(names)s.") % {"names": told})
+        raise forms.ValidationError(sentence, params={"names": told})
 
 
 def _works_everywhere(request: HttpRequest) -> bool:

@@ -18,16 +18,20 @@ from loyalty.services import audit
 
 
 class PersonForm(UserChangeForm):
-    """Refuses new roles that may do what the person herself may not, as a role's own page does (D-21)."""
+    """Gives and takes no role that may do what the person herself may not, as a role's own page does (D-21)."""
 
     person: ClassVar[User]
 
     def clean_groups(self) -> QuerySet[Group]:
         wanted: QuerySet[Group] = self.cleaned_data["groups"]
-        added = wanted.exclude(pk__in=self.instance.groups.all())
-        known = added.prefetch_related("permissions__content_type")
-        refuse(role.name for role in known if beyond(self.person, role.permissions.all()))
+        held = self.instance.groups.all()
+        refuse(self._beyond(wanted.exclude(pk__in=held)))
+        refuse(self._beyond(held.exclude(pk__in=wanted)), _("You may not take away what you may not do: %(names)s."))
         return wanted
+
+    def _beyond(self, roles: QuerySet[Group]) -> list[str]:
+        known = roles.prefetch_related("permissions__content_type")
+        return [role.name for role in known if beyond(self.person, role.permissions.all())]
 
 
 @admin.register(User)
@@ -66,9 +70,16 @@ class UserAdmin(BaseUserAdmin):
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        """Only a superuser makes superusers or hands out single permissions: no one raises herself."""
+        """Only a superuser makes superusers or hands out single permissions: no one raises herself.
+
+        Nor by the account of who may do more: a new password is sent to its e-mail address.
+        """
         fixed = list(super().get_readonly_fields(request, obj))
-        return fixed if request.user.is_superuser else [*fixed, "is_superuser", "user_permissions"]
+        if request.user.is_superuser:
+            return fixed
+        if isinstance(obj, User) and _may_more(request, obj):
+            fixed += ["username", "email", "is_active"]
+        return [*fixed, "is_superuser", "user_permissions"]
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Keep off, the password included, who also works where one does not: it would open that programme (D-21)."""
@@ -79,7 +90,7 @@ class UserAdmin(BaseUserAdmin):
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         """Keep off the password of who may do more: with it one could do what she may."""
         user = self.get_object(request, unquote(id))
-        if user is not None and beyond(staff.of(request).user, _permissions(user)):
+        if user is not None and _may_more(request, user):
             raise PermissionDenied
         return super().user_change_password(request, id, form_url)
 
@@ -120,10 +131,10 @@ def _may(user: User) -> set[str]:
     return {*user.groups.values_list("name", flat=True), *(f"{app}.{codename}" for app, codename in single)}
 
 
-def _permissions(user: User) -> QuerySet[Permission]:
-    """Return what she may do while she is active, and once she is again."""
-    held = Permission.objects.filter(Q(group__user=user) | Q(user=user))
-    return held.select_related("content_type").distinct()
+def _may_more(request: HttpRequest, user: User) -> bool:
+    """Say whether she may do what the one who asks may not: now, or once she is active again."""
+    held = Permission.objects.filter(Q(group__user=user) | Q(user=user)).select_related("content_type")
+    return bool(beyond(staff.of(request).user, held.distinct()))
 
 
 def _elsewhere(request: HttpRequest, user: User) -> QuerySet[Programme]:

@@ -122,6 +122,10 @@ def _take_consents_back(found: MemberImport, now: datetime) -> None:
                    SELECT event.is_granted FROM loyalty_consentevent AS event
                     WHERE event.member_id = held.member_id AND event.channel_id = held.channel_id
                       AND event.source <> %(source)s
+                      -- What an import noted that was undone before was never said.
+                      AND NOT EXISTS (SELECT FROM loyalty_memberimport AS undone
+                                       WHERE undone.programme_id = channel.programme_id
+                                         AND undone.undone_at IS NOT NULL AND event.source = 'import ' || undone.id)
                     ORDER BY event.id DESC LIMIT 1) AS event ON true
              WHERE held.source = %(source)s
              ORDER BY held.id FOR UPDATE OF held

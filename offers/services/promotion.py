@@ -11,6 +11,7 @@ from django.db.models import Count
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from loyalty import patience
 from loyalty.database import execute, in_transaction
 from loyalty.errors import Conflict, InvalidInput
 from loyalty.models import Programme
@@ -70,6 +71,7 @@ def create(*, programme: Programme, values: Mapping[str, Any], by: By) -> Person
     return made
 
 
+@patience.patient()
 def update(*, promotion: PersonalizedPromotion, values: Mapping[str, Any], by: By, now: datetime) -> Put:
     """Change the given keys of WRITABLE; the same again changes nothing.
 

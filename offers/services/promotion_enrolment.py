@@ -10,6 +10,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from loyalty import patience
 from loyalty.database import execute, in_transaction, rows
 from loyalty.errors import Conflict, InvalidInput
 from loyalty.models import Programme
@@ -58,6 +59,7 @@ class Withdrawn:
     already_withdrawn: int
 
 
+@patience.patient()
 def assign(
     *,
     product_list: PromotionProductList,
@@ -78,6 +80,7 @@ def assign(
     return in_transaction(lambda: _assign(owner, product_list, ids, by, now, leaves_out_unknown))
 
 
+@patience.patient()
 def withdraw(
     *,
     promotion: PersonalizedPromotion,

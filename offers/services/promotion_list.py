@@ -15,6 +15,7 @@ from django.db.models import Count, Q
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from loyalty import patience
 from loyalty.database import execute, in_transaction, rows
 from loyalty.errors import Conflict, InvalidInput
 from loyalty.models import Product
@@ -95,6 +96,7 @@ def put(
     return change(product_list=found, values=values, by=by, now=now), False
 
 
+@patience.patient()
 def change(
     *, product_list: PromotionProductList, values: Mapping[str, Any], by: By, now: datetime
 ) -> PromotionProductList:

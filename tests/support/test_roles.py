@@ -252,6 +252,10 @@ class TestChanges:
                 "You may not give what you may not do: administrator."
             ]
         assert not User.objects.filter(groups__name="administrator").exists()
+        taken = self.give(client, lead)
+        assert taken.context["adminform"].form.errors["groups"] == [
+            "You may not take away what you may not do: support lead."
+        ]
         assert self.give(client, lead, "support lead", small.name).status_code == 302
         assert set(lead.groups.values_list("name", flat=True)) == {"support lead", small.name}
 
@@ -267,6 +271,15 @@ class TestChanges:
         values = {"password1": "a-new-Pass-word-77", "password2": "a-new-Pass-word-77"}
         for target, status in ((lead, 403), (peer, 302)):
             before = target.password
+            # Nor her e-mail address, to which a new password would be sent, nor whether she may come in at all.
+            sent = {
+                "username": target.username, "email": "mine@evil.example", "programmes": [programme.pk],
+                "groups": list(target.groups.values_list("pk", flat=True)),
+            }  # fmt: skip
+            assert client.post(address("loyalty.user", "change", target.pk), sent).status_code == 302
+            was = (target.email, target.is_active)
+            target.refresh_from_db()
+            assert ((target.email, target.is_active) == was) == (status == 403)
             page = reverse("admin:auth_user_password_change", args=[target.pk])
             assert client.post(page, values).status_code == status
             target.refresh_from_db()

@@ -303,6 +303,20 @@ def test_what_cannot_be_taken_back_stays_and_is_listed(programme):
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("is_told_before", [False, True])
+def test_s3_14_what_an_undone_import_noted_does_not_come_back_with_the_next_undo(programme, is_told_before):
+    """Two imports say yes, then no; both are undone in that order: what she said herself stands, or nothing does."""
+    MemberFactory(programme=programme, external_id="m1")
+    if is_told_before:
+        said = {"member": "m1", "channel": "email", "is_granted": False}
+        consent.put(programme=programme, consents=[said], source="web", now=NOW - timedelta(days=1))
+    first = run(programme, "external_id,consent.email\nm1,yes\n")
+    second = run(programme, "external_id,consent.email\nm1,no\n", now=NOW + timedelta(minutes=1))
+    undo(first)
+    undo(second, now=LATER + timedelta(minutes=1))
+    assert list(Consent.objects.values_list("is_granted", flat=True)) == ([False] if is_told_before else [])
+
+
 def test_only_what_was_imported_is_undone(programme):
     checked = run(programme, HEAD + ADA, wish="check")
     with pytest.raises(Conflict):
