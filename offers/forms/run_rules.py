@@ -20,7 +20,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from loyalty import whole_number
+from loyalty import money, whole_number
 from loyalty.errors import InvalidInput
 from loyalty.models import AttributeDefinition, Programme
 from offers import rules
@@ -56,6 +56,8 @@ class RunRulesForm(RulesForm):
         self.programme, self.today = programme, today
         self.member_values: dict[str, Any] = {}
         self.own: dict[str, dict[str, Any]] = {}
+        # By rule, field and code: what is wrong with an amount of money that could not be read.
+        self.unread: dict[tuple[str, str, str], str] = {}
         channels = channel.choices(programme=programme)
         super().__init__(data, currency=programme.currency, zone=programme.zone, channels=channels, **options)
         for kind in self.kinds:
@@ -118,7 +120,7 @@ class RunRulesForm(RulesForm):
 
     def clean(self) -> dict[str, Any]:
         """Let the rules judge what is the same for all, and the values per member what is not."""
-        self.own = {}
+        self.own, self.unread = {}, {}
         typed = self.cleaned_data
         for kind in self.kinds:
             for field in rules.fields(kind):
@@ -146,10 +148,15 @@ class RunRulesForm(RulesForm):
                 found = member_value.read(programme=self.programme, given=given, terms=self.terms, today=self.today)
                 self.member_values = found.data()
             except InvalidInput as refusal:
-                problems = refusal.problems
+                problems = [self._in_words_of_money(one) for one in refusal.problems]
         self.problems += problems
         for one in problems:
             self.add_error(self._place(one), ValidationError(one["message"], code=one["code"]))
+
+    def _in_words_of_money(self, found: dict[str, Any]) -> dict[str, Any]:
+        """Say of an amount that could not be read what every form says of it."""
+        text = self.unread.get((found["rule"], found["field"], found["code"]))
+        return found | {"message": problem.placed(found["rule"], found["field"], text)} if text else found
 
     def _place(self, found: Mapping[str, Any]) -> str:
         """Return the input that a problem stands beside."""
@@ -179,10 +186,28 @@ class RunRulesForm(RulesForm):
         if found["formula"] or not source:
             is_name = any(found["formula"] == one.name for one in self.attributes)
             source["attribute" if is_name else "expression"] = found["formula"]
+        is_money = self._may_be_money(kind, field, typed)
         for key, one in (("minimum", "least"), ("maximum", "most"), ("default", "else")):
-            if found[one]:
+            if found[one] and is_money:
+                source[key] = self._amount((kind, field.name, f"{key}_is_no_number"), found[one])
+            elif found[one]:
                 source[key] = _number(found[one])
         return source
+
+    def _may_be_money(self, kind: str, field: rules.Field, typed: Mapping[str, Any]) -> bool:
+        """Say whether the field counts money; where what it counts is each member's own too, whether it can."""
+        given = typed.get(name_of(kind, field.unit_of)) if field.unit_of else None
+        if field.unit_of and not given:
+            return "money" in field.units.values()
+        return field.unit_for({field.unit_of: given}) == "money"
+
+    def _amount(self, place: tuple[str, str, str], text: str) -> Decimal:
+        """Return an amount in major units; no number at all, to be refused with a sentence, where it is none."""
+        try:
+            return money.to_major(money.read(text, self.currency), self.currency)
+        except money.Unreadable as error:
+            self.unread[place] = str(error)
+            return Decimal("NaN")
 
 
 def typed(*, programme: Programme, terms: Mapping[str, Any], member_values: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The rules of a run as a form: one value for all, or each member's own (S1-01, S1-05)."""
 
 from datetime import date
+from decimal import Decimal
 
 import pytest
 from django.http import QueryDict
@@ -80,6 +81,45 @@ def test_s1_05_each_problem_stands_beside_its_input(programme, data, place, word
     assert not made.is_valid()
     assert words in str(made.errors[place])
     assert made.member_values == {}
+
+
+@pytest.mark.parametrize("suffix", ["least", "most", "else"])
+@pytest.mark.parametrize(
+    ("currency", "text", "said"),
+    [
+        ("EUR", "1,234", "“1,234” has too many decimals. Give at most 2. If thousands are meant, write 1234."),
+        ("EUR", "1.234", "“1.234” has too many decimals. Give at most 2. If thousands are meant, write 1234."),
+        ("JPY", "1.5", "“1.5” has decimals, and JPY has none."),
+        ("EUR", "x", "“x” is not an amount. Write one such as 12.50."),
+    ],
+)
+def test_d_08_s1_05_bounds_of_money_are_read_as_in_every_form(programme, suffix, currency, text, said):
+    """D-08, S1-05: what may be meant in two ways is refused beside its input, and the other problems are named too."""
+    programme.currency = currency
+    bounds = {"benefit__size__least": "1", "benefit__size__most": "2000", "benefit__size__else": "3"}
+    made = form(
+        programme, benefit__type="amount", benefit__size__formula="loyalty_score",
+        validity__ends_at__attribute="loyalty_score", **bounds | {f"benefit__size__{suffix}": text},
+    )  # fmt: skip
+    assert not made.is_valid()
+    assert made.errors[f"benefit__size__{suffix}"] == [f"Benefit, Size: {said}"]
+    assert "validity__ends_at__attribute" in made.errors
+    assert made.member_values == {}
+
+
+@pytest.mark.parametrize("benefit", [{"type": "amount"}, {"type": "", "type__attribute": "kind"}])
+def test_d_08_s1_05_bounds_of_money_may_have_thousands_apart(programme, benefit):
+    """D-08, S1-05: as in every form; also where the type is each member's own and may be an amount."""
+    AttributeDefinitionFactory(programme=programme, name="kind", type="text")
+    given = benefit | {"size__formula": "loyalty_score", "size__least": "1,5", "size__most": "1.234,50"}
+    made = form(programme, **{f"benefit__{name}": value for name, value in given.items()})
+    made.is_valid()
+    size = {"attribute": "loyalty_score", "minimum": Decimal("1.5"), "maximum": Decimal("1234.5")}
+    assert made.own["benefit"]["size"] == size
+    given["size__least"] = "1.234"
+    wrong = form(programme, **{f"benefit__{name}": value for name, value in given.items()})
+    assert not wrong.is_valid()
+    assert "has too many decimals" in str(wrong.errors["benefit__size__least"])
 
 
 def test_s1_05_a_programme_without_attributes_offers_nothing_to_differ_by():
