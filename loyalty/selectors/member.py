@@ -1,10 +1,9 @@
 """Members as the programme knows them: one of them, or those that a text begins."""
 
-import re
-
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
+from loyalty import names
 from loyalty.errors import NotFound
 from loyalty.models import Member, Programme
 
@@ -38,8 +37,7 @@ def begun(*, programme: Programme, text: str, most: int) -> list[int] | None:
         found = set(known.values_list("pk", flat=True)[: most + 1])
         if len(found) > most:
             return None
-        cursor.execute("SELECT loyalty_name_key(%s)", [text])
-        words = [f"(^| ){re.escape(word)}" for word in cursor.fetchone()[0].split()]
+        words = names.patterns(text)
         if words:
             # For a rare name the planner expects more rows than there are, and reads the whole programme instead.
             cursor.execute("SET LOCAL enable_seqscan = off")

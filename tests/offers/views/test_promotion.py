@@ -8,7 +8,7 @@ from django.contrib.auth.models import Group, Permission
 from django.urls import reverse
 from django.utils import timezone
 
-from loyalty.models import AuditEvent
+from loyalty.models import AuditEvent, Member
 from offers.forms import promotion as forms
 from offers.models import PersonalizedPromotion, PromotionEnrolment, PromotionEvent, PromotionProductList
 from offers.selectors import promotion as selectors
@@ -285,9 +285,17 @@ def test_s2_04_a_promotions_members_are_found_by_the_beginning_of_an_id_or_of_a_
     assert shown("ga") == ["M-1", "X-1"]
     assert shown("gomez maria") == ["M-2"]
     assert shown("nobody") == shown("%") == shown("(") == []
-    monkeypatch.setattr(enrolments, "MOST_FOUND", 1)
+    # Each text begins more than none.
+    monkeypatch.setattr(enrolments, "MOST_FOUND", 0)
     assert shown("M-") == ["M-1", "M-2", "M-3", "X-1"]
+    assert shown("jose munoz") == shown("Muño") == ["M-1"]
     assert shown("ga") == ["M-1", "X-1"]
+    assert shown("gomez maria") == shown("maria g") == shown("Márí") == ["M-2"]
+    assert shown("nobody") == shown("%") == shown("(") == []
+    # Who was erased has no name to be found by.
+    members[1].status = Member.Status.ERASED
+    members[1].save()
+    assert shown("maria g") == []
 
 
 def test_s2_04_a_promotion_with_a_list_for_each_member_shows_some_and_leads_to_all(
