@@ -372,4 +372,15 @@ def _measure_reader(measure: str, operator: str, currency: str) -> Callable[[Any
         words = {"minor": bound, "amount": money.display(bound, currency)}
         return _("%(minor)s, which is %(amount)s") % words
 
-    return values.whole(minimum=least, said=said)
+    whole = values.whole(minimum=least, said=said)
+
+    def read(value: Any) -> int:
+        # The builder sends as it was typed what it could not turn into minor units.
+        if isinstance(value, str):
+            try:
+                money.read(value, currency)
+            except money.Unreadable as error:
+                raise Refused(error.code, str(error), value) from error
+        return whole(value)
+
+    return read

@@ -254,6 +254,25 @@ def test_s4_24_the_criteria_go_out_as_json_and_come_in_again(page, builder):
     assert tree(page) == {"op": "or", "items": [GOLD, unknown]}
 
 
+def test_d_08_money_with_more_decimals_than_the_currency_has_is_refused_where_it_stands(page, builder):
+    """D-08, B-02, S4-24: never rounded in silence, nor a thousandth of what was meant; noughts alone say nothing."""
+    built = builder({"op": "and", "items": [{"purchases": "amount", "is": "greater", "value": 3000}]})
+    row = condition(built, "1")
+    field = row.get_by_label("Value (EUR)")
+    expect(field).to_have_value("30.00")
+    for typed, kept in (("1.15", 115), ("1.5", 150), ("0.500", 50), ("1234.000", 123_400), ("7", 700), ("-2.5", -250)):
+        field.fill(typed)
+        assert tree(page)["items"][0]["value"] == kept, typed
+    for typed in ("1.234", "1.000", "0.505"):
+        field.fill(typed)
+        assert tree(page)["items"][0]["value"] == typed
+        expect(row.locator(".criteria-problem")).to_contain_text(f"“{typed}” has too many decimals. Give at most 2.")
+        expect(field).to_have_attribute("aria-invalid", "true")
+    field.fill("1.23")
+    expect(row.locator(".criteria-problem")).to_have_count(0)
+    assert tree(page)["items"][0]["value"] == 123
+
+
 def test_s4_24_a_phone_can_do_it_too(open_context, programme, person, sign_in, assert_accessible, shoot):
     """S4-24: 390 px wide nothing hangs over the edge, and moves are in the menu for whoever cannot drag."""
     page = open_context(viewport={"width": 390, "height": 844}).new_page()

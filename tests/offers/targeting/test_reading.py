@@ -240,6 +240,26 @@ def test_the_walk_names_every_node_by_its_path() -> None:
             ),
         ),
         (
+            {"purchases": "amount", "is": "greater", "value": "1.234"},
+            (
+                "value",
+                "not_an_amount",
+                "Amount spent: “1.234” has too many decimals. Give at most 2. If thousands are meant, write 1234.",
+            ),
+        ),
+        (
+            {"purchases": "amount", "is": "between", "value": [100, "0.505"]},
+            ("value[1]", "not_an_amount", "Amount spent: “0.505” has too many decimals. Give at most 2."),
+        ),
+        (
+            {"purchases": "amount", "is": "greater", "value": 123.4},
+            (
+                "value",
+                "not_a_whole_number",
+                "Amount spent: “123.4” is not a whole number. Give one, such as 10.",
+            ),
+        ),
+        (
             {"purchases": "count", "where": {"last_days": 1.5}, "is": "equals", "value": 1},
             (
                 "where.last_days",

@@ -5,7 +5,16 @@ import { make, select, soft } from "./dom.js";
 import { about, words } from "./page.js";
 import { suggest } from "./suggestions.js";
 
-const toMinor = (text) => Math.round(Number(text) * 10 ** about.minor_digits);
+// As loyalty/money.py reads it. What has decimals beyond the currency's, or may mean thousands, stays as it was typed:
+// the server refuses it with a sentence that stands beside the control.
+const toMinor = (text) => {
+  const [, sign, whole, decimals = ""] = /^(-?)(\d*)(?:\.(\d*))?$/.exec(text) ?? [];
+  if (whole === undefined) return text;
+  const beyond = decimals.slice(about.minor_digits);
+  const mayBeThousands = decimals.length === 3 && /^[1-9]\d{0,2}$/.test(whole);
+  if (/[1-9]/.test(beyond) || (beyond && mayBeThousands)) return text;
+  return Number(`${sign}${whole || "0"}${decimals.slice(0, about.minor_digits).padEnd(about.minor_digits, "0")}`);
+};
 const toMajor = (minor) => (typeof minor === "number" ? (minor / 10 ** about.minor_digits).toFixed(about.minor_digits) : minor ?? "");
 export const read = (type, text) => {
   if (text === "") return null;
