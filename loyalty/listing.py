@@ -45,7 +45,8 @@ class Listing:
     """One page of a list. `filters` is a bound form or django-filter form shown in the bar above, or None.
 
     A long one (`is_long`) may have a hundred thousand rows and more: its next page is found by the last row of this
-    one, and rows are counted up to a bound. Its columns are sorted by fields of the model, not by annotations.
+    one, and rows are counted up to a bound. Its columns are sorted by fields of the model, not by annotations. `whole`
+    are its rows without the filters: a page goes on behind one of them that has left the filters meanwhile.
     """
 
     def __init__(
@@ -58,12 +59,14 @@ class Listing:
         filters: Any = None,
         page_size: int = PAGE_SIZE,
         is_long: bool = False,
+        whole: QuerySet[Any] | None = None,
     ) -> None:
         self.request = request
         self.columns = columns
         self.filters = filters
         self.page_size = page_size
         self.is_long = is_long
+        self.whole = whole
         self.sort = self._known(request.GET.get("sort", "")) or default_sort
         self.queryset = self._sorted(queryset)
 
@@ -92,6 +95,7 @@ class Listing:
                 number=whole_number.read(given.get("page"), most=LAST_PAGE) or 1,
                 after=whole_number.read(given.get("after")),
                 before=whole_number.read(given.get("before")),
+                whole=self.whole,
             )
         paginator = Paginator(self.queryset, self.page_size)
         try:

@@ -51,15 +51,18 @@ def read(
     number: int = 1,
     after: int | None = None,
     before: int | None = None,
+    whole: QuerySet[Any] | None = None,
 ) -> LongPage:
     """Return a page of rows sorted by a field path of the model ("-" for the largest first), then by key.
 
     `after` and `before` are keys of rows: the page begins behind the one, or ends in front of the other. Without them,
-    or where that row is gone, `number` is counted from the beginning. An impossible page is the first. One statement
-    for the keys, one for the rows, and one for the row that they follow.
+    or where that row is gone, `number` is counted from the beginning. An impossible page is the first. `whole` are the
+    rows of the list before any filter, where it has one: that row has to be of them, so that no other's place among
+    them tells what it holds (D-21). One statement for the keys, one for the rows, and one for the row that they follow.
     """
+    known = queryset if whole is None else whole
     for key, is_backwards in ((before, True), (after, False)):
-        condition = _beyond(queryset, sort, key, is_backwards) if key is not None and number > 1 else None
+        condition = _beyond(known, sort, key, is_backwards) if key is not None and number > 1 else None
         if condition is None:
             continue
         found = _rows(queryset.filter(condition), sort, size, is_backwards=is_backwards)
@@ -84,25 +87,25 @@ def _rows(queryset: QuerySet[Any], sort: str, size: int, *, begin: int = 0, is_b
     return list(queryset.filter(pk__in=keys).order_by(*order)) if keys else []
 
 
-def _beyond(queryset: QuerySet[Any], sort: str, key: int, is_backwards: bool) -> Q | None:
-    """Return the condition of rows beyond that row in the order, or None where there is no such row.
+def _beyond(known: QuerySet[Any], sort: str, key: int, is_backwards: bool) -> Q | None:
+    """Return the condition of rows beyond that known row in the order, or None where there is no such row.
 
     PostgreSQL takes an empty value for the largest of all. The first bound is what an index can use.
     """
     path = sort.lstrip("-")
-    row = queryset.model._default_manager.filter(pk=key).values_list(path, flat=True)[:1]
+    row = known.order_by().filter(pk=key).values_list(path, flat=True)[:1]
     if not row:
         return None
     value, is_up = row[0], sort.startswith("-") == is_backwards
     side = "gt" if is_up else "lt"
-    if path in ("pk", queryset.model._meta.pk.name):
+    if path in ("pk", known.model._meta.pk.name):
         return Q(**{f"pk__{side}": key})
     if value is None:
         tied = Q(**{f"{path}__isnull": True, f"pk__{side}": key})
         return tied if is_up else tied | Q(**{f"{path}__isnull": False})
     tied = Q(**{path: value, f"pk__{side}": key})
     beyond = Q(**{f"{path}__{side}e": value}) & (Q(**{f"{path}__{side}": value}) | tied)
-    return beyond | Q(**{f"{path}__isnull": True}) if is_up and _is_nullable(queryset.model, path) else beyond
+    return beyond | Q(**{f"{path}__isnull": True}) if is_up and _is_nullable(known.model, path) else beyond
 
 
 def _is_nullable(model: type[Model], path: str) -> bool:

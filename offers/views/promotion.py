@@ -108,7 +108,13 @@ def promotion(request: StaffRequest, pk: int) -> HttpResponse:
         "promotion": found,
         "lists": lists,
         "listing": Listing(
-            request, _members(found, filters), columns=MEMBERS, default_sort="-assigned", filters=filters, is_long=True
+            request,
+            _members(found, filters),
+            columns=MEMBERS,
+            default_sort="-assigned",
+            filters=filters,
+            is_long=True,
+            whole=PromotionEnrolment.objects.filter(promotion=found),
         ),
         "history": selectors.history(promotion=found),
         "was_assigned": selectors.was_assigned(promotion=found),

@@ -63,9 +63,10 @@ def overview(request: staff.StaffRequest) -> HttpResponse:
 def grants(request: staff.StaffRequest) -> HttpResponse:
     """Show the ledger row by row, filtered and sorted by what stands in the address."""
     found = _filtered(request)
+    whole = ledger.entries(programme=request.programme)
     # What cannot be asked for finds nothing: all rows would pass for an answer.
     rows = found.qs if found.form.is_valid() else found.qs.none()
-    listing = Listing(request, rows, columns=COLUMNS, default_sort="-at", filters=found.form, is_long=True)
+    listing = Listing(request, rows, columns=COLUMNS, default_sort="-at", filters=found.form, is_long=True, whole=whole)
     context = {"listing": listing, "reasons": reason.labels(programme=request.programme)}
     return render(request, "support/ledger.html", context)
 

@@ -82,6 +82,37 @@ def test_b_05_an_impossible_place_in_a_long_list_is_a_page_of_it(rf, enrolments)
     assert page_at(rf, "page=2", enrolments.none()).page.object_list == []
 
 
+def enlisted_elsewhere():
+    theirs = product_list(PromotionFactory())
+    return enlist(theirs, MemberFactory(programme=theirs.promotion.programme, first_name="B"))
+
+
+def test_d_21_a_row_of_another_programme_is_no_place_in_a_long_list(rf, enrolments):
+    """D-21: where it would stand among the list's rows tells nobody what it holds."""
+    foreign = enlisted_elsewhere()
+    ours = PromotionEnrolment.objects.filter(promotion=enrolments[0].promotion)
+    for sort in (sign + sort for sort in SORTS for sign in ("", "-")):
+        for place in ("after", "before"):
+            by_number = [one.pk for one in page_at(rf, f"sort={sort}&page=3", ours).page.object_list]
+            found = page_at(rf, f"sort={sort}&page=3&{place}={foreign.pk}", ours).page
+            assert [one.pk for one in found.object_list] == by_number, (sort, place)
+
+
+def test_b_05_a_row_that_left_the_filter_is_a_place_as_long_as_it_is_in_the_whole_list(rf, enrolments):
+    ours = PromotionEnrolment.objects.filter(promotion=enrolments[0].promotion)
+    left, *rest = ours.order_by("pk")[2:22]
+    foreign = enlisted_elsewhere()
+    filtered = ours.exclude(pk=left.pk)
+    for whole, after, expected in [
+        (ours, left.pk, rest[:SIZE]),
+        (ours, foreign.pk, rest[2 : 2 + SIZE]),
+        (None, left.pk, rest[2 : 2 + SIZE]),
+    ]:
+        request = rf.get(f"/?sort=pk&page=2&after={after}")
+        shown = Listing(request, filtered, columns=COLUMNS, page_size=SIZE, is_long=True, whole=whole)
+        assert list(shown.page.object_list) == expected
+
+
 def test_b_05_a_long_list_counts_up_to_a_bound_and_says_so(rf, enrolments, monkeypatch):
     shown = page_at(rf, "", enrolments)
     assert (shown.count, shown.is_counted) == (22, True)

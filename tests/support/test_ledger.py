@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.db import DatabaseError, transaction
+from django.urls import reverse
 
 from loyalty import clock
 from loyalty.database import execute
@@ -27,6 +28,7 @@ from tests.factories import (
 from tests.factories.allowance import allow
 from tests.offers.selectors.integrity_plants_ledger import PLANTS_OF_THE_LEDGER, UNPROTECTED_LEDGER
 from tests.offers.selectors.test_integrity import found
+from tests.support.supervision_cases import entry
 
 pytestmark = pytest.mark.django_db
 WHY = service.Why(reason="goodwill", ticket="#A-17", note="Till 4 was down")
@@ -286,3 +288,25 @@ def test_b_05_the_ledger_begins_with_what_doors_remember(agent, ann, template):
     assert len(written) == 5
     assert sums(assignment=kept) == (1, 500)
     assert found() == {}
+
+
+def test_d_21_whose_grant_is_not_in_the_list_is_no_place_in_it(client, programme, agent, template):
+    """D-21: another programme's grant in the whole ledger, and another agent's among her own."""
+    other, lead = (UserFactory(role=f"support {role}", programmes=[programme]) for role in ("agent", "lead"))
+    theirs = MemberFactory()
+    their_offer = ConfigOfferFactory(programme=theirs.programme)
+    there = OfferTemplateFactory(config_offer=their_offer)
+    for n in range(61):
+        entry(agent, MemberFactory(programme=programme), template, day=date(2026, 3, 1) + timedelta(days=n))
+    foreign = entry(agent, theirs, there, day=date(2026, 4, 25))
+    colleagues = entry(other, MemberFactory(programme=programme), template, day=date(2026, 4, 25))
+    for user, page, row in [(lead, "ledger", foreign), (agent, "my_grants", foreign), (agent, "my_grants", colleagues)]:
+        client.force_login(user)
+        url = reverse(f"support:{page}")
+        by_number = list(client.get(url, {"page": 2}).context["listing"].page.object_list)
+        assert len(by_number) in {11, 12}
+        assert list(client.get(url, {"page": 2, "after": row.pk}).context["listing"].page.object_list) == by_number
+    # One of the ledger's own is a place, whatever is filtered: behind it comes her grant of the same moment.
+    client.force_login(lead)
+    after = client.get(reverse("support:ledger"), {"page": 2, "after": colleagues.pk, "agent": agent.pk})
+    assert after.context["listing"].page.object_list[0].day == date(2026, 4, 25)
