@@ -143,10 +143,10 @@ class RedeemForm(ReasonForm):
         elif number:
             programme = self.assignment.config_offer.programme
             found = purchases.by_number(programme=programme, number=number)
-            if found is None or found.member_id != self.assignment.member_id:
-                # Whether it is somebody else's, nobody learns here (S0-01).
+            # Somebody else's is none from here on: nobody learns that there is one, nor its total (S0-01).
+            given["purchase"] = found if found and found.member_id == self.assignment.member_id else None
+            if given["purchase"] is None:
                 self.add_error("receipt_number", VERB_REFUSALS["unknown_receipt"])
-            given["purchase"] = found
         else:
             given["purchase"] = self.receipts.get(given.get("receipt") or "")
         self._bound(given.get("benefit"), given.get("purchase"))
@@ -158,11 +158,15 @@ class RedeemForm(ReasonForm):
         return given
 
     def _bound(self, benefit: int | None, purchase: Purchase | None) -> None:
-        """Refuse a worth above the receipt's, or above what the offer can be worth: 240 was meant as 2.40."""
+        """Refuse a worth above the receipt's, or above what the offer can be worth: 240 was meant as 2.40.
+
+        The receipt's total bounds only who may see it: anybody else would find it by trying.
+        """
         currency, most = self.assignment.config_offer.programme.currency, self.assignment.exposure_minor
         if benefit is None:
             return
-        if purchase is not None and benefit > purchase.total_minor + purchase.discount_minor:
+        seen = purchase if self.sees_receipts else None
+        if seen is not None and benefit > seen.total_minor + seen.discount_minor:
             self.add_error("benefit", _("The receipt is for less than that. Look at the amount once more."))
         elif most and benefit > most:
             worth = money.display(most, currency)

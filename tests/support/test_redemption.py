@@ -1,5 +1,6 @@
 """Marking an offer as used by hand at the desk, with its receipt; the menus of verbs (issue 5, S0-01, D-14, D-21)."""
 
+import re
 import uuid
 from datetime import timedelta
 
@@ -86,6 +87,47 @@ def test_a_typed_number_has_to_be_hers(agent, programme, held, receipt):
     assert not Redemption.objects.exists()
     assert mark(agent, held, receipt_number="R-77").status_code == 302
     assert Redemption.objects.get().purchase == receipt
+
+
+def test_s0_01_anothers_receipt_cannot_be_told_from_none_by_what_it_is_worth(agent, programme, held):
+    """D-21: whatever is sent beside the number, the answers are the very same; else sums would be found by halving."""
+    theirs = PurchaseFactory(member=MemberFactory(programme=programme), external_id="R-9001")
+    total = theirs.total_minor + theirs.discount_minor
+    for benefit in ("", f"{(total - 1) // 100}.00", f"{total // 100 + 1}.00"):
+        told = []
+        for number in ("R-9001", "R-9002"):
+            sent = {"reference": "7e0c2d1e-94c8-4a0e-9d0f-0d7e1f0f0a11", "benefit": benefit, "receipt_number": number}
+            answer = mark(agent, held, headers={"HX-Request": "true"}, **sent)
+            assert "She has no receipt with this number" in answer.text
+            assert "The receipt is for less than that." not in answer.text
+            told.append((answer.status_code, form_of(answer).replace(number, "")))
+        assert told[0] == told[1], benefit
+    assert not Redemption.objects.exists()
+
+
+def form_of(answer):
+    """Return the answer without the tokens that each answer has anew."""
+    return re.sub(r'(csrfmiddlewaretoken" value=|nonce=)"[^"]*"', "", answer.text)
+
+
+def test_s0_01_who_may_not_see_purchases_cannot_find_a_receipts_sum_by_trying(programme, held, receipt):
+    """D-08, D-21: she would learn it from what is refused; what the offer is worth at most bounds her all the same."""
+    Assignment.objects.filter(pk=held.pk).update(exposure_minor=0)
+    user = UserFactory(programmes=[programme])
+    names = ["view_member", "view_assignment", "redeem_assignment"]
+    user.user_permissions.set(Permission.objects.filter(codename__in=names))
+    client = Client()
+    client.force_login(user)
+    above = (receipt.total_minor + receipt.discount_minor) // 100 + 1
+    wrong = {"receipt_number": "R-77", "used_at": "2999-01-01T00:00", "headers": {"HX-Request": "true"}}
+    told = [mark(client, held, benefit=benefit, **wrong) for benefit in ("0.01", f"{above}.00")]
+    assert [answer.status_code for answer in told] == [409, 409]
+    assert not any("The receipt is for less than that." in answer.text for answer in told)
+    Assignment.objects.filter(pk=held.pk).update(exposure_minor=500)
+    wrong.pop("used_at")
+    refused = mark(client, held, benefit="5.01", **wrong)
+    assert (refused.status_code, "The offer is worth at most 5.00 €." in refused.text) == (422, True)
+    assert not Redemption.objects.exists()
 
 
 def test_who_may_not_see_purchases_is_shown_no_receipt_and_may_type_a_number(programme, held, receipt):
