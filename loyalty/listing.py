@@ -12,6 +12,7 @@ from django.core.paginator import InvalidPage, Page, Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import Promise, cached_property
+from django.utils.http import urlencode
 
 from loyalty import long_page, whole_number
 
@@ -46,7 +47,8 @@ class Listing:
 
     A long one (`is_long`) may have a hundred thousand rows and more: its next page is found by the last row of this
     one, and rows are counted up to a bound. Its columns are sorted by fields of the model, not by annotations. `whole`
-    are its rows without the filters: a page goes on behind one of them that has left the filters meanwhile.
+    are its rows without the filters: a page goes on behind one of them that has left the filters meanwhile. `beside`
+    are parameters of something else on the page: no filters, and kept when the filters change.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Listing:
         page_size: int = PAGE_SIZE,
         is_long: bool = False,
         whole: QuerySet[Any] | None = None,
+        beside: Sequence[str] = (),
     ) -> None:
         self.request = request
         self.columns = columns
@@ -67,6 +70,7 @@ class Listing:
         self.page_size = page_size
         self.is_long = is_long
         self.whole = whole
+        self.beside = beside
         self.sort = self._known(request.GET.get("sort", "")) or default_sort
         self.queryset = self._sorted(queryset)
 
@@ -118,7 +122,16 @@ class Listing:
 
     @property
     def is_filtered(self) -> bool:
-        return any(value for key, value in self.request.GET.items() if key not in {"sort", *PLACE})
+        return any(value for key, value in self.request.GET.items() if key not in {"sort", *PLACE, *self.beside})
+
+    @property
+    def kept(self) -> dict[str, str]:
+        """Return what of the address stays when the filters change."""
+        return {key: value for key in self.beside if (value := self.request.GET.get(key))}
+
+    @property
+    def clear_url(self) -> str:
+        return f"{self.request.path}?{urlencode(self.kept)}" if self.kept else self.request.path
 
     @cached_property
     def headings(self) -> list[Heading]:
@@ -160,4 +173,4 @@ class Listing:
     @property
     def query(self) -> str:
         """The filters and sort without the page: what an export or a saved view repeats."""
-        return self.address(**NOWHERE)
+        return self.address(**NOWHERE, **dict.fromkeys(self.beside, ""))

@@ -104,18 +104,22 @@ def promotion(request: StaffRequest, pk: int) -> HttpResponse:
     found = find(request, pk)
     lists = Paginator(selectors.lists(promotion=found), LISTS).get_page(request.GET.get("lists"))
     filters = _filter(request, found)
+    listing = Listing(
+        request,
+        _members(found, filters),
+        columns=MEMBERS,
+        default_sort="-assigned",
+        filters=filters,
+        is_long=True,
+        whole=PromotionEnrolment.objects.filter(promotion=found),
+        beside=["lists"],
+    )
     context = {
         "promotion": found,
         "lists": lists,
-        "listing": Listing(
-            request,
-            _members(found, filters),
-            columns=MEMBERS,
-            default_sort="-assigned",
-            filters=filters,
-            is_long=True,
-            whole=PromotionEnrolment.objects.filter(promotion=found),
-        ),
+        "lists_before": listing.address(lists=lists.number - 1),
+        "lists_after": listing.address(lists=lists.number + 1),
+        "listing": listing,
         "history": selectors.history(promotion=found),
         "was_assigned": selectors.was_assigned(promotion=found),
     }

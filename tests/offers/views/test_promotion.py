@@ -318,6 +318,30 @@ def test_s2_04_a_promotion_with_a_list_for_each_member_shows_some_and_leads_to_a
     assert len(marketer.get(f"{page}?list={theirs.pk}").context["listing"].filters.fields["list"].choices) == 3
 
 
+def test_s2_04_pages_of_lists_and_the_list_of_members_keep_each_others_place(
+    programme, marketer, promotion, monkeypatch
+):
+    """S2-04: turning the lists' page filters no members, and neither one's link loses what the other shows."""
+    for n in range(5):
+        product_list(promotion, name=f"List {n}")
+    monkeypatch.setattr(chapter, "LISTS", 2)
+    page = address("promotion", promotion.pk)
+    empty = marketer.get(f"{page}?lists=2")
+    assert not empty.context["listing"].is_filtered
+    assert "Nobody holds it" in words(empty)
+    assert f'href="{page}"' not in empty.text, "nothing to clear"
+    last = promotion.lists.get(name="List 2")
+    assert f'href="?list={last.pk}&amp;lists=2#list"' in empty.text
+    assert f'href="{address("promotion_members", promotion.pk)}?"' in empty.text, "a file has no pages of lists"
+
+    shown = marketer.get(f"{page}?lists=2&q=m&state=chosen&sort=member&page=2&after=7")
+    for number in (1, 3):
+        assert f'href="?lists={number}&amp;q=m&amp;state=chosen&amp;sort=member&amp;page=2&amp;after=7"' in shown.text
+    assert '<input type="hidden" name="lists" value="2">' in shown.text
+    assert shown.text.count(f'href="{page}?lists=2"') == 2, "both ways to clear the filters stay on the lists' page"
+    assert shown.context["listing"].headings[0].url == "?lists=2&q=m&state=chosen&sort=-member"
+
+
 def test_s2_04_the_history_is_the_newest_of_all_members_of_the_promotion(programme, marketer, promotion, monkeypatch):
     monkeypatch.setattr(selectors, "HISTORY", 4)
     offered = product_list(promotion)
