@@ -19,7 +19,6 @@ def home(request: staff.StaffRequest) -> HttpResponse:
     """Show what this person's role needs first."""
     now = clock.now()
     context: dict[str, Any] = {
-        "now": now,
         "desk": selectors.desk(programme=request.programme, user=request.user, now=now),
         "board": selectors.board(programme=request.programme, user=request.user, now=now),
     }

@@ -100,7 +100,6 @@ def mine(request: staff.StaffRequest) -> HttpResponse:
         "reasons": reason.labels(programme=request.programme),
         "undoable_since": now - timedelta(seconds=UNDO_SECONDS),
         "decisions": decision.unread(programme=request.programme, user=request.user),
-        "now": now,
     }
     return render(request, "support/my_grants.html", context)
 

@@ -1,5 +1,6 @@
 """Who asked is told what was decided about her grants that waited, until she has read it (B-05)."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -41,9 +42,21 @@ def count(agent, programme):
     return selectors.count(programme=programme, user=agent)
 
 
-def read(client, until=None, **more):
-    data = {"until": (until or clock.now()).isoformat()} | more
-    return client.post(reverse("support:read_decisions"), data)
+def shown(client, name="home"):
+    """Return what the button of that page sends: the decisions that stand there."""
+    page = client.get(reverse(f"support:{name}")).text
+    sent = {"from": [name]}
+    for field, key in re.findall(r'name="(request|batch)" value="([0-9a-f-]+)"', page):
+        sent.setdefault(field, []).append(key)
+    return sent
+
+
+def send(client, sent):
+    return client.post(reverse("support:read_decisions"), sent)
+
+
+def read(client, name="home"):
+    return send(client, shown(client, name))
 
 
 def test_b_05_a_decision_is_counted_and_told_until_it_is_read(desk, programme, agent, lead, waiting):
@@ -58,8 +71,8 @@ def test_b_05_a_decision_is_counted_and_told_until_it_is_read(desk, programme, a
             assert said in page, (address, said)
     assert desk.get(home).text.count("declined by Lea Lead") == 1
     assert BADGE in desk.get(other).text
-    assert read(desk, **{"from": "my_grants"})["Location"] == mine
-    assert read(desk)["Location"] == home
+    assert read(desk, "my_grants")["Location"] == mine
+    assert send(desk, {"request": [waiting.pk]})["Location"] == home, "once more is no harm"
     waiting.refresh_from_db()
     assert waiting.read_at is not None
     page = desk.get(home).text
@@ -76,10 +89,14 @@ def test_b_05_nobody_but_who_asked_is_told_and_nobody_of_what_she_did_herself(
     decline(ask(ann, template, agent).request, lead)
     assert count(lead, programme) == 0
     assert count(agent, ProgrammeFactory()) == 0
-    # Nobody reads for another.
+    # Nobody reads for another, nor in another programme what is of this one.
     client = Client()
     client.force_login(lead)
-    read(client)
+    sent = shown(desk)
+    send(client, sent)
+    keys = [int(key) for key in sent["request"]]
+    known = {"requests": keys, "batches": [], "now": clock.now()}
+    assert decision.mark_read(programme=ProgrammeFactory(), user=agent, **known) == 0
     assert count(agent, programme) == 1
 
 
@@ -87,7 +104,7 @@ def test_b_05_what_nobody_decided_in_time_is_told_too(desk, programme, agent, wa
     grant_request.expire(now=waiting.expires_at)
     assert count(agent, programme) == 1
     assert "expired" in desk.get(reverse("support:home")).text
-    assert decision.mark_read(programme=programme, user=agent, until=waiting.expires_at, now=clock.now()) == 1
+    read(desk)
     assert count(agent, programme) == 0
 
 
@@ -109,19 +126,42 @@ def test_b_05_a_set_that_was_decided_is_told_and_one_that_never_waited_is_not(de
     assert GrantBatch.objects.filter(read_at__isnull=False).count() == 2
 
 
-def test_b_05_what_was_decided_after_she_looked_stays_unread(desk, programme, agent, lead, ann, template, waiting):
+def test_b_05_what_was_not_on_the_page_stays_unread(desk, programme, agent, lead, ann, template, waiting):
+    """Decided after she looked; or before it, and committed after it, so that its moment lies before hers."""
+    later, unseen = (ask(ann, template, agent).request for _turn in range(2))
     decline(waiting, lead)
     looked = clock.now()
-    later = ask(ann, template, agent).request
+    sent = shown(desk)
     decline(later, lead, now=looked + timedelta(seconds=1))
-    read(desk, until=looked)
-    assert list(selectors.unread_requests(programme=programme, user=agent)) == [later]
+    decline(unseen, lead, now=looked - timedelta(seconds=1))
+    send(desk, sent)
+    assert set(selectors.unread_requests(programme=programme, user=agent)) == {later, unseen}
 
 
-@pytest.mark.parametrize("until", ["", "soon", "2026-11-22T10:00:00"])
-def test_b_05_a_moment_that_cannot_be_read_marks_nothing_and_says_so(until, desk, programme, agent, lead, waiting):
+def test_b_05_of_more_than_a_page_shows_the_rest_stays_unread(
+    desk, programme, agent, lead, ann, template, waiting, monkeypatch
+):
+    monkeypatch.setattr(selectors, "MOST", 2)
+    known = {"programme": programme, "actor": lead, "answer": "Too many.", "now": clock.now()}
+    for asked in (waiting, *(ask(ann, template, agent).request for _turn in range(2))):
+        decline(asked, lead)
+    for _turn in range(3):
+        batch = make(template, [MemberFactory(programme=programme)], agent)
+        grant_batch_decision.decline(batch_id=batch.pk, **known)
+    left = []
+    for _turn in range(3):
+        left.append(count(agent, programme))
+        read(desk)
+    assert left == [6, 2, 0]
+
+
+@pytest.mark.parametrize("keys", [[], [""], ["soon"], ["-1"], ["1", "٣"], [str(2**63)], ["1"] * 51])
+@pytest.mark.parametrize("name", ["request", "batch"])
+def test_b_05_what_names_no_decisions_marks_nothing_and_says_so(name, keys, desk, programme, agent, lead, waiting):
     decline(waiting, lead)
-    answer = desk.post(reverse("support:read_decisions"), {"until": until}, follow=True)
+    sent = {"request": [waiting.pk]} if keys else {}
+    sent[name] = [*sent.get(name, []), *keys]
+    answer = desk.post(reverse("support:read_decisions"), sent, follow=True)
     assert "Nothing was marked." in answer.text
     assert count(agent, programme) == 1
 
@@ -148,6 +188,6 @@ def test_b_05_who_may_not_grant_any_more_is_asked_nothing(programme, agent, lead
     agent.groups.clear()
     client = Client()
     client.force_login(UserFactory(role="auditor", programmes=[programme]))
-    assert read(client).status_code == 403
+    assert send(client, {"request": [waiting.pk]}).status_code == 403
     client.force_login(agent)
-    assert read(client).status_code == 403
+    assert send(client, {"request": [waiting.pk]}).status_code == 403
