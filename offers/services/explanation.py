@@ -236,7 +236,7 @@ def _actions(
     if facts.waiting:
         yield action("open_waiting", url=facts.waiting[0].url)
     is_without = not VERDICTS[decided.key].has and decided.code not in ON_ITS_WAY
-    if is_without and preview and preview.code == "assigned" and facts.template:
+    if is_without and preview and preview.code == "assigned" and facts.template and not facts.waiting:
         yield action("grant", template_id=facts.template.pk)
     if preview and preview.code == "out_of_codes" and is_without:
         yield action("import_codes")

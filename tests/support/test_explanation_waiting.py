@@ -7,11 +7,12 @@ from django.test import Client
 from django.urls import reverse
 
 from loyalty import clock
+from offers.models import Assignment, RepeatPolicy
 from support.models import GrantBatch, GrantRequest
 from support.services import grant_batch_decision, grant_request
-from tests.factories import ConfigOfferFactory, MemberFactory, ProgrammeFactory, UserFactory
+from tests.factories import ConfigOfferFactory, MemberFactory, ProgrammeFactory, UserFactory, give
 from tests.factories.allowance import allow
-from tests.support.test_allowance import ask
+from tests.support.test_allowance import ask, ask_plain
 from tests.support.test_explanation import explain
 from tests.support.test_grant_batch import make
 from tests.support.test_grant_request import agent, ann, lead, programme, template, waiting
@@ -96,3 +97,41 @@ def test_b_05_a_sets_grant_and_a_single_one_are_told_the_oldest_first(desk, prog
     steps = [step for step in explained(desk, ann, template)[1].steps if step.question == "approval"]
     assert len(steps) == 3
     assert steps[0].links["waiting"] == reverse("support:grant_request", args=[waiting.pk])
+
+
+def ended(member, offer):
+    """Give the offer to the member a month ago, until yesterday."""
+    held, now = give(member, offer), clock.now()
+    long_ago = now - timedelta(days=30)
+    Assignment.objects.filter(pk=held.pk).update(
+        issued_at=long_ago, starts_at=long_ago, ends_at=now - timedelta(days=1)
+    )
+    return held
+
+
+def test_b_05_of_an_expired_one_that_was_asked_about_no_second_grant_is_offered_beside_what_waits(
+    desk, programme, ann, agent
+):
+    offer = ConfigOfferFactory(programme=programme, repeat_policy=RepeatPolicy.ONE_OPEN)
+    held = ended(ann, offer)
+
+    def buttons():
+        page = explain(desk, ann, offer=str(held.pk))
+        assert page.context["found"].code == "expired"
+        return {button.code for button in page.context["buttons"]}
+
+    assert "grant" in buttons()
+    allow(programme, user=agent, per_day=0)
+    assert ask_plain(ann, offer, agent).request is not None
+    assert buttons() & {"grant", "open_waiting"} == {"open_waiting"}
+
+
+def test_b_05_what_she_may_hold_once_and_held_is_not_said_to_be_looked_at(desk, programme, ann, agent):
+    """Approving what waits would be refused: what she held explains it."""
+    offer = ConfigOfferFactory(programme=programme, repeat_policy=RepeatPolicy.ONCE_EVER)
+    template = offer.templates.get()
+    allow(programme, user=agent, per_day=0)
+    assert ask_plain(ann, offer, agent).request is not None
+    assert explained(desk, ann, template)[1].code == "waiting_for_approval"
+    ended(ann, offer)
+    assert explained(desk, ann, template)[1].code == "expired"
