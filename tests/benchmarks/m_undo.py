@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import transaction
 
-from tests.benchmarks import harness
+from tests.benchmarks import harness, planting
 from tests.benchmarks.a_mass_assignment import Scene, at_work
 
 WRITTEN = "offers_massassignmentundo, offers_massassignmentundochunk, offers_keptassignment, offers_assignmentevent"
@@ -44,18 +44,7 @@ class Undo(Scene):
         from offers.models import MassAssignment
 
         harness.execute(f"TRUNCATE {WRITTEN} CASCADE")
-        bank, segment = self.segment.bank_id, self.segment.pk
-        # Codes that came back lie on segments of their own, in the order of their former places.
-        harness.execute(
-            """
-            UPDATE offers_vouchercode AS code SET segment_id = %s, position = place
-              FROM (SELECT id, row_number() OVER (ORDER BY id) - 1 AS place FROM offers_vouchercode WHERE bank_id = %s)
-                   AS first
-             WHERE code.id = first.id AND code.segment_id <> %s
-            """,
-            [segment, bank, segment],
-        )
-        harness.execute("DELETE FROM offers_vouchersegment WHERE bank_id = %s AND id <> %s", [bank, segment])
+        planting.return_codes(self.segment)
         self.engine()
         harness.execute("VACUUM ANALYZE offers_assignment")
         harness.execute("VACUUM ANALYZE offers_vouchercode")

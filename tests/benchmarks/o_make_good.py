@@ -129,18 +129,8 @@ class Scene:
     def fresh(self) -> None:
         """Empty what a set writes, and fill the bank as it was."""
         harness.execute(f"TRUNCATE {WRITTEN} CASCADE")
-        bank, first = self.segment.bank_id, self.segment.pk
-        harness.execute(
-            """
-            UPDATE offers_vouchercode AS code SET segment_id = %s, position = place
-              FROM (SELECT id, row_number() OVER (ORDER BY id) - 1 AS place FROM offers_vouchercode WHERE bank_id = %s)
-                   AS first
-             WHERE code.id = first.id AND code.segment_id <> %s
-            """,
-            [first, bank, first],
-        )
-        harness.execute("DELETE FROM offers_vouchersegment WHERE bank_id = %s AND id <> %s", [bank, first])
-        VoucherSegment.objects.filter(pk=first).update(cursor=0, size=self.size)
+        planting.return_codes(self.segment)
+        VoucherSegment.objects.filter(pk=self.segment.pk).update(cursor=0, size=self.size)
         harness.execute("VACUUM ANALYZE offers_vouchercode")
         harness.settle()
 

@@ -136,3 +136,18 @@ def everybody(programme: Programme) -> TargetingVersion:
     targeting.current_version = version
     targeting.save()
     return version
+
+
+def return_codes(segment: VoucherSegment) -> None:
+    """Bring all codes of the segment's bank back to it: those given back lie on segments of their own, in their order."""
+    key = {"bank": segment.bank_id, "segment": segment.pk}
+    execute(
+        """
+        UPDATE offers_vouchercode AS code SET segment_id = %(segment)s, position = place
+          FROM (SELECT id, row_number() OVER (ORDER BY id) - 1 AS place FROM offers_vouchercode
+                 WHERE bank_id = %(bank)s) AS first
+         WHERE code.id = first.id AND code.segment_id <> %(segment)s
+        """,
+        key,
+    )
+    execute("DELETE FROM offers_vouchersegment WHERE bank_id = %(bank)s AND id <> %(segment)s", key)
