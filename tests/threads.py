@@ -1,6 +1,7 @@
 """Calls that start together, each in a thread with a database connection of its own."""
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -30,3 +31,30 @@ def deadlocks() -> int:
         cursor.execute("SELECT pg_stat_clear_snapshot()")
         cursor.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
         return cursor.fetchone()[0]
+
+
+def waiting(*, locktype: str | None = None) -> int:
+    """Return how many sessions of this database wait for a lock, of one type only where it is named.
+
+    Of this database: tests beside this one wait for locks of theirs, on the same server.
+    """
+    with connection.cursor() as cursor:
+        # Within a transaction, who is there stays as it was first read: a session that began later would be missed.
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
+        cursor.execute(
+            """
+            SELECT count(*) FROM pg_locks AS held JOIN pg_stat_get_activity(NULL) AS session USING (pid)
+             WHERE NOT held.granted AND (%(locktype)s::text IS NULL OR held.locktype = %(locktype)s::text)
+               AND session.datid = (SELECT oid FROM pg_database WHERE datname = current_database())
+            """,
+            {"locktype": locktype},
+        )
+        return cursor.fetchone()[0]
+
+
+def are_waiting(n: int, *, locktype: str | None = None, seconds: float = 20) -> bool:
+    """Say whether exactly so many wait for a lock, now or within some seconds."""
+    deadline = time.monotonic() + seconds
+    while (found := waiting(locktype=locktype)) != n and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return found == n

@@ -84,7 +84,7 @@ def undo(
         limits = limit.lock(offer_ids=[offer.pk], campaign_ids=[])
         if limits:
             day, spent = day_of(given_at, programme.zone), sum(row["exposure_minor"] for row in revoked)
-            limit.move({one.pk: (-len(revoked), -spent) for one in limits}, {one.pk: day for one in limits}, now)
+            limit.move({one.pk: (-len(revoked), -spent) for one in limits}, {one.pk: day for one in limits})
         grant_ledger.take_back_batch(assignment_ids=[row["id"] for row in revoked], now=now)
     code_ids = [row["code_id"] for row in revoked if row["code_id"] is not None]
     returned = voucher_tape.give_back(code_ids=code_ids) if code_ids else 0

@@ -23,7 +23,7 @@ from offers.services.reason import Reason
 from offers.services.shortfall import Shortfall
 
 # Adds (or, with negative numbers, takes) what was given to a limit. What is taken back counts for the day it was given
-# on, while that is still the day that the row counts.
+# on, while that is still the day that the row counts. When it was set last is left alone: the sweeper asks that.
 MOVE = """
     UPDATE offers_limit AS shared
        SET assigned = shared.assigned + moved.n,
@@ -34,8 +34,7 @@ MOVE = """
            spent_today_minor = CASE WHEN shared.day >= moved.day THEN shared.spent_today_minor
                                     WHEN moved.n > 0 THEN 0 ELSE shared.spent_today_minor END
                                + CASE WHEN moved.n > 0 OR shared.day = moved.day THEN moved.spent ELSE 0 END,
-           day = CASE WHEN moved.n > 0 THEN greatest(shared.day, moved.day) ELSE shared.day END,
-           updated_at = %(now)s
+           day = CASE WHEN moved.n > 0 THEN greatest(shared.day, moved.day) ELSE shared.day END
       FROM unnest(%(ids)s::bigint[], %(n)s::bigint[], %(spent)s::bigint[], %(days)s::date[])
            AS moved (id, n, spent, day)
      WHERE shared.id = moved.id
@@ -169,11 +168,11 @@ def count(*, taken: Mapping[int, Sequence[int]], day: date, now: datetime) -> No
     moved = {pk: pair for pk, pair in taken.items() if pair[0]}
     if not moved:
         return
-    move(moved, dict.fromkeys(moved, day), now)
+    move(moved, dict.fromkeys(moved, day))
     execute(WARN, {"ids": list(moved), "now": now})
 
 
-def move(moved: Mapping[int, Sequence[int]], days: Mapping[int, date], now: datetime) -> None:
+def move(moved: Mapping[int, Sequence[int]], days: Mapping[int, date]) -> None:
     execute(
         MOVE,
         {
@@ -181,7 +180,6 @@ def move(moved: Mapping[int, Sequence[int]], days: Mapping[int, date], now: date
             "n": [pair[0] for pair in moved.values()],
             "spent": [pair[1] for pair in moved.values()],
             "days": [days[pk] for pk in moved],
-            "now": now,
         },
     )
 
@@ -223,7 +221,6 @@ def give_back(
     exposure_minor: int,
     given_at: datetime,
     zone: ZoneInfo,
-    now: datetime,
 ) -> None:
     """Give one assignment's share back to the limits of its offer and campaign. `given_at` is when it was counted.
 
@@ -235,7 +232,7 @@ def give_back(
     limits = lock(offer_ids=[offer_id], campaign_ids=campaigns)
     if limits:
         day = day_of(given_at, zone)
-        move({limit.pk: (-1, -exposure_minor) for limit in limits}, {limit.pk: day for limit in limits}, now)
+        move({limit.pk: (-1, -exposure_minor) for limit in limits}, {limit.pk: day for limit in limits})
 
 
 def refusal_of_one(

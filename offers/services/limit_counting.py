@@ -8,6 +8,7 @@ together, and their difference is what was before. That is added whenever the re
 from datetime import datetime, time, timedelta
 from typing import Any
 
+import structlog
 from django.db.models import Q
 
 from loyalty.database import execute, in_transaction, rows
@@ -15,6 +16,9 @@ from loyalty.models import Programme
 from offers.models import Limit
 from offers.models.limit import day_of
 from offers.selectors.limit import COUNTS
+from offers.services import assignment_writers
+
+log = structlog.get_logger(__name__)
 
 # A limit that has waited for so long was left by a process that died.
 LEFT_BEHIND = timedelta(minutes=2)
@@ -81,7 +85,8 @@ def count(*, limit_id: int, now: datetime) -> Limit | None:
     """Count what was before the limit, unless that is done, and put it in force; None where it was taken away.
 
     Called again, or by two at once, it counts once. It holds the limit's row for a moment only; members' counts, of a
-    first limit per member, until they are written.
+    first limit per member, until they are written. Where assignments are written without a pause such a one is returned
+    as it is, not in force: the sweeper counts it later.
     """
 
     def work() -> Limit | None:
@@ -105,6 +110,15 @@ def count(*, limit_id: int, now: datetime) -> Limit | None:
         locked.save()
         return locked
 
+    uncounted = Limit.objects.filter(pk=limit_id, per_member__isnull=False, members_counted_at=None)
+    if uncounted.exists():
+        try:
+            # Who takes back reads whether members are counted once she has written the assignment, and under no lock:
+            # all who read it too early have committed then.
+            assignment_writers.wait_for()
+        except assignment_writers.Busy:
+            log.warning("limit.not_counted_yet", limit_id=limit_id)
+            return uncounted.first()
     return in_transaction(work)
 
 

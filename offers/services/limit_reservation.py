@@ -164,7 +164,7 @@ def release(*, run: MassAssignment, given: int, now: datetime) -> None:
         if held.filter(limit__per_member__isnull=False).exists():
             execute(LEFT_OUT, {"run_id": run.pk, "campaign_id": run.campaign_id})
         list(Limit.objects.filter(pk__in=unused).order_by("pk").select_for_update(no_key=True).values_list("pk"))
-        limit.move(unused, {one.limit_id: one.day for one in open_ones}, now)
+        limit.move(unused, {one.limit_id: one.day for one in open_ones})
     LimitReservation.objects.filter(pk__in=[one.pk for one in open_ones]).update(released_at=now)
 
 

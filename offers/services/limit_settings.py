@@ -6,34 +6,25 @@ numbers later costs nothing.
 """
 
 import hashlib
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from django.db import OperationalError
 from django.utils.translation import gettext as _
-from psycopg.errors import LockNotAvailable
 
 from loyalty import patience
-from loyalty.database import execute, in_transaction, rows
+from loyalty.database import rows
 from loyalty.errors import Conflict, InvalidInput
 from loyalty.models import ApiClient, User
 from loyalty.services import audit
 from offers.models import Audience, Campaign, ConfigOffer, Limit, LimitReservation, MemberCount
 from offers.models.limit import day_of
-from offers.services import limit_counting, module
+from offers.services import assignment_writers, limit_counting, module
 from offers.services.problem import problem
 
 NUMBERS = ("cap", "daily_cap", "budget_minor", "daily_budget_minor", "per_member")
 # What a caller may set; None takes a limit away.
 WRITABLE = (*NUMBERS, "is_budget_hard")
-# How long a first limit waits for those who are writing assignments; whoever comes after them waits behind it, and must
-# be done well before a web process gives up (DATABASE_PATIENCE_SECONDS). Between its tries all of them go on.
-PATIENCE = "3s"
-TRIES = 3
-PAUSE_SECONDS = 0.3
 LARGEST = {
     "cap": 2**31 - 1,
     "daily_cap": 2**31 - 1,
@@ -61,12 +52,6 @@ OPEN_RUNS = """
 """
 
 
-class Busy(Conflict):
-    """Assignments are being written without a pause."""
-
-    code = "assigning_now"
-
-
 class Changed(Conflict):
     """Somebody set other limits since the caller looked."""
 
@@ -92,9 +77,9 @@ def put(
     """Set the given limits (keys of WRITABLE; money in minor units) and return the row, or None with none left.
 
     A limit below what was given already stops giving and takes nothing back. A first one is in force when this returns,
-    once all that was given before is counted, while assigning goes on. `seen` is the `version` that the caller was
-    shown: where others are set by now, nothing is. Raises InvalidInput with every problem, OffersModuleOff, Busy,
-    Changed. (D-05, DESIGN 4)
+    once all that was given before is counted, while assigning goes on; a first one per member perhaps a little later,
+    as the row says. `seen` is the `version` that the caller was shown: where others are set by now, nothing is. Raises
+    InvalidInput with every problem, OffersModuleOff, Busy, Changed. (D-05, DESIGN 4)
     """
     module.require(programme=owner.programme)
 
@@ -117,7 +102,11 @@ def put(
         if before is None:
             limit = _begin(locked, key | new, now)
         elif old["per_member"] is None and new["per_member"] is not None:
-            limit = _lock_for_first_per_member(locked, before)
+            # Not the writers: whoever takes back holds assignments before it waits for the limit. They are waited for
+            # before members are counted.
+            with assignment_writers.patience():
+                _hold_runs(locked)
+                limit = Limit.objects.select_for_update(no_key=True).get(pk=before.pk)
         else:
             is_without_members = old["per_member"] is not None and new["per_member"] is None
             if is_without_members:
@@ -133,18 +122,8 @@ def put(
         _tell(owner, old, new, actor, api_client)
         return limit
 
-    limit = _tried(work)
+    limit = assignment_writers.tried(work)
     return limit_counting.count(limit_id=limit.pk, now=now) if limit and not limit.is_in_force else limit
-
-
-def _tried(work: Callable[[], Limit | None]) -> Limit | None:
-    """Do the work in a transaction, and again where writers left no gap; whoever waited behind it goes first."""
-    for _again in range(1, TRIES):
-        try:
-            return in_transaction(work)
-        except Busy:
-            time.sleep(PAUSE_SECONDS)
-    return in_transaction(work)
 
 
 def _locked(owner: ConfigOffer | Campaign) -> ConfigOffer | Campaign:
@@ -191,16 +170,6 @@ def _checked(owner: ConfigOffer | Campaign, values: Mapping[str, Any]) -> dict[s
     return dict(values)
 
 
-def _lock_for_first_per_member(owner: ConfigOffer | Campaign, before: Limit) -> Limit:
-    """Lock what a first limit per member waits for, and return the limit, locked."""
-    with _patience():
-        _hold_runs(owner)
-        # Before the table, as grants do; who takes back comes from the other side, and one of us tries again.
-        limit = Limit.objects.select_for_update(no_key=True).get(pk=before.pk)
-        _keep_writers_out()
-    return limit
-
-
 def _hold_runs(owner: ConfigOffer | Campaign) -> None:
     """Keep the owner's runs from ending to the end of the transaction. Who was at it has committed.
 
@@ -209,37 +178,15 @@ def _hold_runs(owner: ConfigOffer | Campaign) -> None:
     rows(HOLD_RUNS.format(owner=_column(owner)), {"id": owner.pk})
 
 
-def _keep_writers_out() -> None:
-    """Hold off whoever writes assignments to the end of the transaction: a moment. Who was at it has committed.
-
-    Those who looked for limits before look again (`assign`).
-    """
-    execute("LOCK TABLE offers_assignment IN SHARE ROW EXCLUSIVE MODE")
-
-
-@contextmanager
-def _patience() -> Iterator[None]:
-    """Wait for locks for so long and no longer; raises Busy."""
-    execute("SELECT set_config('lock_timeout', %s, TRUE)", [PATIENCE])
-    try:
-        yield
-    except OperationalError as error:
-        if isinstance(error.__cause__, LockNotAvailable):
-            message = _("Offers are being assigned without a pause. Try again, or pause the runs for a moment.")
-            raise Busy(message) from error
-        raise
-    execute("SET LOCAL lock_timeout TO DEFAULT")
-
-
 def _begin(owner: ConfigOffer | Campaign, values: Mapping[str, Any], now: datetime) -> Limit:
     """Write down the limit, from where on everything is added to it, and what runs at work will give.
 
     An offer that was never published has nothing to count, and nobody who could write any meanwhile.
     """
     if isinstance(owner, Campaign) or owner.current_revision_id is not None:
-        with _patience():
+        with assignment_writers.patience():
             _hold_runs(owner)
-            _keep_writers_out()
+            assignment_writers.keep_out()
     zone = owner.programme.zone
     limit = Limit.objects.create(**values, day=day_of(now, zone))
     LimitReservation.objects.bulk_create(

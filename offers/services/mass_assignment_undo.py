@@ -178,7 +178,7 @@ def _give_back_limits(
     if limits:
         # A run reserved for all of its members on the day it was planned.
         day = day_of(run.planned_at or now, run.programme.zone)
-        limit.move({one.pk: (-revoked, -exposure_minor) for one in limits}, {one.pk: day for one in limits}, now)
+        limit.move({one.pk: (-revoked, -exposure_minor) for one in limits}, {one.pk: day for one in limits})
 
 
 def finish(*, run_id: int, now: datetime) -> bool:

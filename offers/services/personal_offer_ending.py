@@ -168,4 +168,4 @@ def _give_shares_back(offer: ConfigOffer, void: Sequence[Held], now: datetime) -
         for is_that_day, sums in moved.items():
             if sums["n"]:
                 day = one.day if is_that_day and one.day else ANOTHER_DAY
-                limit.move({one.pk: (sums["n"], sums["spent"])}, {one.pk: day}, now)
+                limit.move({one.pk: (sums["n"], sums["spent"])}, {one.pk: day})

@@ -240,6 +240,6 @@ def _give_back(held: Assignment, redemption: Redemption, *, by: By, reason: str,
     if held.revoked_at and not held.redemptions.standing().exists():
         # Writing the row, as whoever takes back does: setting a first limit waits for writers before it counts.
         Assignment.objects.filter(pk=held.pk).update(updated_at=now)
-        verb.give_share_back(held, now)
+        verb.give_share_back(held)
         grant_ledger.take_back(held=held, now=now)
     return Return("returned")

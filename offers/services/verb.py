@@ -113,11 +113,11 @@ def end(
     tell(held, moment.removesuffix("_at"), data={"reason": reason, "verb": verb})
     if moment == "revoked_at" and not is_used:
         # What was closed was given; what is taken back was not.
-        give_share_back(held, now)
+        give_share_back(held)
     return unseen
 
 
-def give_share_back(held: Assignment, now: datetime) -> None:
+def give_share_back(held: Assignment) -> None:
     """Give the assignment's share back to the limits of its offer and campaign, and to its member's count."""
     limit.give_back(
         offer_id=held.config_offer_id,
@@ -127,7 +127,6 @@ def give_share_back(held: Assignment, now: datetime) -> None:
         # A run reserved for all of its members on the day it was planned.
         given_at=(held.run.planned_at if held.run else None) or held.issued_at,
         zone=held.config_offer.programme.zone,
-        now=now,
     )
 
 

@@ -47,7 +47,9 @@ def _form(request: StaffRequest, owner: ConfigOffer | Campaign, *, page: str) ->
         status = 422
         if form.is_valid():
             try:
-                limit_settings.put(owner=owner, values=form.values(), actor=request.user, now=clock.now(), seen=seen)
+                made = limit_settings.put(
+                    owner=owner, values=form.values(), actor=request.user, now=clock.now(), seen=seen
+                )
             except limit_settings.Changed as error:
                 status, now_set = error.status, _limit(owner)
                 seen = limit_settings.version(now_set)
@@ -56,7 +58,9 @@ def _form(request: StaffRequest, owner: ConfigOffer | Campaign, *, page: str) ->
                 status = error.status
                 form.add_problems(error.problems or [{"field": "", "message": error.message}])
             else:
-                toasts.say(request, _("Saved. The limits are in force."))
+                is_counting = made is not None and not made.is_in_force
+                in_force, counting = _("Saved. The limits are in force."), _("Saved. What was given is being counted.")
+                toasts.say(request, counting if is_counting else in_force)
                 return redirect(page)
     context: dict[str, Any] = {
         "owner": owner,

@@ -1,7 +1,6 @@
 """A chunk that meets another door at the same member: one of the two gives, the other says that she has it."""
 
 import threading
-import time
 
 import pytest
 from django.db import connection, transaction
@@ -17,22 +16,9 @@ from tests.factories import (
     import_codes,
     plan_run,
 )
+from tests.threads import are_waiting
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def waits_for_a_lock() -> bool:
-    with connection.cursor() as cursor:
-        # Within a transaction, who is there stays as it was first read: a session that began later would be missed.
-        cursor.execute("SELECT pg_stat_clear_snapshot()")
-        cursor.execute(
-            """
-            SELECT count(*) FROM pg_locks JOIN pg_stat_get_activity(NULL) AS session USING (pid)
-             WHERE NOT granted AND locktype = 'transactionid'
-               AND session.datid = (SELECT oid FROM pg_database WHERE datname = current_database())
-            """
-        )
-        return cursor.fetchone()[0] > 0
 
 
 def test_c_04_a_member_given_the_offer_while_her_chunk_is_written_keeps_the_one_and_the_others_get_theirs():
@@ -52,10 +38,7 @@ def test_c_04_a_member_given_the_offer_while_her_chunk_is_written_keeps_the_one_
     with transaction.atomic():
         held = give(members[2], offer)
         chunk.start()
-        deadline = time.monotonic() + 20
-        while not waits_for_a_lock() and time.monotonic() < deadline:
-            time.sleep(0.02)
-        assert waits_for_a_lock()
+        assert are_waiting(1, locktype="transactionid")
     chunk.join(timeout=20)
     execution.finish(run_id=run.pk, now=clock.now())
 

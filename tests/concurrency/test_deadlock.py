@@ -1,35 +1,22 @@
 """A deadlock provoked on purpose is tried again at the door, and nobody outside hears of it (docs/locking.md)."""
 
 import threading
-import time
 
 import pytest
 from django.db import connection, transaction
 from structlog.testing import capture_logs
 
 from loyalty import clock
-from loyalty.database import execute, in_transaction, rows
+from loyalty.database import execute, in_transaction
 from loyalty.models import Member
 from offers.models import Assignment, DoorEntry, Source
 from offers.services import door, execution
 from offers.services.assignment import Grant
 from tests.factories import ConfigOfferFactory, MemberFactory, import_codes
 from tests.faults import runs
-from tests.threads import at_once
+from tests.threads import are_waiting, at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def waits() -> bool:
-    return rows("SELECT count(*) AS n FROM pg_locks WHERE NOT granted")[0]["n"] > 0
-
-
-def wait_for_the_victim(thread) -> None:
-    deadline = time.monotonic() + 20
-    while not waits():
-        assert thread.is_alive(), "The other transaction did not wait."
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def in_a_thread(work):
@@ -81,7 +68,7 @@ def test_a_grant_that_is_the_victim_is_tried_again_and_answers_as_if_nothing_had
                 issued_at=clock.now(),
             )
             victim, results = in_a_thread(grant)
-            wait_for_the_victim(victim)
+            assert are_waiting(1)
             # The victim holds the segment and waits for the holding: only its end lets this go on.
             execute("SELECT id FROM offers_vouchersegment WHERE bank_id = %s FOR UPDATE", [offer.voucher_bank.pk])
             transaction.set_rollback(True)
@@ -109,7 +96,7 @@ def test_a_chunk_that_is_the_victim_is_done_all_the_same(settings):
             # The chunk's row is free to take, but marking it done will wait; the run's lock is what the chunk holds.
             execute("LOCK TABLE offers_audiencemember IN ACCESS EXCLUSIVE MODE")
             victim, results = in_a_thread(work)
-            wait_for_the_victim(victim)
+            assert are_waiting(1)
             execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"mass assignment {run.pk}"])
         victim.join(timeout=20)
 

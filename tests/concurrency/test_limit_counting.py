@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from loyalty import clock
 from offers.models import Assignment, Limit, MemberCount
 from offers.selectors import integrity
-from offers.services import execution, limit_counting, limit_reservation, limit_settings, revocation
+from offers.services import assignment_writers, execution, limit_counting, limit_reservation, limit_settings, revocation
 from offers.tasks import mass_assignment as tasks
 from tests.concurrency.test_limits import agrees, ask
 from tests.factories import (
@@ -196,12 +196,12 @@ def test_d_05_a_limit_whose_setter_died_is_put_in_force_by_the_sweeper_or_by_set
 
 def test_d_05_a_first_limit_gives_up_where_assignments_are_written_without_a_pause(programme, monkeypatch):
     """D-05: `assigning_now` after some patience, and nothing is set; the writer goes on."""
-    monkeypatch.setattr(limit_settings, "PATIENCE", "200ms")
+    monkeypatch.setattr(assignment_writers, "PATIENCE", "200ms")
     offer = ConfigOfferFactory(programme=programme)
     members = MemberFactory.create_batch(2, programme=programme)
 
     def refused():
-        with pytest.raises(limit_settings.Busy) as caught:
+        with pytest.raises(assignment_writers.Busy) as caught:
             limit_of(offer, cap=1)
         return caught.value.code
 

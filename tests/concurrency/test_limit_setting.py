@@ -1,7 +1,6 @@
 """Setting a limit beside runs that end, grants and publishing: nothing is counted for good that nobody got (D-05)."""
 
 import threading
-import time
 
 import pytest
 from django.conf import settings as configured
@@ -11,7 +10,16 @@ from loyalty import clock
 from loyalty.errors import InvalidInput
 from offers.models import ConfigOffer, Limit, MassAssignment, MemberCount
 from offers.selectors import integrity
-from offers.services import catalogue, execution, limit, limit_counting, limit_settings, mass_assignment
+from offers.services import (
+    assignment_writers,
+    catalogue,
+    execution,
+    limit,
+    limit_counting,
+    limit_settings,
+    mass_assignment,
+    revocation,
+)
 from tests.concurrency.test_limits import agrees, ask
 from tests.factories import (
     CampaignFactory,
@@ -23,7 +31,7 @@ from tests.factories import (
     limit_of,
     plan_run,
 )
-from tests.threads import deadlocks
+from tests.threads import are_waiting, deadlocks
 
 pytestmark = pytest.mark.django_db(transaction=True)
 TWO_EUROS = {"benefit": {"type": "amount", "size": 200}}
@@ -57,22 +65,6 @@ class Elsewhere:
         return self
 
 
-def are_waiting(n):
-    """Whether so many sessions of this database wait for a lock, within some seconds."""
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-            )
-            if cursor.fetchone()[0] == n:
-                return True
-            # Within a transaction the view would stay as it was.
-            cursor.execute("SELECT pg_stat_clear_snapshot()")
-        time.sleep(0.01)
-    return False
-
-
 def violations():
     return [one.check.name for one in integrity.examine() if one.violations]
 
@@ -104,7 +96,8 @@ def test_d_01_a_first_limit_per_member_counts_nobody_for_what_a_run_that_ends_di
     execution.do_next_chunk(run_id=run.pk, now=clock.now())
     if end is finish:
         execution.do_next_chunk(run_id=run.pk, now=clock.now())
-    counted, execute, move = threading.Event(), limit_counting.execute, limit.move
+    counted, moving = threading.Event(), threading.Event()
+    execute, move = limit_counting.execute, limit.move
 
     def told(sql, parameters=None):
         answer = execute(sql, parameters)
@@ -114,6 +107,7 @@ def test_d_01_a_first_limit_per_member_counts_nobody_for_what_a_run_that_ends_di
 
     def late(*given):
         # The run holds its members' counts, or was not seen: give the counting time to read either way.
+        moving.set()
         counted.wait(timeout=1)
         move(*given)
 
@@ -125,7 +119,7 @@ def test_d_01_a_first_limit_per_member_counts_nobody_for_what_a_run_that_ends_di
         setter = Elsewhere(lambda: limit_of(campaign, per_member=2))
         assert are_waiting(1)
         ender = Elsewhere(lambda: end(run))
-        assert are_waiting(2)
+        assert moving.wait(timeout=10)
     assert (setter.ended().error, ender.ended().error) == (None, None)
     run.refresh_from_db()
     limited.refresh_from_db()
@@ -146,7 +140,7 @@ def test_d_01_a_first_limit_per_member_counts_nobody_for_what_a_run_that_ends_di
 
 def test_d_05_a_first_limit_waits_for_a_run_that_ends_before_it_holds_writers_up(programme, monkeypatch):
     """D-05, D-06: giving a large run's codes back takes seconds; grants go on meanwhile."""
-    monkeypatch.setattr(limit_settings, "PATIENCE", "2s")
+    monkeypatch.setattr(assignment_writers, "PATIENCE", "2s")
     offer, other = ConfigOfferFactory.create_batch(2, programme=programme)
     members = MemberFactory.create_batch(2, programme=programme)
     run = plan_run(offer)
@@ -163,8 +157,8 @@ def test_d_05_a_first_limit_waits_for_a_run_that_ends_before_it_holds_writers_up
 
 def test_d_05_a_limit_counts_the_grants_of_an_offer_that_was_published_since_its_page_was_read(programme, monkeypatch):
     """D-05: what decides is the offer as it is under its lock: a grant that is being written is waited for."""
-    monkeypatch.setattr(limit_settings, "PATIENCE", "200ms")
-    monkeypatch.setattr(limit_settings, "TRIES", 1)
+    monkeypatch.setattr(assignment_writers, "PATIENCE", "200ms")
+    monkeypatch.setattr(assignment_writers, "TRIES", 1)
     offer = DraftOfferFactory(programme=programme, terms=TWO_EUROS)
     read = ConfigOffer.objects.select_related("programme").get(pk=offer.pk)
     assert read.current_revision_id is None
@@ -175,7 +169,7 @@ def test_d_05_a_limit_counts_the_grants_of_an_offer_that_was_published_since_its
         setter = Elsewhere(
             lambda: limit_settings.put(owner=read, values={"cap": 1}, actor=None, now=clock.now())
         ).ended()
-    assert isinstance(setter.error, limit_settings.Busy)
+    assert isinstance(setter.error, assignment_writers.Busy)
     made = limit_settings.put(owner=read, values={"cap": 1}, actor=None, now=clock.now())
     assert (made.assigned, made.spent_minor) == (1, 200)
     assert ask(offer, members[1:]) == {"cap_reached": 1}
@@ -219,11 +213,72 @@ def test_d_05_taking_a_limit_per_member_away_locks_as_grants_do(programme, monke
     assert violations() == []
 
 
+def test_d_05_whoever_takes_back_and_a_first_limit_per_member_do_not_wait_for_each_other(programme, monkeypatch):
+    """D-01, D-05: she reads that members are not counted, and stops; it is set, waits for her, and counts her in."""
+    campaign = CampaignFactory(programme=programme)
+    offer, other = ConfigOfferFactory.create_batch(2, programme=programme)
+    ann, ben = MemberFactory.create_batch(2, programme=programme)
+    limited = limit_of(campaign, cap=5)
+    held = give(ann, offer, campaign_id=campaign.pk)
+    give(ben, offer, campaign_id=campaign.pk)
+    before, lock, setters = deadlocks(), limit.lock, []
+
+    def between(**given):
+        # The assignment is written; its share goes back next.
+        if not setters:
+            setters.append(Elsewhere(lambda: limit_of(campaign, per_member=1)))
+            assert are_waiting(1)
+        return lock(**given)
+
+    monkeypatch.setattr(limit, "lock", between)
+    taker = Elsewhere(
+        lambda: revocation.revoke(programme=programme, assignment_id=held.pk, reason="", now=clock.now())
+    ).ended()
+    assert taker.answer.code == "revoked"
+    assert setters[0].ended().error is None
+    assert setters[0].answer.is_in_force
+    assert deadlocks() == before
+    assert agrees(limited)
+    counts = dict(MemberCount.objects.values_list("member_id", "assigned"))
+    assert (counts.get(ann.pk, 0), counts[ben.pk]) == (0, 1)
+    assert ask(other, [ann, ben], campaign) == {"assigned": 1, "ineligible": 1}
+    assert violations() == []
+
+
+def test_d_05_a_first_limit_per_member_is_in_force_later_where_assignments_are_written_without_a_pause(
+    programme, monkeypatch
+):
+    """D-05, C-04: it is set at once and refuses nobody yet; the sweeper counts members once it can."""
+    monkeypatch.setattr(assignment_writers, "PATIENCE", "200ms")
+    campaign = CampaignFactory(programme=programme)
+    offer, other, third = ConfigOfferFactory.create_batch(3, programme=programme)
+    ann, ben = MemberFactory.create_batch(2, programme=programme)
+    limited = limit_of(campaign, cap=9)
+    give(ann, offer, campaign_id=campaign.pk)
+    with transaction.atomic():
+        # Of another campaign altogether: whoever writes assignments may be taking something back.
+        give(ben, offer)
+        setter = Elsewhere(lambda: limit_of(campaign, per_member=1)).ended()
+        assert setter.error is None
+        assert not setter.answer.is_in_force
+        assert Elsewhere(lambda: ask(other, [ann], campaign)).ended().answer == {"assigned": 1}
+        assert Elsewhere(lambda: limit_counting.count(limit_id=limited.pk, now=clock.now())).ended().error is None
+        limited.refresh_from_db()
+        assert not limited.is_in_force
+    monkeypatch.setattr(limit_counting, "LEFT_BEHIND", -limit_counting.LEFT_BEHIND)
+    assert limit_counting.count_left_behind(now=clock.now()) == 1
+    assert agrees(limited)
+    assert limited.is_in_force
+    assert MemberCount.objects.get(member=ann).assigned == 2
+    assert ask(third, [ann, ben], campaign) == {"ineligible": 1, "assigned": 1}
+    assert violations() == []
+
+
 def test_d_05_a_first_limit_lets_those_behind_it_go_on_and_tries_again(programme, monkeypatch):
     """D-05: it gives up well before a web process does, so that nobody behind it is told 503; the next try sets it."""
-    assert limit_settings.PATIENCE == "3s"
+    assert assignment_writers.PATIENCE == "3s"
     assert configured.DATABASE_PATIENCE_SECONDS >= 10
-    monkeypatch.setattr(limit_settings, "PATIENCE", "200ms")
+    monkeypatch.setattr(assignment_writers, "PATIENCE", "200ms")
     offer, other = ConfigOfferFactory.create_batch(2, programme=programme)
     members = MemberFactory.create_batch(2, programme=programme)
     with transaction.atomic():

@@ -21,7 +21,7 @@ from tests.factories import (
     limit_of,
     work,
 )
-from tests.threads import at_once
+from tests.threads import are_waiting, at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 TWO_EUROS = {"benefit": {"type": "amount", "size": 200}}
@@ -160,24 +160,14 @@ def test_d_05_a_limit_set_while_a_grant_is_being_written_counts_it(programme):
         thread.start()
         return thread
 
-    def waiting(relation_lock_holders):
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'relation'")
-                if cursor.fetchone()[0] == relation_lock_holders:
-                    return True
-            time.sleep(0.01)
-        return False
-
     told = []
     with transaction.atomic():
         give(members[0], offer)
         setter = in_a_thread(lambda: limit_settings.put(owner=offer, values={"cap": 1}, actor=None, now=clock.now()))
-        assert waiting(1)
+        assert are_waiting(1, locktype="relation")
         # It saw no limit yet, and stands behind who sets it.
         asker = in_a_thread(lambda: told.append(ask(offer, [members[1]])))
-        assert waiting(2)
+        assert are_waiting(2, locktype="relation")
     setter.join(timeout=20)
     asker.join(timeout=20)
     # She asked before the limit was in force, or after: whichever it was, she is counted.

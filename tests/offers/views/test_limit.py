@@ -7,7 +7,7 @@ from loyalty import clock
 from loyalty.models import AuditEvent
 from offers.models import Limit
 from offers.selectors import limit as selectors
-from offers.services import eligibility_settings, limit_settings
+from offers.services import assignment_writers, eligibility_settings, limit_settings
 from tests.factories import (
     CampaignFactory,
     ConfigOfferFactory,
@@ -155,7 +155,7 @@ def test_d_05_setting_limits_while_assignments_are_written_without_a_pause_says_
     """D-05: a conflict, not a crash; the form keeps what was typed."""
 
     def busy(**_values):
-        raise limit_settings.Busy("Offers are being assigned without a pause. Try again.")
+        raise assignment_writers.Busy("Offers are being assigned without a pause. Try again.")
 
     monkeypatch.setattr(limit_settings, "put", busy)
     answer = sign_in(programme).post(limits_of(coffee), EMPTY | {"cap": "5"})
