@@ -254,6 +254,10 @@ SENTENCES: dict[str, str | Promise] = {
     "door_refused": _("Refused %(when)s to %(door)s: %(reason)s"),
     "import_refused": _("The import “%(import)s” left her out %(when)s: %(reason)s"),
     "approval_waiting": _("A grant of it waits for approval since %(when)s, asked by %(asked_by)s."),
+    "approval_too_late": _(
+        "A grant of it was asked for %(when)s by %(asked_by)s and still waits, but its last day has passed since: it"
+        " cannot be approved any more."
+    ),
     "never_held": _("She never held it."),
     "held_since": _("Given %(when)s through %(door)s: %(status)s."),
     "held_until": _("Given %(when)s through %(door)s: %(status)s, until %(until)s."),

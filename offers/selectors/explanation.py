@@ -146,6 +146,14 @@ class Waiting:
     asked_by: str
     url: str = ""
     """Where the door shows it, if the person may open it."""
+    terms: Mapping[str, Any] = field(default_factory=dict)
+    """The rule values that it was asked with, above the offer's own."""
+
+    def is_over(self, offer: ConfigOffer, now: datetime) -> bool:
+        """Say whether the last day that it would have is past, so that approving it is refused."""
+        own = offer.current_revision.terms if offer.current_revision else offer.terms
+        end = rules.fixed_end(rules.effective(own, self.terms), zone=offer.programme.zone)
+        return end is not None and end <= now
 
 
 @dataclass(frozen=True)
@@ -165,6 +173,10 @@ class Facts:
     audiences: Mapping[int, targeting_explanation.Explanation | None] = field(default_factory=dict)
     waiting: Sequence[Waiting] = ()
     """The oldest first."""
+
+    def still_open(self, now: datetime) -> list[Waiting]:
+        """Return what waits and has a day left that it could be approved for."""
+        return [one for one in self.waiting if not one.is_over(self.offer, now)]
 
 
 def facts(

@@ -234,9 +234,10 @@ def _actions(
     if held and _can_reissue(held, decided.code, preview):
         yield action("reissue", assignment_id=held.assignment.pk)
     if facts.waiting:
-        yield action("open_waiting", url=facts.waiting[0].url)
+        # The one that is told of; of several that cannot be approved any more the oldest.
+        yield action("open_waiting", url=(decided.waiting or facts.waiting[0]).url)
     is_without = not VERDICTS[decided.key].has and decided.code not in ON_ITS_WAY
-    if is_without and preview and preview.code == "assigned" and facts.template and not facts.waiting:
+    if is_without and preview and preview.code == "assigned" and facts.template and not facts.still_open(now):
         yield action("grant", template_id=facts.template.pk)
     if preview and preview.code == "out_of_codes" and is_without:
         yield action("import_codes")

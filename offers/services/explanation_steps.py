@@ -239,7 +239,8 @@ class Steps:
         for one in self.facts.waiting:
             words = {"when": self.when(one.asked_at), "asked_by": one.asked_by}
             links = {"waiting": one.url} if one.url else {}
-            yield self.step("approval", "approval_waiting", FAILED, links=links, **words)
+            code = "approval_too_late" if one.is_over(self.facts.offer, self.now) else "approval_waiting"
+            yield self.step("approval", code, FAILED, links=links, **words)
 
     def held(self) -> Iterator[Step]:
         if self.is_for_everyone:

@@ -85,8 +85,9 @@ def decide(*, facts: Facts, subject: Subject, preview: Preview | None, bearer_ma
     if facts.offer.audience == Audience.EVERYONE:
         return _for_everyone(facts, now)
     held = _chosen(facts, subject, now)
-    if facts.waiting and subject.assignment is None and not (held and held.is_live) and _is_open(facts, preview, now):
-        return Decided("waiting_for_approval", waiting=facts.waiting[0], at=facts.waiting[0].asked_at)
+    if subject.assignment is None and not (held and held.is_live) and _is_open(facts, preview):
+        for one in facts.still_open(now):
+            return Decided("waiting_for_approval", waiting=one, at=one.asked_at)
     return _of_holding(held, now) if held else _never_held(facts, preview, now)
 
 
@@ -191,16 +192,13 @@ def _of_holding(held: Held, now: datetime) -> Decided:
     return Decided(held.status if one.ends_at else f"{held.status}:endless", until=one.ends_at, **counted)
 
 
-def _is_open(facts: Facts, preview: Preview | None, now: datetime) -> bool:
-    """Say whether what waits can still be approved: else it is the offer or the member that explains."""
+def _is_open(facts: Facts, preview: Preview | None) -> bool:
+    """Say whether what waits could be approved: else it is the offer or the member that explains."""
     revision = facts.offer.current_revision
     if revision is None or not facts.offer.is_published or eligibility_of(facts) is False:
         return False
-    if preview is not None and preview.code == "already_held":
-        # What she may have once, and had: it does not become free by waiting.
-        return False
-    end = rules.fixed_end(revision.terms, zone=facts.offer.programme.zone)
-    return end is None or end > now
+    # What she may have once, and had: it does not become free by waiting.
+    return preview is None or preview.code != "already_held"
 
 
 def _never_held(facts: Facts, preview: Preview | None, now: datetime) -> Decided:

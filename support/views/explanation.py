@@ -93,13 +93,13 @@ def _waiting(member: Member, subject: Subject, user: User, now: datetime) -> lis
     if subject.offer is None:
         return []
     found = [
-        Waiting(one.asked_at, str(one.asked_by), reverse("support:grant_request", args=[one.pk]))
+        Waiting(one.asked_at, str(one.asked_by), reverse("support:grant_request", args=[one.pk]), one.terms)
         for one in grant_request.of_offer(member=member, offer_id=subject.offer.pk, now=now)
     ]
     for batch in grant_batch.of_offer(member=member, offer_id=subject.offer.pk, now=now):
         is_seen = grant_batch.is_seen_by(batch=batch, user=user)
         url = reverse("support:grant_batch", args=[batch.pk]) if is_seen else ""
-        found.append(Waiting(batch.asked_at, str(batch.asked_by), url))
+        found.append(Waiting(batch.asked_at, str(batch.asked_by), url, batch.terms))
     return sorted(found, key=attrgetter("asked_at"))
 
 

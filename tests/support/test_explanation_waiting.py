@@ -135,3 +135,29 @@ def test_b_05_what_she_may_hold_once_and_held_is_not_said_to_be_looked_at(desk, 
     assert explained(desk, ann, template)[1].code == "waiting_for_approval"
     ended(ann, offer)
     assert explained(desk, ann, template)[1].code == "expired"
+
+
+def test_b_05_one_whose_own_last_day_has_passed_explains_nothing_and_keeps_no_other_from_being_granted(
+    desk, programme, ann, agent
+):
+    """B-02: the offer goes on, and what was asked for does not; it can still be opened, to decline it."""
+    offer = ConfigOfferFactory(programme=programme)
+    template = offer.templates.get()
+    allow(programme, user=agent, per_day=0)
+    asked = ask_plain(ann, offer, agent).request
+    url = reverse("support:grant_request", args=[asked.pk])
+    for days, code in ((1, "waiting_for_approval"), (-1, "never_given")):
+        last = (clock.now() + timedelta(days=days)).astimezone(programme.zone).date()
+        GrantRequest.objects.update(terms={"validity": {"ends_at": last.isoformat()}})
+        assert explained(desk, ann, template)[1].code == code
+    page, found = explained(desk, ann, template)
+    [step] = [step for step in found.steps if step.question == "approval"]
+    assert (step.code, step.state, step.links) == ("approval_too_late", "failed", {"waiting": url})
+    assert "cannot be approved any more" in step.text
+    assert [button.code for button in page.context["buttons"]] == ["open_waiting", "grant"]
+    # Another one beside it, without an end of its own, is what she waits for.
+    other = ask_plain(ann, offer, agent).request
+    page, found = explained(desk, ann, template)
+    assert found.code == "waiting_for_approval"
+    [button] = page.context["buttons"]
+    assert (button.code, button.url) == ("open_waiting", reverse("support:grant_request", args=[other.pk]))
