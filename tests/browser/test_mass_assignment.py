@@ -139,6 +139,33 @@ def test_a_marketer_builds_launches_and_watches_a_run_and_a_member_sees_the_offe
     assert [offer["name"] for offer in mine["offers"]] == ["Coffee 20 % off"]
 
 
+def test_c_04_a_late_answer_to_a_changed_term_does_not_take_the_later_choices_out_of_the_address(
+    page, person, sign_in, coffee, audience
+):
+    """C-04: the address is the draft; of two requests on their way the later one is what the marketer did last."""
+    import_codes(coffee, 30)
+    sign_in(page, person("marketer"))
+    late = []
+
+    def hold_back(route):
+        if "&step=terms" in route.request.url:
+            late.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/offers/runs/new?*", hold_back)
+    _choose(page)
+    expect(page.get_by_role("button", name="Launch 24 assignments")).to_be_enabled()
+    assert late, "Nothing kept the terms while they were filled in."
+    for route in late:
+        route.continue_()
+    # An answer that still counted would be here by then.
+    page.wait_for_timeout(1_000)
+    expect(page).to_have_url(re.compile("targeting="))
+    page.reload()
+    expect(page.get_by_role("button", name="Launch 24 assignments")).to_be_visible()
+
+
 def test_too_few_codes_are_shown_before_and_a_failed_run_says_what_to_do(
     page, person, sign_in, coffee, audience, assert_accessible
 ):
