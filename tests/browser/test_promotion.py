@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import expect
 
@@ -150,3 +151,28 @@ def test_s2_11_an_agent_opens_loyalty_chooses_withdraws_and_undoes(
     page.go_back()
     expect(page.get_by_role("heading", name="Timeline")).to_be_visible()
     expect(page.locator(".timeline .entry.promotion").first).to_be_visible()
+
+
+def test_s2_11_a_tab_that_answers_late_does_not_replace_the_one_that_was_chosen_after_it(page, person, sign_in, ann):
+    """S2-11: on a slow line the agent sees what she asked for last, and the address says the same."""
+    PromotionFactory(programme=ann.programme)
+    sign_in(page, person("support agent"))
+    page.goto(reverse("support:member", args=[ann.pk]))
+    tabs, late = page.get_by_role("navigation", name="Parts of the member's page"), []
+
+    def hold_back(route):
+        if "tab=loyalty" in route.request.url:
+            late.append(route)
+        else:
+            route.continue_()
+
+    page.route(f"**{reverse('support:member', args=[ann.pk])}*", hold_back)
+    tabs.get_by_role("link", name="Loyalty").click()
+    tabs.get_by_role("link").first.click()
+    for route in late:
+        route.continue_()
+    # An answer that still counted would be here by then.
+    page.wait_for_timeout(1_000)
+    assert len(late) == 1
+    expect(page).not_to_have_url(re.compile("tab="))
+    expect(tabs.get_by_role("link", name="Loyalty")).not_to_have_attribute("aria-current", "page")
