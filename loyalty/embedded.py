@@ -70,13 +70,17 @@ class Instance:
 def addresses(base: Path) -> Instance:
     """Return the instance this process uses: `test` under pytest or by LAUREL_INSTANCE, else `main`.
 
-    That pytest alone is enough to choose keeps a forgotten variable from ever touching real data.
+    That pytest alone is enough to choose keeps a forgotten variable from ever touching real data. Where
+    LAUREL_TEST_FOLDER names a folder, one in memory say, what tests write is there, apart for each checkout.
     """
     name = os.environ.get("LAUREL_INSTANCE") or ("test" if "PYTEST_VERSION" in os.environ else "main")
     if name not in ("main", "test"):
         raise ValueError(f"LAUREL_INSTANCE is main or test, not {name!r}.")
     home = home_of(base)
-    return instance_at(home if name == "main" else home / "test", name=name)
+    if name == "main":
+        return instance_at(home, name=name)
+    elsewhere = os.environ.get("LAUREL_TEST_FOLDER")
+    return instance_at(Path(elsewhere) / f"laurel-{_short_hash(base)}" if elsewhere else home / "test", name=name)
 
 
 def needed() -> list[str]:

@@ -53,6 +53,8 @@ THROWAWAY_SETTINGS = {
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",
+    # Perhaps kept in memory (LAUREL_TEST_FOLDER).
+    "max_wal_size": "1GB",
     "shared_buffers": "256MB",
     # Two sessions of workers, each with tests of fifty threads.
     "max_connections": "300",

@@ -23,6 +23,20 @@ def test_pytest_alone_chooses_the_test_instance(monkeypatch, tmp_path):
         embedded.addresses(tmp_path)
 
 
+def test_what_tests_write_can_be_kept_elsewhere_apart_for_each_checkout_and_never_what_is_real(monkeypatch, tmp_path):
+    monkeypatch.setenv("LAUREL_TEST_FOLDER", "/dev/shm/tests")
+    monkeypatch.setenv("LAUREL_INSTANCE", "test")
+    checkouts = [tmp_path / name for name in ("first", "second")]
+    for checkout in checkouts:
+        checkout.mkdir()
+    first, second = map(embedded.addresses, checkouts)
+    assert first.folder.parent == second.folder.parent == Path("/dev/shm/tests")
+    assert first.folder != second.folder
+    assert first.is_throwaway
+    monkeypatch.setenv("LAUREL_INSTANCE", "main")
+    assert embedded.addresses(tmp_path).folder == embedded.home_of(tmp_path)
+
+
 def test_only_servers_without_a_url_are_embedded(monkeypatch):
     monkeypatch.delenv("DATABASE_URL", raising=False)
     monkeypatch.setenv("REDIS_URL", "redis://elsewhere/0")
