@@ -80,7 +80,8 @@ def addresses(base: Path) -> Instance:
     if name == "main":
         return instance_at(home, name=name)
     elsewhere = os.environ.get("LAUREL_TEST_FOLDER")
-    return instance_at(Path(elsewhere) / f"laurel-{_short_hash(base)}" if elsewhere else home / "test", name=name)
+    folder = Path(elsewhere).resolve() / f"laurel-{_short_hash(base)}" if elsewhere else home / "test"
+    return instance_at(folder, name=name)
 
 
 def needed() -> list[str]:

@@ -35,7 +35,8 @@ class Session:
     def __init__(self) -> None:
         if not INSTANCE.is_throwaway:
             raise RuntimeError("Tests only ever run on the test instance: unset LAUREL_INSTANCE, or set it to test.")
-        folder = BASE / "var" / "test-sessions"
+        # Beside the data: a session that keeps it elsewhere has servers of its own.
+        folder = INSTANCE.folder.with_name(f"{INSTANCE.folder.name}-sessions")
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         with self._gate():

@@ -24,6 +24,30 @@ def at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
         return list(pool.map(one, calls))
 
 
+class Elsewhere:
+    """A call on a connection of its own: what it answered, or raised."""
+
+    def __init__(self, call: Callable[[], Any]) -> None:
+        self.answer: Any = None
+        self.error: Exception | None = None
+        self.thread = threading.Thread(target=self._work, args=[call], daemon=True)
+        self.thread.start()
+
+    def _work(self, call: Callable[[], Any]) -> None:
+        try:
+            self.answer = call()
+        except Exception as error:
+            # Whatever it is: the test looks at it in its own thread.
+            self.error = error
+        finally:
+            connection.close()
+
+    def ended(self) -> "Elsewhere":
+        self.thread.join(timeout=20)
+        assert not self.thread.is_alive(), "It waits for ever."
+        return self
+
+
 def deadlocks() -> int:
     """Return how many deadlocks PostgreSQL has broken in this database, those included that were tried again."""
     with connection.cursor() as cursor:

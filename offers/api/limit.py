@@ -65,7 +65,8 @@ class LimitsSerializer(LimitValues):
     day = serializers.DateField(allow_null=True, help_text="The programme's day that the daily ones count for.")
     reserved = serializers.IntegerField(help_text="Of what is used: the shares of runs that are at work.")
     is_in_force = serializers.BooleanField(
-        help_text="False while what was given before it is still being counted: it refuses nothing yet."
+        help_text="False while what was given before it is still being counted. What is not counted refuses nothing"
+        " yet: a new limit none of it, a first limit per member that alone."
     )
     overdrawn_at = serializers.DateTimeField(allow_null=True, help_text="Since when a soft budget is overdrawn.")
 

@@ -9,7 +9,7 @@ from django.db import OperationalError
 from django.utils.translation import gettext as _
 from psycopg.errors import LockNotAvailable
 
-from loyalty.database import execute, in_transaction
+from loyalty.database import execute, in_transaction, rows
 from loyalty.errors import Conflict
 
 Result = TypeVar("Result")
@@ -19,6 +19,15 @@ Result = TypeVar("Result")
 PATIENCE = "3s"
 TRIES = 3
 PAUSE_SECONDS = 0.3
+POLL_SECONDS = 0.02
+# Whoever changes a row holds this lock to the end of the transaction.
+WRITERS = """
+    SELECT DISTINCT virtualtransaction AS writer FROM pg_locks
+     WHERE locktype = 'relation' AND relation = 'offers_assignment'::regclass AND granted
+       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+       AND mode IN ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+       AND pid <> pg_backend_pid()
+"""
 
 
 class Busy(Conflict):
@@ -63,14 +72,16 @@ def keep_out() -> None:
     execute("LOCK TABLE offers_assignment IN SHARE ROW EXCLUSIVE MODE")
 
 
-def wait_for() -> None:
-    """Return once everybody has committed who had written assignments when this was called.
+def wait_for(*, seconds: float) -> bool:
+    """Wait until everybody has ended who had written assignments when this was called; say whether they have in time.
 
-    Outside of any transaction, because whoever holds something that a writer wants would wait for ever. Raises Busy.
+    As PostgreSQL does before it makes an index beside writers: it looks at who holds the table and asks again, so
+    nobody stands behind it and nobody new is waited for. A transaction that holds the table ended for others before it
+    lets go of it.
     """
-
-    def work() -> None:
-        with patience():
-            keep_out()
-
-    tried(work)
+    deadline = time.monotonic() + seconds
+    writers = [row["writer"] for row in rows(WRITERS)]
+    while writers and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+        writers = [row["writer"] for row in rows(f"{WRITERS} AND virtualtransaction = ANY(%s)", [writers])]
+    return not writers

@@ -5,7 +5,9 @@ one snapshot of the database the assignments (what the limit should say) and its
 together, and their difference is what was before. That is added whenever the reading ends, and the limit is in force.
 """
 
+from contextlib import suppress
 from datetime import datetime, time, timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -22,6 +24,10 @@ log = structlog.get_logger(__name__)
 
 # A limit that has waited for so long was left by a process that died.
 LEFT_BEHIND = timedelta(minutes=2)
+# How long members' counts wait for who is writing assignments, and how often it all begins anew where others go on
+# setting limits meanwhile.
+WAIT_SECONDS = 9.0
+TURNS = 5
 
 # Runs with a reservation count with all they reserved, less what of them was taken back, whatever their chunks did.
 BEFORE = f"""
@@ -81,45 +87,64 @@ MEMBERS_BEFORE = f"""
 """
 
 
-def count(*, limit_id: int, now: datetime) -> Limit | None:
+def count(*, limit_id: int, now: datetime, seconds: float | None = None) -> Limit | None:
     """Count what was before the limit, unless that is done, and put it in force; None where it was taken away.
 
     Called again, or by two at once, it counts once. It holds the limit's row for a moment only; members' counts, of a
-    first limit per member, until they are written. Where assignments are written without a pause such a one is returned
-    as it is, not in force: the sweeper counts it later.
+    first limit per member, until they are written. Those are left to the sweeper where somebody goes on writing
+    assignments for longer than `seconds` (WAIT_SECONDS): then the limit is returned as it is, the rest of it in force.
     """
+    for _turn in range(TURNS):
+        seen = Limit.objects.filter(pk=limit_id).first()
+        if seen is None or seen.is_in_force:
+            return seen
+        # Who takes back reads whether members are counted once she has written the assignment, and under no lock: all
+        # who read it before `seen` was set are waited for.
+        with_members = _waits_for_members(seen) and assignment_writers.wait_for(
+            seconds=WAIT_SECONDS if seconds is None else seconds
+        )
+        if _waits_for_members(seen) and not with_members:
+            log.warning("limit.members_not_counted_yet", limit_id=limit_id)
+        with suppress(_SetMeanwhile):
+            return in_transaction(partial(_count, seen, with_members, now))
+    return Limit.objects.filter(pk=limit_id).first()
 
-    def work() -> Limit | None:
-        execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"count limit {limit_id}"])
-        limit = Limit.objects.filter(pk=limit_id).first()
-        if limit is None or limit.is_in_force:
-            return limit
-        is_per_member = limit.per_member is not None and limit.members_counted_at is None
-        if is_per_member:
-            execute(MEMBERS_BEFORE, {"limit_id": limit_id, "campaign_id": limit.campaign_id})
-        before = _before(limit) if limit.counted_at is None else None
-        locked = Limit.objects.select_for_update(no_key=True).filter(pk=limit_id).first()
-        if locked is None:
-            return None
-        if before is not None:
-            _add(locked, before)
-            locked.counted_at = now
-        if is_per_member and locked.per_member is not None:
-            locked.members_counted_at = now
-        locked.overdrawn_at = (locked.overdrawn_at or now) if is_overdrawn(locked, now) else None
-        locked.save()
+
+class _SetMeanwhile(Exception):
+    """Other limits were set since it was read whom to wait for: what was counted is undone, and counted anew."""
+
+
+def _waits_for_members(limit: Limit) -> bool:
+    return limit.per_member is not None and limit.members_counted_at is None
+
+
+def _count(seen: Limit, with_members: bool, now: datetime) -> Limit | None:
+    execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"count limit {seen.pk}"])
+    limit = _same(Limit.objects.filter(pk=seen.pk).first(), seen)
+    if limit is None:
+        return None
+    if with_members:
+        execute(MEMBERS_BEFORE, {"limit_id": limit.pk, "campaign_id": limit.campaign_id})
+    before = _before(limit) if limit.counted_at is None else None
+    # Set or taken away since: members whom others did not count meanwhile would be missing.
+    locked = _same(Limit.objects.select_for_update(no_key=True).filter(pk=seen.pk).first(), seen)
+    if locked is None or (before is None and not with_members):
         return locked
+    if before is not None:
+        _add(locked, before)
+        locked.counted_at = now
+    if with_members:
+        locked.members_counted_at = now
+    locked.overdrawn_at = (locked.overdrawn_at or now) if is_overdrawn(locked, now) else None
+    locked.save()
+    return locked
 
-    uncounted = Limit.objects.filter(pk=limit_id, per_member__isnull=False, members_counted_at=None)
-    if uncounted.exists():
-        try:
-            # Who takes back reads whether members are counted once she has written the assignment, and under no lock:
-            # all who read it too early have committed then.
-            assignment_writers.wait_for()
-        except assignment_writers.Busy:
-            log.warning("limit.not_counted_yet", limit_id=limit_id)
-            return uncounted.first()
-    return in_transaction(work)
+
+def _same(limit: Limit | None, seen: Limit) -> Limit | None:
+    """Return it, or raise _SetMeanwhile: only setting a limit and counting it change when it was updated."""
+    if limit is not None and limit.updated_at != seen.updated_at:
+        raise _SetMeanwhile
+    return limit
 
 
 def count_left_behind(*, now: datetime) -> int:
@@ -127,7 +152,8 @@ def count_left_behind(*, now: datetime) -> int:
     waiting = Limit.objects.filter(updated_at__lt=now - LEFT_BEHIND)
     left = list(waiting.filter(Q(counted_at=None) | Q(per_member__isnull=False, members_counted_at=None)))
     for limit in left:
-        count(limit_id=limit.pk, now=now)
+        # Runs wait for the sweeper.
+        count(limit_id=limit.pk, now=now, seconds=1)
     return len(left)
 
 

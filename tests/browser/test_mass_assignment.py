@@ -166,6 +166,35 @@ def test_c_04_a_late_answer_to_a_changed_term_does_not_take_the_later_choices_ou
     expect(page.get_by_role("button", name="Launch 24 assignments")).to_be_visible()
 
 
+def test_c_04_a_term_that_is_left_while_the_step_is_being_sent_does_not_call_it_back(
+    page, person, sign_in, coffee, audience
+):
+    """C-04: sent by the keyboard, and only then does the field lose the focus."""
+    sign_in(page, person("marketer"))
+    page.goto("/offers/runs/new")
+    page.get_by_role("link", name=re.compile("Win-back")).click()
+    page.get_by_label("Type").first.select_option("percent")
+    page.get_by_label(re.compile("^Days")).first.fill("14")
+    late = []
+
+    def hold_back(route):
+        if "&terms=set" in route.request.url:
+            late.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/offers/runs/new?*", hold_back)
+    page.get_by_label("Size").first.fill("25")
+    page.keyboard.press("Control+Enter")
+    expect(page.locator("#flow form.htmx-request")).to_have_count(1)
+    page.get_by_role("heading", name="Terms").click()
+    page.wait_for_timeout(300)
+    assert len(late) == 1
+    late[0].continue_()
+    expect(page.get_by_label("Audience", exact=False).first).to_be_visible()
+    expect(page.get_by_role("link", name=re.compile("Coffee lovers of Columbus"))).to_be_visible()
+
+
 def test_too_few_codes_are_shown_before_and_a_failed_run_says_what_to_do(
     page, person, sign_in, coffee, audience, assert_accessible
 ):

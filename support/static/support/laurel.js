@@ -211,6 +211,8 @@
   const go = (name) => { const link = document.querySelector(`[data-go="${name}"]`); if (link) location.assign(link.href); return Boolean(link); };
   const search = () => { const box = document.getElementById("search"); box?.focus(); box?.select(); return Boolean(box); };
   const press = (selector) => { const thing = all(selector).find((item) => item.checkVisibility?.() ?? true); thing?.click(); return Boolean(thing); };
+  // What the key beside its words does is what pressing it does: its own value goes along.
+  const mainButton = (form) => [...form.elements].find((one) => one.type === "submit" && !one.disabled && one.matches(".btn-primary"));
   let afterG = 0;
   document.addEventListener("keydown", (event) => {
     if ((event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === "k") {
@@ -219,7 +221,7 @@
     }
     if ((event.ctrlKey || event.metaKey) && event.key === "Enter") {
       const form = event.target.form;
-      if (form?.matches("[data-submit-keys]")) { event.preventDefault(); form.requestSubmit(); }
+      if (form?.matches("[data-submit-keys]")) { event.preventDefault(); const main = mainButton(form); if (main) main.click(); else form.requestSubmit(); }
       return;
     }
     const menu = event.key === "Escape" && document.querySelector("details.menu[open]");
@@ -274,6 +276,10 @@
   document.addEventListener("htmx:sendError", (event) => failed(event, navigator.onLine ? words.noAnswer : words.offline));
   document.addEventListener("htmx:timeout", (event) => failed(event, words.noAnswer));
   document.addEventListener("htmx:afterRequest", (event) => { if (event.detail.successful) delete event.detail.elt?.dataset?.failing; });
+  // What only keeps a draft in the address yields to a step that is on its way: it would take its place.
+  document.addEventListener("htmx:confirm", (event) => {
+    if (event.target.matches("[data-keeps]") && document.querySelector("#flow form.htmx-request, #flow a.htmx-request")) event.preventDefault();
+  });
   // Forms answered with 422 carry their problems: show them as any other answer.
   document.addEventListener("htmx:beforeSwap", (event) => {
     if (event.detail.xhr.status === 422 || event.detail.xhr.status === 409) { event.detail.shouldSwap = true; event.detail.isError = false; }

@@ -277,3 +277,18 @@ def test_b_03_the_members_of_a_run_show_why_they_were_not_eligible(programme, co
         client.get(reverse("offers:run_outcomes_export", args=[run.pk, "csv"])).streaming_content
     ).decode()
     assert export.count("ineligible,conditions_not_met,") == 3
+
+
+def test_d_05_the_page_says_that_members_are_still_being_counted_and_that_the_rest_is_in_force(programme):
+    """D-05: and does not hide that a budget is overdrawn."""
+    client, autumn = sign_in(programme), CampaignFactory(programme=programme)
+    limit_of(autumn, cap=5, per_member=1)
+    page = reverse("offers:campaign", args=[autumn.pk])
+    counting = "How many each member was given is still being counted."
+    assert counting not in words(client.get(page))
+    Limit.objects.update(members_counted_at=None, overdrawn_at=clock.now())
+    for said in (counting, "the rest is in force", "The budget is overdrawn since"):
+        assert said in words(client.get(page)), said
+    Limit.objects.update(counted_at=None)
+    assert "What was given before is being counted." in words(client.get(page))
+    assert counting not in words(client.get(page))
