@@ -13,6 +13,7 @@ from loyalty.services import member_token
 from offers.models import MassAssignment
 from offers.services import execution, mass_assignment
 from tests import workers
+from tests.browser.late import hold_back
 from tests.factories import (
     AttributeDefinitionFactory,
     CampaignFactory,
@@ -145,15 +146,7 @@ def test_c_04_a_late_answer_to_a_changed_term_does_not_take_the_later_choices_ou
     """C-04: the address is the draft; of two requests on their way the later one is what the marketer did last."""
     import_codes(coffee, 30)
     sign_in(page, person("marketer"))
-    late = []
-
-    def hold_back(route):
-        if "&step=terms" in route.request.url:
-            late.append(route)
-        else:
-            route.continue_()
-
-    page.route("**/offers/runs/new?*", hold_back)
+    late = hold_back(page, "**/offers/runs/new?*", part="&step=terms")
     _choose(page)
     expect(page.get_by_role("button", name="Launch 24 assignments")).to_be_enabled()
     assert late, "Nothing kept the terms while they were filled in."
@@ -175,15 +168,7 @@ def test_c_04_a_term_that_is_left_while_the_step_is_being_sent_does_not_call_it_
     page.get_by_role("link", name=re.compile("Win-back")).click()
     page.get_by_label("Type").first.select_option("percent")
     page.get_by_label(re.compile("^Days")).first.fill("14")
-    late = []
-
-    def hold_back(route):
-        if "&terms=set" in route.request.url:
-            late.append(route)
-        else:
-            route.continue_()
-
-    page.route("**/offers/runs/new?*", hold_back)
+    late = hold_back(page, "**/offers/runs/new?*", part="&terms=set")
     page.get_by_label("Size").first.fill("25")
     page.keyboard.press("Control+Enter")
     expect(page.locator("#flow form.htmx-request")).to_have_count(1)

@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 
 from loyalty.services import member_token
 from offers.models import PersonalizedPromotion, PromotionEnrolment
+from tests.browser.late import hold_back
 from tests.factories import MemberFactory, ProductFactory, PromotionFactory, choose, enlist, product_list
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
@@ -158,15 +159,8 @@ def test_s2_11_a_tab_that_answers_late_does_not_replace_the_one_that_was_chosen_
     PromotionFactory(programme=ann.programme)
     sign_in(page, person("support agent"))
     page.goto(reverse("support:member", args=[ann.pk]))
-    tabs, late = page.get_by_role("navigation", name="Parts of the member's page"), []
-
-    def hold_back(route):
-        if "tab=loyalty" in route.request.url:
-            late.append(route)
-        else:
-            route.continue_()
-
-    page.route(f"**{reverse('support:member', args=[ann.pk])}*", hold_back)
+    tabs = page.get_by_role("navigation", name="Parts of the member's page")
+    late = hold_back(page, f"**{reverse('support:member', args=[ann.pk])}*", part="tab=loyalty")
     tabs.get_by_role("link", name="Loyalty").click()
     tabs.get_by_role("link").first.click()
     for route in late:

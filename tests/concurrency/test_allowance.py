@@ -12,17 +12,12 @@ from support.models import GrantRequest
 from support.services import grant as service
 from support.services import grant_request, grant_set
 from support.services.grant import Beyond
-from tests.factories import ConfigOfferFactory, MemberFactory, OfferTemplateFactory, ProgrammeFactory, UserFactory
+from tests.factories import ConfigOfferFactory, MemberFactory, OfferTemplateFactory, UserFactory
 from tests.factories.allowance import allow, allow_members
 from tests.threads import at_once, deadlocks
 
 pytestmark = pytest.mark.django_db(transaction=True)
 TERMS = {"benefit": {"type": "amount", "size": 500}}
-
-
-@pytest.fixture
-def programme():
-    return ProgrammeFactory()
 
 
 @pytest.fixture

@@ -10,15 +10,10 @@ from support.models import Allowance, GrantBatch
 from support.services import grant_batch
 from support.services.grant import Why
 from support.services.grant_batch_lines import Plan
-from tests.factories import ConfigOfferFactory, MemberFactory, ProgrammeFactory, UserFactory, import_codes
+from tests.factories import ConfigOfferFactory, MemberFactory, UserFactory, import_codes
 from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def programme():
-    return ProgrammeFactory()
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from django.db import connection, transaction
 
 from loyalty import clock
 from offers.models import Assignment, Limit, MemberCount
-from offers.selectors import integrity
 from offers.services import assignment_writers, execution, limit_counting, limit_reservation, limit_settings, revocation
 from offers.tasks import mass_assignment as tasks
 from tests.concurrency.test_limits import agrees, ask
@@ -16,20 +15,15 @@ from tests.factories import (
     CampaignFactory,
     ConfigOfferFactory,
     MemberFactory,
-    ProgrammeFactory,
     give,
     launch_run,
     limit_of,
 )
+from tests.integrity import assert_whole
 from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 TWO_EUROS = {"benefit": {"type": "amount", "size": 200}}
-
-
-@pytest.fixture
-def programme():
-    return ProgrammeFactory()
 
 
 def elsewhere(call):
@@ -64,10 +58,6 @@ def between(monkeypatch, module, name, do):
     return done
 
 
-def violations():
-    return [one.check.name for one in integrity.examine() if one.violations]
-
-
 def test_d_05_grants_and_revocations_go_on_while_a_first_limit_counts_and_are_counted_once(programme, monkeypatch):
     """D-05: what happens between the reading and its end is neither lost nor counted twice; then the cap holds."""
     offer = ConfigOfferFactory(programme=programme, terms=TWO_EUROS)
@@ -86,7 +76,7 @@ def test_d_05_grants_and_revocations_go_on_while_a_first_limit_counts_and_are_co
     assert (made.assigned, made.spent_minor, made.assigned_today, made.spent_today_minor) == (4, 800, 4, 800)
     assert agrees(made)
     assert ask(offer, members[5:]) == {"cap_reached": 1}
-    assert violations() == []
+    assert_whole()
 
 
 def test_d_01_a_first_limit_per_member_counts_beside_grants_runs_and_revocations(programme, monkeypatch, settings):
@@ -118,7 +108,7 @@ def test_d_01_a_first_limit_per_member_counts_beside_grants_runs_and_revocations
     assert agrees(made)
     counts = dict(MemberCount.objects.values_list("member_id", "assigned"))
     assert [counts.get(member.pk, 0) for member in members] == [1, 0, 1, 1, 1, 0]
-    assert violations() == []
+    assert_whole()
 
 
 def test_d_05_limits_set_in_the_midst_of_doors_runs_and_revocations_end_exact(programme, settings):
@@ -159,7 +149,7 @@ def test_d_05_limits_set_in_the_midst_of_doors_runs_and_revocations_end_exact(pr
         assert made.is_in_force
         assert agrees(made)
     assert Limit.objects.count() == 2
-    assert violations() == []
+    assert_whole()
 
 
 def test_d_05_a_limit_whose_setter_died_is_put_in_force_by_the_sweeper_or_by_setting_it_again(
@@ -191,7 +181,7 @@ def test_d_05_a_limit_whose_setter_died_is_put_in_force_by_the_sweeper_or_by_set
         assert made.is_in_force
         assert agrees(made)
         assert ask(each, members[2:]) == {"cap_reached": 1}
-    assert violations() == []
+    assert_whole()
 
 
 def test_d_05_a_first_limit_gives_up_where_assignments_are_written_without_a_pause(programme, monkeypatch):
@@ -234,7 +224,7 @@ def test_s4_27_a_member_whom_another_door_fills_while_a_run_is_planned_is_left_o
     assert len(calls) == 2
     assert (run.state, run.eligible, run.excluded) == ("finished", 1, {"ineligible": 1})
     assert sorted(MemberCount.objects.values_list("assigned", flat=True)) == [1, 1]
-    assert violations() == []
+    assert_whole()
 
 
 def test_s4_27_a_limit_per_member_that_is_set_while_a_run_is_planned_counts_its_members(programme, monkeypatch):
@@ -258,4 +248,4 @@ def test_s4_27_a_limit_per_member_that_is_set_while_a_run_is_planned_counts_its_
     run.refresh_from_db()
     assert (run.state, run.eligible, run.excluded) == ("finished", 1, {"ineligible": 1})
     assert sorted(MemberCount.objects.values_list("assigned", flat=True)) == [1, 1]
-    assert violations() == []
+    assert_whole()

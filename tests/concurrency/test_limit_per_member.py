@@ -11,7 +11,6 @@ from django.db import connection, transaction
 
 from loyalty import clock
 from offers.models import Limit, MassAssignment, MemberCount
-from offers.selectors import integrity
 from offers.services import (
     assignment_writers,
     execution,
@@ -26,20 +25,15 @@ from tests.factories import (
     CampaignFactory,
     ConfigOfferFactory,
     MemberFactory,
-    ProgrammeFactory,
     give,
     limit_of,
     plan_run,
 )
+from tests.integrity import assert_whole
 from tests.threads import Elsewhere, are_waiting, deadlocks, waiting
 
 pytestmark = pytest.mark.django_db(transaction=True)
 TWO_EUROS = {"benefit": {"type": "amount", "size": 200}}
-
-
-@pytest.fixture
-def programme():
-    return ProgrammeFactory()
 
 
 @pytest.fixture
@@ -53,10 +47,6 @@ def waits(monkeypatch):
 
     monkeypatch.setattr(assignment_writers, "wait_for", told)
     return begun
-
-
-def violations():
-    return [one.check.name for one in integrity.examine() if one.violations]
 
 
 def cancel(run):
@@ -118,7 +108,7 @@ def test_d_01_a_first_limit_per_member_counts_nobody_for_what_a_run_that_ends_di
     assert agrees(limited)
     standing = dict(MemberCount.objects.values_list("member_id", "assigned"))
     assert [standing.get(member.pk, 0) for member in members] == counts
-    assert violations() == []
+    assert_whole()
     # She got nothing, so she may have two; her friend had one.
     members[0].status = "active"
     members[0].save()
@@ -153,7 +143,7 @@ def test_d_05_taking_a_limit_per_member_away_locks_as_grants_do(programme, monke
     # Set again, everybody is counted anew.
     assert limit_of(campaign, per_member=2).is_in_force
     assert MemberCount.objects.get(member=ann).assigned == 2
-    assert violations() == []
+    assert_whole()
 
 
 def test_d_05_whoever_takes_back_and_a_first_limit_per_member_do_not_wait_for_each_other(programme, monkeypatch, waits):
@@ -185,7 +175,7 @@ def test_d_05_whoever_takes_back_and_a_first_limit_per_member_do_not_wait_for_ea
     counts = dict(MemberCount.objects.values_list("member_id", "assigned"))
     assert (counts.get(ann.pk, 0), counts[ben.pk]) == (0, 1)
     assert ask(other, [ann, ben], campaign) == {"assigned": 1, "ineligible": 1}
-    assert violations() == []
+    assert_whole()
 
 
 def test_d_05_a_first_limit_per_member_is_in_force_later_where_assignments_are_written_without_a_pause(
@@ -214,7 +204,7 @@ def test_d_05_a_first_limit_per_member_is_in_force_later_where_assignments_are_w
     assert limited.is_in_force
     assert MemberCount.objects.get(member=ann).assigned == 2
     assert ask(third, [ann, ben], campaign) == {"ineligible": 1, "assigned": 1}
-    assert violations() == []
+    assert_whole()
 
 
 def test_d_05_nobody_stands_behind_whoever_waits_for_writers(programme, waits):
@@ -294,7 +284,7 @@ def test_d_05_who_began_to_count_before_members_were_limited_counts_none_unwaite
     assert limited.is_in_force
     assert agrees(limited)
     assert sum(MemberCount.objects.values_list("assigned", flat=True)) == 0
-    assert violations() == []
+    assert_whole()
 
 
 def test_d_05_members_limited_anew_while_they_are_counted_are_counted_anew(programme, monkeypatch):
@@ -326,4 +316,4 @@ def test_d_05_members_limited_anew_while_they_are_counted_are_counted_anew(progr
     assert made.is_in_force
     assert MemberCount.objects.get(member=ann).assigned == 2
     assert ask(third, [ann], campaign) == {"ineligible": 1}
-    assert violations() == []
+    assert_whole()

@@ -7,7 +7,6 @@ from django.db import transaction
 from loyalty import clock
 from loyalty.errors import InvalidInput
 from offers.models import ConfigOffer, Limit, MassAssignment
-from offers.selectors import integrity
 from offers.services import (
     assignment_writers,
     catalogue,
@@ -18,24 +17,15 @@ from tests.factories import (
     ConfigOfferFactory,
     DraftOfferFactory,
     MemberFactory,
-    ProgrammeFactory,
     give,
     limit_of,
     plan_run,
 )
+from tests.integrity import assert_whole
 from tests.threads import Elsewhere, are_waiting
 
 pytestmark = pytest.mark.django_db(transaction=True)
 TWO_EUROS = {"benefit": {"type": "amount", "size": 200}}
-
-
-@pytest.fixture
-def programme():
-    return ProgrammeFactory()
-
-
-def violations():
-    return [one.check.name for one in integrity.examine() if one.violations]
 
 
 def test_d_05_a_first_limit_waits_for_a_run_that_ends_before_it_holds_writers_up(programme, monkeypatch):
@@ -52,7 +42,7 @@ def test_d_05_a_first_limit_waits_for_a_run_that_ends_before_it_holds_writers_up
     assert asker.answer == {"assigned": 2}
     assert setter.ended().error is None
     assert setter.answer.assigned == 2
-    assert violations() == []
+    assert_whole()
 
 
 def test_d_05_a_limit_counts_the_grants_of_an_offer_that_was_published_since_its_page_was_read(programme, monkeypatch):
@@ -73,7 +63,7 @@ def test_d_05_a_limit_counts_the_grants_of_an_offer_that_was_published_since_its
     made = limit_settings.put(owner=read, values={"cap": 1}, actor=None, now=clock.now())
     assert (made.assigned, made.spent_minor) == (1, 200)
     assert ask(offer, members[1:]) == {"cap_reached": 1}
-    assert violations() == []
+    assert_whole()
 
 
 def test_d_05_an_offer_that_was_made_for_everyone_since_its_page_was_read_gets_no_limit(programme):

@@ -14,7 +14,6 @@ from tests.factories import (
     CampaignFactory,
     ConfigOfferFactory,
     MemberFactory,
-    ProgrammeFactory,
     give,
     import_codes,
     launch_run,
@@ -25,11 +24,6 @@ from tests.threads import are_waiting, at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 TWO_EUROS = {"benefit": {"type": "amount", "size": 200}}
-
-
-@pytest.fixture
-def programme():
-    return ProgrammeFactory()
 
 
 def ask(offer, members, campaign=None):
